@@ -1,0 +1,1 @@
+//! Programs that the built-in studies run in the sandbox: candidates, evaluators, data.

@@ -1,0 +1,1 @@
+//! Figures as deterministic SVG and the self-contained HTML report.

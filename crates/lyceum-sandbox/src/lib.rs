@@ -1,0 +1,1 @@
+//! One command, isolated: namespaces, overlay workspace, seccomp, Landlock, limits, whole-tree kill.

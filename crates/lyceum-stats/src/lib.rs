@@ -1,0 +1,1 @@
+//! Deciding under noise: floors, keep rules, e-values, intervals. Pure.

@@ -1,0 +1,1 @@
+//! The research loop: study format, propose, run, measure, decide, keep, confirm.

@@ -1,0 +1,1 @@
+//! Small networks on the CPU: layers with hand-written adjoints, optimisers, safetensors.

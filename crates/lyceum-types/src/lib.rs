@@ -1,0 +1,1 @@
+//! Words of the lab as types: ids, units, search spaces, measurements, event bodies. No I/O.

@@ -1,0 +1,1 @@
+//! The tiny language model study: data from a generator of known entropy, trainer, evaluator.

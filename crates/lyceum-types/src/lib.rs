@@ -1,1 +1,24 @@
-//! Words of the lab as types: ids, units, search spaces, measurements, event bodies. No I/O.
+//! Words of the lab as types: ids, units, search spaces, measurements, event bodies.
+//!
+//! Nothing in this crate does I/O, reads a clock or draws a random number.
+
+mod event;
+mod ids;
+mod measurement;
+mod setting;
+mod space;
+mod units;
+
+pub use event::{
+    Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, ExperimentProposed, Finding, Graded,
+    MachineFacts, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened,
+    SessionEnded, SessionStarted, StudyFinished, StudyOpened,
+};
+pub use ids::{ExperimentId, RunId, Seed};
+pub use measurement::{
+    EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Side, Split,
+    Trust, Usage, Verdict,
+};
+pub use setting::{Setting, Settings};
+pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};
+pub use units::{Bytes, Span, UnitError};

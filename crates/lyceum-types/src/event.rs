@@ -1,0 +1,413 @@
+//! What happened in a study, as event bodies. Every verdict is a pure function of earlier events.
+//!
+//! A body is stored as JSON beside its kind and version. Kinds and versions, once written, stay readable: a change of
+//! meaning gets a new version and [`Body::decode`] learns both.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    EndReason, ExperimentId, Goal, Measured, Outcome, Output, Prediction, Purpose, RunId, Seed,
+    Settings, Split, Trust, Usage, Verdict,
+};
+
+/// What machine a session works on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// Operating system and kernel release.
+    pub system: String,
+    /// The processor's model name.
+    pub processor: String,
+    /// Processors that the lab may use.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A study begins: everything that it is pinned to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StudyOpened {
+    /// The study's name.
+    pub study: String,
+    /// The research question.
+    pub question: String,
+    /// Absolute path of the study's directory when it was opened.
+    pub directory: String,
+    /// Blob with the text of `study.toml`.
+    pub definition: String,
+    /// BLAKE3 over the names, modes and contents of the workspace's files.
+    pub workspace: String,
+    /// Number of files in the workspace.
+    pub workspace_files: u64,
+    /// BLAKE3 over all that decides a measurement: evaluator command, private files, the lab's own programs.
+    pub evaluator: String,
+    /// The study's own metric.
+    pub metric: String,
+    /// Its direction.
+    pub goal: Goal,
+    /// Its unit; empty when it has none.
+    pub unit: String,
+    /// How far the search's numbers can be trusted.
+    pub trust: Trust,
+    /// The root seed, from which all seeds follow.
+    pub seed: Seed,
+    /// Who proposes.
+    pub researcher: String,
+    /// The keep rule.
+    pub rule: String,
+    /// The knobs' values in the unchanged workspace.
+    pub start: Settings,
+    /// Version of the lab.
+    pub lyceum: String,
+}
+
+/// The data of a study was drawn and put on its sides of the wall.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DataDrawn {
+    /// What the candidate sees.
+    pub public: Vec<Output>,
+    /// What the evaluator sees while the search goes on.
+    pub private: Vec<Output>,
+    /// What the evaluator sees once, at the end.
+    pub sealed: Vec<Output>,
+    /// The best possible value of a metric, where the data program knows it.
+    pub limits: BTreeMap<String, f64>,
+    /// Files that the user gave, by name: BLAKE3 of their bytes.
+    pub inputs: BTreeMap<String, String>,
+}
+
+/// A process of the lab starts to work on a study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SessionStarted {
+    /// Its process id.
+    pub pid: u32,
+    /// Experiments side by side.
+    pub slots: u32,
+    /// Isolation level of the sandbox, its back end and limits, in words.
+    pub sandbox: String,
+    /// The machine.
+    pub machine: MachineFacts,
+    /// BLAKE3 of the lab's own binary.
+    pub binary: String,
+    /// Version of the lab.
+    pub lyceum: String,
+}
+
+/// A process of the lab stopped working on a study, in order. After a crash this event is missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEnded {
+    /// Why.
+    pub reason: EndReason,
+    /// Wall-clock time of the session in milliseconds.
+    pub wall_ms: u64,
+}
+
+/// A change is proposed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentProposed {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// A value for each active knob.
+    pub settings: Settings,
+    /// The idea in words.
+    pub hypothesis: String,
+    /// Who proposed it.
+    pub researcher: String,
+    /// What the researcher expects; `None` when it has no model yet.
+    pub prediction: Option<Prediction>,
+    /// Past experiments that speak for it.
+    pub evidence: Vec<ExperimentId>,
+    /// Number of the stream's last event that the researcher saw.
+    pub seen: u64,
+}
+
+/// Intent: a run is about to start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// The run.
+    pub run: RunId,
+    /// The experiment that it belongs to.
+    pub experiment: ExperimentId,
+    /// Its seed.
+    pub seed: Seed,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Processors that it is pinned to.
+    pub cpus: Vec<usize>,
+    /// Threads that it is told to use.
+    pub threads: u32,
+}
+
+/// Receipt: a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// The run.
+    pub run: RunId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// Its declared outputs.
+    pub outputs: Vec<Output>,
+    /// Numbers that the candidate printed about itself.
+    pub reported: BTreeMap<String, f64>,
+    /// The end of what it printed, with control characters escaped.
+    pub log: String,
+    /// BLAKE3 of the sandbox policy that it ran under.
+    pub policy: String,
+}
+
+/// A run that has no receipt was found dead after a crash, or never began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunVoided {
+    /// The run.
+    pub run: RunId,
+    /// How it is known.
+    pub why: String,
+}
+
+/// The evaluator's answer about a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunMeasured {
+    /// The run.
+    pub run: RunId,
+    /// On which data.
+    pub split: Split,
+    /// How far it can be trusted.
+    pub trust: Trust,
+    /// The answer.
+    pub measured: Measured,
+    /// What the evaluator used.
+    pub usage: Usage,
+    /// The end of what the evaluator printed, with control characters escaped; kept when it failed.
+    pub log: String,
+}
+
+/// A verdict on an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The best before.
+    pub against: ExperimentId,
+    /// Measured gain over the best before, positive for better; `None` without a measurement.
+    pub gain: Option<f64>,
+    /// The reason in words.
+    pub why: String,
+    /// The runs that it rests on.
+    pub runs: Vec<RunId>,
+}
+
+/// Two runs with one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// The common seed.
+    pub seed: Seed,
+    /// Run of the first side.
+    pub base_run: RunId,
+    /// Run of the second side.
+    pub other_run: RunId,
+    /// Value of the first side; `None` when that run failed.
+    pub base: Option<f64>,
+    /// Value of the second side; `None` when that run failed.
+    pub other: Option<f64>,
+}
+
+/// The winner was tested against the start on fresh paired seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// The winner.
+    pub winner: ExperimentId,
+    /// Start (base) against winner (other).
+    pub pairs: Vec<Pair>,
+    /// What the test says.
+    pub finding: Finding,
+}
+
+/// The winner was tested with one knob put back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ablated {
+    /// The knob that was put back to its start value.
+    pub knob: String,
+    /// Winner (other) against winner with the knob put back (base).
+    pub pairs: Vec<Pair>,
+    /// What the test says: the gain of keeping the change.
+    pub finding: Finding,
+}
+
+/// A comparison's result in numbers and words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Pairs in which the second side was strictly better.
+    pub wins: u32,
+    /// Pairs that count.
+    pub pairs: u32,
+    /// Anytime-valid evidence against "no better"; see `lyceum-stats`.
+    pub e_value: f64,
+    /// Evidence that is needed: one over the level spent on this claim.
+    pub needed: f64,
+    /// Whether the evidence suffices.
+    pub confirmed: bool,
+    /// Mean gain over the pairs, positive for better.
+    pub gain: Option<f64>,
+    /// 95 % interval of the mean gain.
+    pub interval: Option<(f64, f64)>,
+    /// In words.
+    pub why: String,
+}
+
+/// Intent: the sealed split is opened for these runs. Happens once in a study.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedOpened {
+    /// Runs of the start.
+    pub start: Vec<RunId>,
+    /// Runs of the winner.
+    pub winner: Vec<RunId>,
+}
+
+/// One criterion of the rubric was checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Graded {
+    /// Place of the criterion in the rubric, from 0.
+    pub criterion: u32,
+    /// The criterion in words.
+    pub text: String,
+    /// Whether it holds.
+    pub satisfied: bool,
+    /// The number that decided, where there is one.
+    pub value: Option<f64>,
+    /// Its interval at the criterion's confidence.
+    pub interval: Option<(f64, f64)>,
+    /// The reason in words.
+    pub why: String,
+    /// The runs that it rests on.
+    pub runs: Vec<RunId>,
+}
+
+/// The study came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyFinished {
+    /// Whether the rubric is satisfied.
+    pub satisfied: bool,
+    /// Whether a budget cut the study before its planned end.
+    pub cut_short: bool,
+    /// In words.
+    pub why: String,
+}
+
+/// Why an event cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A kind or version that this lab does not know.
+    #[error(
+        "event `{kind}` version {version} is not known to this version of lyceum; a newer one wrote it"
+    )]
+    Unknown {
+        /// The kind found.
+        kind: String,
+        /// The version found.
+        version: u32,
+    },
+    /// The body does not fit its kind.
+    #[error("event `{kind}` version {version} has a body that does not fit")]
+    Body {
+        /// The kind.
+        kind: String,
+        /// The version.
+        version: u32,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! bodies {
+    ($($name:ident = $kind:literal),* $(,)?) => {
+        /// What happened: one event's content.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "each variant is named after the documented struct in it")]
+        pub enum Body { $($name($name)),* }
+
+        impl Body {
+            /// Returns the kind under which the body is stored.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Body::$name(_) => $kind),* }
+            }
+
+            /// Returns the version under which the body is stored.
+            pub fn version(&self) -> u32 {
+                1
+            }
+
+            /// Returns the body as JSON.
+            pub fn encode(&self) -> Result<String, serde_json::Error> {
+                match self { $(Body::$name(body) => serde_json::to_string(body)),* }
+            }
+
+            /// Reads a stored body.
+            pub fn decode(kind: &str, version: u32, json: &str) -> Result<Body, DecodeError> {
+                match (kind, version) {
+                    $(($kind, 1) => serde_json::from_str(json).map(Body::$name),)*
+                    _ => return Err(DecodeError::Unknown { kind: kind.to_owned(), version }),
+                }
+                .map_err(|source| DecodeError::Body { kind: kind.to_owned(), version, source })
+            }
+        }
+
+        $(impl From<$name> for Body {
+            fn from(body: $name) -> Body { Body::$name(body) }
+        })*
+    };
+}
+
+bodies! {
+    StudyOpened = "study.opened",
+    DataDrawn = "data.drawn",
+    SessionStarted = "session.started",
+    SessionEnded = "session.ended",
+    ExperimentProposed = "experiment.proposed",
+    RunStarted = "run.started",
+    RunFinished = "run.finished",
+    RunVoided = "run.voided",
+    RunMeasured = "run.measured",
+    Decided = "experiment.decided",
+    Claimed = "claim.tested",
+    Ablated = "ablation.tested",
+    SealedOpened = "sealed.opened",
+    Graded = "rubric.graded",
+    StudyFinished = "study.finished",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FailureReason;
+
+    #[test]
+    fn a_body_reads_what_it_writes() {
+        let body = Body::from(RunFinished {
+            run: RunId(3),
+            outcome: Outcome::Failed(FailureReason::Exit { code: 1 }),
+            usage: Usage::default(),
+            outputs: vec![],
+            reported: BTreeMap::new(),
+            log: "boom".into(),
+            policy: "00".into(),
+        });
+        let json = body.encode().unwrap();
+        assert_eq!(Body::decode(body.kind(), 1, &json).unwrap(), body);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let error = Body::decode("run.finished", 9, "{}").unwrap_err();
+        assert!(error.to_string().contains("`run.finished` version 9"));
+        assert!(matches!(
+            Body::decode("run.finished", 1, "{}"),
+            Err(DecodeError::Body { .. })
+        ));
+    }
+}

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, ExperimentId, Goal, Measured, Outcome, Output, Prediction, Purpose, RunId, Seed,
-    Settings, Split, Trust, Usage, Verdict,
+    EndReason, ExperimentId, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, RunId,
+    Seed, Settings, Split, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -108,6 +108,8 @@ pub struct SessionEnded {
 pub struct ExperimentProposed {
     /// The experiment.
     pub experiment: ExperimentId,
+    /// What it is for.
+    pub role: Role,
     /// A value for each active knob.
     pub settings: Settings,
     /// The idea in words.
@@ -230,6 +232,8 @@ pub struct Claimed {
 /// The winner was tested with one knob put back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablated {
+    /// The experiment that is the winner with the knob put back.
+    pub experiment: ExperimentId,
     /// The knob that was put back to its start value.
     pub knob: String,
     /// Winner (other) against winner with the knob put back (base).

@@ -16,8 +16,8 @@ pub use event::{
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{
-    EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Side, Split,
-    Trust, Usage, Verdict,
+    EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, Side,
+    Split, Trust, Usage, Verdict,
 };
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};

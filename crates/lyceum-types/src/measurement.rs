@@ -97,6 +97,11 @@ pub enum FailureReason {
         /// What is wrong with it.
         problem: String,
     },
+    /// It changed a file that the study protects.
+    Protected {
+        /// The file, with control characters escaped.
+        path: String,
+    },
     /// The settings could not be written into the workspace.
     Settings {
         /// What is wrong.
@@ -133,6 +138,7 @@ impl fmt::Display for FailureReason {
             FailureReason::OutputLimit => f.write_str("printed more than allowed"),
             FailureReason::ProcessLimit => f.write_str("started more processes than allowed"),
             FailureReason::Output { name, problem } => write!(f, "output `{name}`: {problem}"),
+            FailureReason::Protected { path } => write!(f, "changed protected file `{path}`"),
             FailureReason::Settings { problem } => write!(f, "settings not written: {problem}"),
             FailureReason::Evaluator { problem } => write!(f, "evaluator: {problem}"),
             FailureReason::NotFinite { metric, found } => write!(f, "`{metric}` is {found}"),
@@ -215,6 +221,21 @@ pub struct Prediction {
     pub sd: f64,
 }
 
+/// What an experiment is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "role")]
+pub enum Role {
+    /// The unchanged workspace: experiment 0.
+    Start,
+    /// A researcher's proposal.
+    Search,
+    /// The winner with one knob put back.
+    Ablation {
+        /// The knob.
+        knob: String,
+    },
+}
+
 /// What a run is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "for")]
@@ -234,8 +255,6 @@ pub enum Purpose {
     },
     /// The winner with one kept change put back, against the winner, on a paired seed.
     Ablate {
-        /// The knob that is put back.
-        knob: String,
         /// Number of the pair, from 0.
         pair: u32,
     },

@@ -90,7 +90,7 @@ impl fmt::Display for Span {
         let exact = SPANS
             .iter()
             .rev()
-            .find(|(_, size)| millis > 0 && millis % (*size as u128) == 0);
+            .find(|(_, size)| millis > 0 && millis.is_multiple_of(*size as u128));
         match exact {
             Some((unit, size)) => write!(f, "{}{unit}", millis / (*size as u128)),
             None => write!(f, "{millis}ms"),
@@ -103,7 +103,7 @@ impl fmt::Display for Bytes {
         let exact = BYTES[..4]
             .iter()
             .rev()
-            .find(|(_, size)| self.0 > 0 && self.0 % (*size as u64) == 0);
+            .find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size as u64));
         match exact {
             Some((unit, size)) => write!(f, "{}{unit}", self.0 / (*size as u64)),
             None => write!(f, "{}B", self.0),

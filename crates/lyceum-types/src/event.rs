@@ -203,6 +203,13 @@ pub struct Decided {
     pub runs: Vec<RunId>,
 }
 
+/// No more proposals and repeats; what is undecided is decided with what is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchEnded {
+    /// In words.
+    pub why: String,
+}
+
 /// Two runs with one seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
@@ -378,6 +385,7 @@ bodies! {
     RunVoided = "run.voided",
     RunMeasured = "run.measured",
     Decided = "experiment.decided",
+    SearchEnded = "search.ended",
     Claimed = "claim.tested",
     Ablated = "ablation.tested",
     SealedOpened = "sealed.opened",

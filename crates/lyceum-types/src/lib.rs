@@ -11,7 +11,7 @@ mod units;
 
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, ExperimentProposed, Finding, Graded,
-    MachineFacts, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened,
+    MachineFacts, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened, SearchEnded,
     SessionEnded, SessionStarted, StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};

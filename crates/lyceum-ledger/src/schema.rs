@@ -1,0 +1,276 @@
+//! The event store's file: how it is made, opened and recognised.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::error::{Error, NotALedgerReason};
+use crate::hash::LabId;
+
+/// The version of the tables. It goes up whenever an older program could no longer read them.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// `LYCM`: what `file` and every database tool show as the application of the file.
+const APPLICATION_ID: u32 = 0x4C59_434D;
+
+/// The file inside the ledger's directory.
+const FILE: &str = "ledger.db";
+
+/// How long to wait for another connection. Locks are held for microseconds, except while a WAL is
+/// recovered after a crash.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Page cache of a connection in KiB: index pages of a million events fit.
+const CACHE_KIB: i64 = 16 * 1024;
+
+/// What `PRAGMA synchronous` answers for `FULL`: the log is synced before a commit returns.
+const SYNCHRONOUS_FULL: i64 = 2;
+
+/// The tables of version 1. Verified word for word, so it is never edited, only followed by others.
+const TABLES: [(&str, &str); 2] = [
+    (
+        "lab",
+        "CREATE TABLE lab (\n  id BLOB NOT NULL CHECK (length(id) = 16)\n) STRICT",
+    ),
+    (
+        "event",
+        "CREATE TABLE event (\n  \
+           position INTEGER PRIMARY KEY,\n  \
+           stream TEXT NOT NULL,\n  \
+           seq INTEGER NOT NULL,\n  \
+           at INTEGER NOT NULL,\n  \
+           kind TEXT NOT NULL,\n  \
+           version INTEGER NOT NULL,\n  \
+           body TEXT,\n  \
+           body_blob BLOB CHECK (length(body_blob) = 32),\n  \
+           blobs BLOB CHECK (length(blobs) % 32 = 0),\n  \
+           hash BLOB NOT NULL CHECK (length(hash) = 32),\n  \
+           UNIQUE (stream, seq),\n  \
+           CHECK ((body IS NULL) <> (body_blob IS NULL))\n\
+         ) STRICT",
+    ),
+];
+
+/// Returns where the event store of a ledger is.
+pub(crate) fn file(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+/// Returns where the write-ahead log of a ledger is.
+pub(crate) fn log_file(directory: &Path) -> PathBuf {
+    directory.join(format!("{FILE}-wal"))
+}
+
+/// Opens the store for the writer, making it if it is not there. The caller holds the lab lock.
+pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connection, Error> {
+    let path = file(directory);
+    let failed = |operation| move |source| Error::store(operation, &file(directory), source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection =
+        Connection::open_with_flags(&path, flags).map_err(failed("open event store"))?;
+    configure(&connection).map_err(failed("configure event store"))?;
+    let made = recognise(&connection, &path)?;
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
+        .map_err(failed("switch to write-ahead logging in"))?;
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(failed("configure"))?;
+    connection
+        .pragma_update(None, "wal_autocheckpoint", 0)
+        .map_err(failed("configure"))?;
+    let synchronous: i64 = connection
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .map_err(failed("configure"))?;
+    if mode != "wal" || synchronous != SYNCHRONOUS_FULL {
+        return Err(Error::NoWriteAheadLog { path });
+    }
+    if !made {
+        create(&mut connection, lab).map_err(failed("create event store"))?;
+    }
+    Ok(connection)
+}
+
+/// Opens a second connection for moving the write-ahead log into the file.
+pub(crate) fn open_checkpointer(directory: &Path) -> Result<Connection, Error> {
+    let path = file(directory);
+    let open = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags)?;
+        configure(&connection)?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(connection)
+    };
+    open().map_err(|source| Error::store("open event store", &path, source))
+}
+
+/// Opens the store for reading. Never makes a ledger.
+pub(crate) fn open_reader(directory: &Path) -> Result<Connection, Error> {
+    let path = file(directory);
+    match fs::metadata(&path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::Absent {
+                directory: directory.to_path_buf(),
+            });
+        }
+        Err(source) => {
+            return Err(Error::Io {
+                operation: "look at",
+                path,
+                source,
+            });
+        }
+    }
+    let (connection, made) = match recognise_for_reading(&path, "") {
+        Err(Error::Store { .. }) if is_at_rest_on_read_only_disk(directory) => {
+            recognise_for_reading(&path, "&immutable=1")?
+        }
+        opened => opened?,
+    };
+    if made {
+        Ok(connection)
+    } else {
+        Err(Error::Absent {
+            directory: directory.to_path_buf(),
+        })
+    }
+}
+
+fn recognise_for_reading(path: &Path, parameters: &str) -> Result<(Connection, bool), Error> {
+    let open = || -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri(path, parameters), flags)?;
+        configure(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    let connection = open().map_err(|source| Error::store("open event store", path, source))?;
+    let made = recognise(&connection, path)?;
+    Ok((connection, made))
+}
+
+/// Whether nobody can be writing: the directory cannot be written to and no log is left in it.
+/// Only then may the store be opened without the shared memory that it normally needs.
+fn is_at_rest_on_read_only_disk(directory: &Path) -> bool {
+    let at_rest = fs::metadata(log_file(directory)).map_or(true, |metadata| metadata.len() == 0);
+    let writable = rustix::fs::access(directory, rustix::fs::Access::WRITE_OK).is_ok();
+    at_rest && !writable
+}
+
+/// Returns the path as the store takes URIs, which needs `%`, `?` and `#` escaped.
+fn uri(path: &Path, parameters: &str) -> PathBuf {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let mut text = String::from("file:");
+    for byte in absolute.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                text.push(char::from(*byte));
+            }
+            _ => {
+                let _ = write!(text, "%{byte:02x}");
+            }
+        }
+    }
+    text.push_str("?mode=ro");
+    text.push_str(parameters);
+    PathBuf::from(text)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    // A file may come from someone else: it gets no say in what runs here.
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+/// Returns whether the file is a ledger that this program reads; `false` if it is still empty.
+fn recognise(connection: &Connection, path: &Path) -> Result<bool, Error> {
+    let number = |pragma: &'static str| -> Result<u32, Error> {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
+            .map(i32::cast_unsigned)
+            .map_err(|source| Error::store("read event store", path, source))
+    };
+    let not_a_ledger = |reason| Error::NotALedger {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let application = number("application_id")?;
+    let version = number("user_version")?;
+    if application != APPLICATION_ID {
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(|source| Error::store("read event store", path, source))?;
+        if application == 0 && version == 0 && tables == 0 {
+            return Ok(false);
+        }
+        return Err(not_a_ledger(NotALedgerReason::OtherApplication {
+            found: application,
+        }));
+    }
+    if version > SCHEMA_VERSION {
+        let (found, supported) = (version, SCHEMA_VERSION);
+        return Err(Error::Newer {
+            path: path.to_path_buf(),
+            found,
+            supported,
+        });
+    }
+    let same = has_the_tables(connection)
+        .map_err(|source| Error::store("read event store", path, source))?;
+    if same {
+        Ok(true)
+    } else {
+        Err(not_a_ledger(NotALedgerReason::OtherTables))
+    }
+}
+
+/// Whether the file has exactly the tables of version 1: no view, trigger or index slipped in.
+fn has_the_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare(
+        "SELECT name, sql FROM sqlite_schema \
+         WHERE NOT (type = 'index' AND name = 'sqlite_autoindex_event_1') ORDER BY rowid",
+    )?;
+    let found = statement
+        .query_map([], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let same = found
+        .iter()
+        .map(|(name, sql)| (name.as_str(), sql.as_str()))
+        .eq(TABLES);
+    Ok(same)
+}
+
+/// Makes the tables, all or nothing.
+fn create(connection: &mut Connection, lab: Option<LabId>) -> rusqlite::Result<()> {
+    let lab = lab.unwrap_or_else(random_lab);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for (_, sql) in TABLES {
+        transaction.execute_batch(sql)?;
+    }
+    transaction.execute("INSERT INTO lab (id) VALUES (?1)", [lab.as_bytes()])?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    transaction.commit()
+}
+
+fn random_lab() -> LabId {
+    let mut bytes = [0; 16];
+    // The system's generator does not fail for requests this small once the machine is up.
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert_eq!(filled, Ok(bytes.len()), "the system has no random numbers");
+    LabId::from_bytes(bytes)
+}

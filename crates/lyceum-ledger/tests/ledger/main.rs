@@ -1,0 +1,4 @@
+//! The ledger from outside: real files, real processes.
+
+mod append;
+mod support;

@@ -55,7 +55,7 @@ impl fmt::Display for Trust {
 }
 
 /// Which private data the evaluator sees.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// The split that search decisions are made on.

@@ -1,0 +1,174 @@
+//! The one entry to the matrix product.
+
+/// A view of a matrix in a slice; rows and columns may be strided.
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    shape: Shape,
+}
+
+/// A view of a matrix in a slice that is written to.
+#[derive(Debug)]
+pub struct MatrixMut<'a> {
+    data: &'a mut [f32],
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl Shape {
+    fn checked(self, length: usize) -> Self {
+        if self.rows > 0 && self.columns > 0 {
+            let last = (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride;
+            assert!(
+                last < length,
+                "matrix {self:?} reaches past its slice of {length} numbers"
+            );
+        }
+        self
+    }
+}
+
+impl<'a> Matrix<'a> {
+    /// Returns a view of `rows` × `columns` numbers stored row after row.
+    pub fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// Returns a view whose rows start `row_stride` numbers apart.
+    pub fn strided(data: &'a [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        let shape = Shape {
+            rows,
+            columns,
+            row_stride,
+            column_stride: 1,
+        }
+        .checked(data.len());
+        Self { data, shape }
+    }
+
+    /// Returns the same numbers with rows and columns exchanged.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        let Shape {
+            rows,
+            columns,
+            row_stride,
+            column_stride,
+        } = self.shape;
+        let shape = Shape {
+            rows: columns,
+            columns: rows,
+            row_stride: column_stride,
+            column_stride: row_stride,
+        };
+        Self {
+            data: self.data,
+            shape,
+        }
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// Returns a view of `rows` × `columns` numbers stored row after row.
+    pub fn new(data: &'a mut [f32], rows: usize, columns: usize) -> Self {
+        Self::strided(data, rows, columns, columns)
+    }
+
+    /// Returns a view whose rows start `row_stride` numbers apart; rows may not overlap.
+    pub fn strided(data: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
+        assert!(
+            row_stride >= columns || rows <= 1,
+            "rows that are written to may not overlap"
+        );
+        let shape = Shape {
+            rows,
+            columns,
+            row_stride,
+            column_stride: 1,
+        }
+        .checked(data.len());
+        Self { data, shape }
+    }
+}
+
+/// Computes `c = alpha · a b + beta · c`.
+///
+/// With `beta` 0 the old content of `c` is not read. Shapes that do not fit are a bug of the caller
+/// and panic.
+pub fn multiply(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, beta: f32, c: MatrixMut<'_>) {
+    let (left, right, out) = (a.shape, b.shape, c.shape);
+    assert!(
+        left.columns == right.rows && left.rows == out.rows && right.columns == out.columns,
+        "shapes do not fit: {left:?} times {right:?} into {out:?}"
+    );
+    #[expect(unsafe_code, reason = "matrixmultiply takes raw pointers")]
+    // SAFETY: every view was checked against its slice when it was made, the shapes fit each other,
+    // and the output is borrowed exclusively with rows that do not overlap.
+    unsafe {
+        matrixmultiply::sgemm(
+            left.rows,
+            left.columns,
+            right.columns,
+            alpha,
+            a.data.as_ptr(),
+            left.row_stride as isize,
+            left.column_stride as isize,
+            b.data.as_ptr(),
+            right.row_stride as isize,
+            right.column_stride as isize,
+            beta,
+            c.data.as_mut_ptr(),
+            out.row_stride as isize,
+            out.column_stride as isize,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strided_and_transposed_views_multiply() {
+        // a = [1 2; 3 4] inside rows of three numbers, b = aᵀ.
+        let a = [1.0, 2.0, 9.0, 3.0, 4.0];
+        let a = Matrix::strided(&a, 2, 2, 3);
+        let mut c = [1.0; 6];
+        multiply(
+            2.0,
+            a,
+            a.transposed(),
+            1.0,
+            MatrixMut::strided(&mut c, 2, 2, 3),
+        );
+        assert_eq!(c, [11.0, 23.0, 1.0, 23.0, 51.0, 1.0]);
+    }
+
+    #[test]
+    fn a_view_that_reaches_past_its_slice_is_refused() {
+        let data = [0.0; 5];
+        assert!(std::panic::catch_unwind(|| Matrix::new(&data, 2, 3)).is_err());
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let refused = std::panic::catch_unwind(|| {
+            let (a, mut c) = ([0.0; 6], [0.0; 4]);
+            multiply(
+                1.0,
+                Matrix::new(&a, 2, 3),
+                Matrix::new(&a, 2, 3),
+                0.0,
+                MatrixMut::new(&mut c, 2, 2),
+            );
+        });
+        assert!(refused.is_err());
+    }
+}

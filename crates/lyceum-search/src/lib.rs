@@ -1,1 +1,40 @@
-//! Samplers that propose the next experiment: random and Gaussian process. Pure functions of the history.
+//! Samplers that propose the next experiment: random and Gaussian process.
+//!
+//! A [`Researcher`] is a pure function of an [`Ask`]: the same question gives bit for bit the same proposal, so that a
+//! study can be replayed from its ledger. Nothing in this crate does I/O, reads a clock or keeps state between asks.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `researcher` | the trait, the question and the answer |
+//! | `codec` | settings as numbers: unit coordinates for sampling, features for the model |
+//! | `stream`, `sobol`, `unseen` | random numbers, low-discrepancy points, the enumeration of what is left |
+//! | `random` | the `random` researcher |
+//! | `matrix`, `normal`, `descent` | Cholesky, the normal distribution, quasi-Newton |
+//! | `kernel`, `gaussian`, `fit` | the model: covariance, posterior, hyper-parameters |
+//! | `warp`, `feasible` | outliers tamed, failures learnt |
+//! | `improvement`, `candidates` | log expected improvement and the search for its greatest value |
+//! | `process` | the `gp` researcher, which puts these together |
+//! | `explain` | proposals in words |
+
+mod candidates;
+mod codec;
+mod descent;
+mod explain;
+mod feasible;
+mod fit;
+mod gaussian;
+mod improvement;
+mod kernel;
+mod matrix;
+mod normal;
+mod process;
+mod random;
+mod researcher;
+mod sobol;
+mod stream;
+mod unseen;
+mod warp;
+
+pub use process::GaussianProcess;
+pub use random::Random;
+pub use researcher::{Ask, Error, NAMES, Proposal, Researcher, Trial, TrialResult, by_name};

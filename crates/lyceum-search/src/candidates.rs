@@ -1,0 +1,133 @@
+//! The search for the candidate with the greatest score.
+
+use crate::{
+    codec::{Codec, Levels},
+    sobol::Sobol,
+    stream::Stream,
+    unseen::all_points,
+};
+
+/// Spaces up to this size are scored point by point.
+const ENUMERATED_MAX: u64 = 1500;
+/// Candidates spread over the whole space.
+const SPREAD: u32 = 512;
+/// Good points that candidates are also drawn around, and candidates around each.
+const CENTRES: usize = 5;
+const AROUND: usize = 64;
+/// Candidates that are refined, rounds of refinement, and tries in each round.
+const REFINED: usize = 4;
+const ROUNDS: usize = 12;
+const TRIES: usize = 20;
+
+/// A candidate and its score.
+struct Scored {
+    levels: Levels,
+    score: f64,
+}
+
+/// Where and how to look.
+pub(crate) struct Candidates<'a> {
+    pub(crate) codec: &'a Codec<'a>,
+    /// Points that may not be proposed again.
+    pub(crate) taken: &'a [Levels],
+    /// Good points so far, the best first.
+    pub(crate) centres: &'a [Levels],
+}
+
+impl Candidates<'_> {
+    /// Returns the free point with the greatest score that was found; `None` when every candidate was taken.
+    pub(crate) fn best(
+        &self,
+        stream: &mut Stream,
+        score: impl Fn(&[f64]) -> f64,
+    ) -> Option<Levels> {
+        let mut buffer = Vec::with_capacity(self.codec.features());
+        let mut rate = |levels: Levels| {
+            let free = !self.taken.contains(&levels);
+            buffer.clear();
+            self.codec.push_features(&levels, &mut buffer);
+            let score = if free {
+                score(&buffer)
+            } else {
+                f64::NEG_INFINITY
+            };
+            Scored { levels, score }
+        };
+        if let Some(mut points) = all_points(self.codec, ENUMERATED_MAX) {
+            // Equal scores go to the first, so start anywhere.
+            let place = stream.below(points.len() as u64) as usize;
+            points.rotate_left(place);
+            let scored = points.into_iter().map(rate).collect();
+            return best_first(scored)
+                .into_iter()
+                .find_map(|one| self.free(one));
+        }
+        let sobol = Sobol::new(self.codec.knobs(), stream.bits());
+        let mut scored: Vec<Scored> = (0..SPREAD)
+            .map(|index| rate(self.codec.point(&sobol.point(index))))
+            .collect();
+        for centre in self.centres.iter().take(CENTRES) {
+            for _ in 0..AROUND {
+                let size = 0.3 * (-4.0 * stream.unit()).exp();
+                scored.push(rate(self.near(centre, size, stream)));
+            }
+        }
+        let mut finalists = best_first(scored);
+        finalists.truncate(REFINED);
+        let refined = finalists.into_iter().map(|mut best| {
+            let mut size = 0.1;
+            for _ in 0..ROUNDS {
+                let before = best.score;
+                for _ in 0..TRIES {
+                    let next = rate(self.near(&best.levels, size, stream));
+                    if next.score > best.score {
+                        best = next;
+                    }
+                }
+                if best.score <= before {
+                    size *= 0.4;
+                }
+            }
+            best
+        });
+        let refined = refined.collect();
+        best_first(refined)
+            .into_iter()
+            .find_map(|one| self.free(one))
+    }
+
+    /// Returns the rounded point unless it is taken.
+    fn free(&self, scored: Scored) -> Option<Levels> {
+        let levels = self.codec.tidy(&scored.levels);
+        (scored.score > f64::NEG_INFINITY && !self.taken.contains(&levels)).then_some(levels)
+    }
+
+    /// Returns a point near another: some knobs moved by about `size`, choices drawn again.
+    fn near(&self, centre: &[Option<f64>], size: f64, stream: &mut Stream) -> Levels {
+        let mut unit = self.codec.unit(centre);
+        let share = (3.0 / unit.len() as f64).clamp(0.1_f64.min(1.0), 1.0);
+        let sure = stream.below(unit.len() as u64) as usize;
+        for (index, value) in unit.iter_mut().enumerate() {
+            if index != sure && stream.unit() >= share {
+                continue;
+            }
+            *value = if self.codec.is_choice(index) {
+                // A small step keeps most choices: one drawn again is a large step.
+                if index == sure || stream.unit() < 0.3 {
+                    stream.unit()
+                } else {
+                    *value
+                }
+            } else {
+                let step = stream.normal() * size.max(self.codec.cell(index) * 0.7);
+                (*value + step).clamp(0.0, 1.0)
+            };
+        }
+        self.codec.point(&unit)
+    }
+}
+
+fn best_first(mut scored: Vec<Scored>) -> Vec<Scored> {
+    scored.sort_by(|a, b| b.score.total_cmp(&a.score));
+    scored
+}

@@ -1,0 +1,126 @@
+//! What a study asks of a researcher, and what it gets back.
+
+use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
+
+use crate::{
+    GaussianProcess, Random,
+    codec::{Codec, Levels},
+};
+
+/// Names that [`by_name`] knows, the default first.
+pub const NAMES: &[&str] = &["gp", "random"];
+
+/// How a past experiment ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TrialResult {
+    /// It gave a number. A `mean` that is not finite is taken for a failure.
+    Measured {
+        /// Mean of the metric over its repeats.
+        mean: f64,
+        /// Standard deviation between the repeats, where there were several.
+        sd: Option<f64>,
+        /// How many runs the mean is over; 0 is read as 1.
+        repeats: u32,
+    },
+    /// Its runs gave no number: learnt as "such settings fail", never scored.
+    Failed,
+}
+
+/// A past experiment. Experiments that the lab itself cut short are not trials: leave them out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The experiment.
+    pub experiment: ExperimentId,
+    /// Its settings. A trial whose settings are not in the space of the [`Ask`] is ignored.
+    pub settings: Settings,
+    /// How it ended.
+    pub result: TrialResult,
+}
+
+/// The question: everything that a proposal may depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// What may be turned.
+    pub space: &'a Space,
+    /// Which direction is better.
+    pub goal: Goal,
+    /// Settings of the unchanged workspace. The lab measures them itself; they are never proposed for their own sake.
+    pub start: &'a Settings,
+    /// What is known.
+    pub history: &'a [Trial],
+    /// Settings of experiments that are proposed or running and not yet in the history.
+    pub pending: &'a [Settings],
+    /// Standard deviation of one run at fixed settings, where the noise floor was measured.
+    pub noise_sd: Option<f64>,
+    /// Seed of the study.
+    pub seed: Seed,
+    /// Number of this ask in the study, from 0: names the stream of random numbers.
+    pub number: u64,
+    /// How many proposals the whole study may make.
+    pub budget: u32,
+}
+
+impl Ask<'_> {
+    /// Returns the different points of the space that are tried, failed or pending.
+    pub(crate) fn taken(&self, codec: &Codec<'_>) -> Vec<Levels> {
+        let tried = self.history.iter().map(|trial| &trial.settings);
+        let mut taken: Vec<Levels> = Vec::new();
+        for levels in tried
+            .chain(self.pending)
+            .filter_map(|settings| codec.levels(settings))
+        {
+            if !taken.contains(&levels) {
+                taken.push(levels);
+            }
+        }
+        taken
+    }
+}
+
+/// The answer: what to try next and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// A value for each active knob; always in the space of the ask.
+    pub settings: Settings,
+    /// The idea in words and numbers: a lowercase fragment on one line.
+    pub hypothesis: String,
+    /// What is expected of the metric; `None` when the researcher has no model yet.
+    pub prediction: Option<Prediction>,
+    /// Past experiments that speak for it, nearest first.
+    pub evidence: Vec<ExperimentId>,
+}
+
+/// Why there is no proposal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The space has no knob.
+    #[error("nothing to propose: the space has no knobs, expected at least one")]
+    NoKnobs,
+    /// Every setting of a finite space is in the history or pending.
+    #[error("nothing left to propose: all {tried} settings of the space are tried or running")]
+    Exhausted {
+        /// How many different settings are tried or running.
+        tried: usize,
+    },
+}
+
+/// Whatever proposes the next experiment. The study does not know which one it talks to.
+pub trait Researcher: Send {
+    /// Returns the name that is written beside each proposal.
+    fn name(&self) -> &str;
+
+    /// Returns what to try next.
+    ///
+    /// # Errors
+    /// [`Error::NoKnobs`] for an empty space, [`Error::Exhausted`] when nothing new is left in a finite one.
+    fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error>;
+}
+
+/// Returns the researcher of this name; `None` when there is none. See [`NAMES`].
+pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
+    match name {
+        "gp" => Some(Box::new(GaussianProcess)),
+        "random" => Some(Box::new(Random)),
+        _ => None,
+    }
+}

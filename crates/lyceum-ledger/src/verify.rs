@@ -11,7 +11,7 @@ use crate::reader::Reader;
 use crate::row::{COLUMNS, RawBody, RawEvent};
 
 /// Rows that are held at once.
-const PAGE_ROWS: usize = 4096;
+const PAGE_ROWS: i64 = 4096;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,9 +237,15 @@ impl<'a> Check<'a> {
     /// Checks every event in the order of positions.
     fn rows(&mut self) -> Result<Option<Fault>, Error> {
         let mut after = i64::MIN;
+        let mut rows_at_once = PAGE_ROWS;
         loop {
-            let page = match self.page(after) {
+            let page = match self.page(after, rows_at_once) {
                 Ok(page) => page,
+                // Somewhere in the page is a row that cannot be read: go on to it one by one.
+                Err(_) if rows_at_once > 1 => {
+                    rows_at_once = 1;
+                    continue;
+                }
                 Err(error) => return Ok(Some(self.unreadable(&error))),
             };
             let Some(last) = page.last() else {
@@ -254,12 +260,13 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn page(&self, after: i64) -> rusqlite::Result<Vec<RawEvent>> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position LIMIT {PAGE_ROWS}"
-        );
+    fn page(&self, after: i64, rows: i64) -> rusqlite::Result<Vec<RawEvent>> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position LIMIT ?2");
         let mut statement = self.reader.connection.prepare_cached(&sql)?;
-        statement.query_map([after], RawEvent::from_row)?.collect()
+        statement
+            .query_map([after, rows], RawEvent::from_row)?
+            .collect()
     }
 
     fn row(&mut self, row: &RawEvent) -> Result<Option<Fault>, Error> {

@@ -1,4 +1,19 @@
 //! The ledger from outside: real files, real processes.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "everything here is a test, also what stands outside a test function"
+)]
+
 mod append;
+mod child;
+mod crash;
+mod disk;
+mod follow;
+mod format;
+mod lock;
+mod properties;
+mod schema;
 mod support;
+mod tamper;

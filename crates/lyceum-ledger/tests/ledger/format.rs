@@ -1,0 +1,154 @@
+//! The chain as `FORMAT.md` specifies it, written a second time without the crate's own code.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use lyceum_ledger::{Clock, LabId, Ledger, NewEvent, Options, Timestamp};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::child;
+
+/// Returns the hash that `FORMAT.md` gives the row at `position`, after the row before it.
+pub(crate) fn hash_of(connection: &Connection, position: i64) -> Vec<u8> {
+    let previous = if position == 1 {
+        let id: Vec<u8> = connection
+            .query_row("SELECT id FROM lab", [], |row| row.get(0))
+            .unwrap();
+        blake3::hash(&[b"lyceum genesis 1", id.as_slice()].concat())
+            .as_bytes()
+            .to_vec()
+    } else {
+        connection
+            .query_row(
+                "SELECT hash FROM event WHERE position = ?1",
+                [position - 1],
+                |row| row.get::<_, Vec<u8>>(0),
+            )
+            .unwrap()
+    };
+    let sql = "SELECT seq, at, version, stream, kind, body, body_blob, blobs \
+               FROM event WHERE position = ?1";
+    connection
+        .query_row(sql, [position], |row| {
+            let stream: String = row.get(3)?;
+            let kind: String = row.get(4)?;
+            let body = match row.get::<_, Option<String>>(5)? {
+                Some(body) => blake3::hash(body.as_bytes()).as_bytes().to_vec(),
+                None => row.get::<_, Vec<u8>>(6)?,
+            };
+            let blobs: Vec<u8> = row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default();
+            let preimage = [
+                b"lyceum event   1".to_vec(),
+                previous.clone(),
+                (position as u64).to_le_bytes().to_vec(),
+                (row.get::<_, i64>(0)? as u64).to_le_bytes().to_vec(),
+                row.get::<_, i64>(1)?.to_le_bytes().to_vec(),
+                (row.get::<_, i64>(2)? as u32).to_le_bytes().to_vec(),
+                (stream.len() as u64).to_le_bytes().to_vec(),
+                stream.into_bytes(),
+                (kind.len() as u64).to_le_bytes().to_vec(),
+                kind.into_bytes(),
+                body,
+                (blobs.len() as u64 / 32).to_le_bytes().to_vec(),
+                blobs,
+            ];
+            Ok(blake3::hash(&preimage.concat()).as_bytes().to_vec())
+        })
+        .unwrap()
+}
+
+struct Fixed;
+
+impl Clock for Fixed {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ms(1_763_780_000_123)
+    }
+}
+
+/// The ledger that the fixture of version 1 holds.
+fn write_sample(directory: &Path) {
+    let lab = Some(LabId::from_bytes(*b"a lab of fixture"));
+    let options = Options {
+        clock: Arc::new(Fixed),
+        lab,
+        ..Options::default()
+    };
+    let ledger = Ledger::open(directory, options).unwrap();
+    let blob = ledger.put_blob(b"bytes of a model").unwrap();
+    let small = NewEvent::new("study.opened", 1, "{\"question\":\"why?\"}");
+    let large = NewEvent::new("run.log", 2, format!("\"{}\"", "0123456789".repeat(500)));
+    ledger
+        .append("study/é", vec![small, large.with_blobs([blob])])
+        .unwrap();
+    ledger
+        .append("lab", vec![NewEvent::new("lab.closed", 0, "null")])
+        .unwrap();
+}
+
+/// The head of that ledger. If it ever changes, no older ledger verifies any more.
+const SAMPLE_HEAD: &str = "c6ed7f497ae980817c8b753abfa0febade557fc4e342ee456974ea6e387b6148";
+
+#[test]
+fn the_chain_is_the_one_that_is_specified() {
+    let directory = TempDir::new().unwrap();
+    write_sample(directory.path());
+    let connection = Connection::open(directory.path().join("ledger.db")).unwrap();
+    for position in 1..=3 {
+        let stored: Vec<u8> = connection
+            .query_row(
+                "SELECT hash FROM event WHERE position = ?1",
+                [position],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(
+            stored,
+            hash_of(&connection, position),
+            "position {position}"
+        );
+    }
+    let head = Ledger::open_read_only(directory.path())
+        .unwrap()
+        .head()
+        .unwrap();
+    assert_eq!(head.hash.to_string(), SAMPLE_HEAD);
+}
+
+#[test]
+fn a_ledger_of_version_1_stays_readable() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-1");
+    let directory = TempDir::new().unwrap();
+    child::copy(&fixture, directory.path());
+    let reader = Ledger::open_read_only(directory.path()).unwrap();
+    assert!(reader.verify().unwrap().is_intact());
+    assert_eq!(reader.head().unwrap().hash.to_string(), SAMPLE_HEAD);
+    let events = reader.read("study/é", 0, 10).unwrap();
+    assert_eq!(events[0].body, "{\"question\":\"why?\"}");
+    assert_eq!(events[1].body.len(), 5002);
+    assert_eq!(
+        reader.blob(events[1].blobs[0]).unwrap(),
+        b"bytes of a model"
+    );
+    drop(reader);
+    let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
+    let appended = ledger
+        .append("lab", vec![NewEvent::new("lab.opened", 1, "null")])
+        .unwrap();
+    assert_eq!((appended[0].position, appended[0].seq), (4, 2));
+    assert!(ledger.reader().unwrap().verify().unwrap().is_intact());
+}
+
+/// Writes the fixture anew: only when a new version of the format is made, into its own directory.
+#[test]
+#[ignore = "writes into the source tree"]
+fn write_the_fixture() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-1");
+    assert!(
+        !fixture.exists(),
+        "a fixture that has been released is never written again"
+    );
+    write_sample(&fixture);
+    fs::remove_file(fixture.join("lock")).unwrap();
+}

@@ -1,0 +1,88 @@
+//! Asking the researcher, through the same words whoever it is.
+
+use lyceum_search::{Ask, Researcher, Trial, TrialResult};
+use lyceum_stats::floor;
+use lyceum_types::{ExperimentId, ExperimentProposed, Role, Settings};
+
+use super::{drive::Error, protocol::Protocol, state::State};
+
+/// Why there is no proposal.
+pub(super) enum AskError {
+    /// Every setting was tried.
+    Exhausted,
+    /// The researcher failed.
+    Failed(Error),
+}
+
+/// Returns what is known of each experiment, as a researcher sees it: means of looks, failures as failures.
+pub fn history(state: &State, protocol: &Protocol) -> Vec<Trial> {
+    let seen = state.experiments.iter().enumerate();
+    seen.filter(|(_, one)| matches!(one.proposed.role, Role::Start | Role::Search))
+        .filter_map(|(index, one)| {
+            let id = ExperimentId(index as u32);
+            let values: Vec<f64> =
+                state.looks(id, &protocol.metric).iter().map(|(_, value)| *value).collect();
+            let result = match floor(&values) {
+                Some(spread) => TrialResult::Measured {
+                    mean: spread.mean,
+                    sd: (spread.n > 1).then_some(spread.sd),
+                    repeats: spread.n as u32,
+                },
+                None if state.runs_of(id).any(|run| run.failure().is_some()) => TrialResult::Failed,
+                None => return None,
+            };
+            Some(Trial { experiment: id, settings: one.proposed.settings.clone(), result })
+        })
+        .collect()
+}
+
+/// Asks for one proposal.
+pub(super) fn ask(
+    state: &State,
+    protocol: &Protocol,
+    researcher: &dyn Researcher,
+) -> Result<ExperimentProposed, AskError> {
+    let history = history(state, protocol);
+    let known: Vec<ExperimentId> = history.iter().map(|trial| trial.experiment).collect();
+    let open = state.searched().filter(|one| one.decided.is_none());
+    let pending: Vec<Settings> = open
+        .filter(|one| !known.contains(&one.proposed.experiment))
+        .map(|one| one.proposed.settings.clone())
+        .collect();
+    let values: Vec<f64> = state
+        .looks(ExperimentId(0), &protocol.metric)
+        .iter()
+        .map(|(_, value)| *value)
+        .collect();
+    let start = protocol.space.active_only(&protocol.start);
+    let ask = Ask {
+        space: &protocol.space,
+        goal: protocol.goal,
+        start: &start,
+        history: &history,
+        pending: &pending,
+        noise_sd: floor(&values).map(|floor| floor.sd),
+        seed: protocol.seed,
+        number: u64::from(state.proposals),
+        budget: protocol.budget.experiments,
+    };
+    let name = researcher.name().to_owned();
+    let proposal = match researcher.propose(&ask) {
+        Ok(proposal) => proposal,
+        Err(lyceum_search::Error::Exhausted { .. }) => return Err(AskError::Exhausted),
+        Err(source) => return Err(AskError::Failed(Error::Researcher { name, source })),
+    };
+    if let Err(source) = protocol.space.check(&proposal.settings) {
+        return Err(AskError::Failed(Error::Proposal { name, source }));
+    }
+    Ok(ExperimentProposed {
+        experiment: ExperimentId(state.experiments.len() as u32),
+        role: Role::Search,
+        settings: proposal.settings,
+        hypothesis: proposal.hypothesis,
+        researcher: name,
+        prediction: proposal.prediction,
+        evidence: proposal.evidence,
+        seen: state.last_seq,
+    })
+}

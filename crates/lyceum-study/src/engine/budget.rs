@@ -1,0 +1,128 @@
+//! What has been spent, what is left, and what the ending still needs.
+
+use std::time::Duration;
+
+use lyceum_stats::pairs_needed;
+
+use super::{ending::changed_knobs, protocol::Protocol, state::State};
+
+/// Mean cost of one run with its measurement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Wall-clock milliseconds.
+    pub wall_ms: u64,
+    /// CPU milliseconds.
+    pub cpu_ms: u64,
+}
+
+/// What has been spent of each budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Wall-clock time over all sessions, in milliseconds.
+    pub wall_ms: u64,
+    /// CPU time of runs and measurements, in milliseconds.
+    pub cpu_ms: u64,
+    /// Bytes of outputs kept.
+    pub disk_bytes: u64,
+}
+
+/// What is left of each budget; `None` where there is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Wall-clock milliseconds.
+    pub wall_ms: Option<u64>,
+    /// CPU milliseconds.
+    pub cpu_ms: Option<u64>,
+    /// Bytes.
+    pub disk_bytes: Option<u64>,
+}
+
+/// How many finished runs speak for the cost of the next.
+const RUNS_FOR_ESTIMATE: usize = 12;
+
+/// The ending may keep back at most this share of a budget.
+const RESERVE_SHARE_MAX: f64 = 0.5;
+
+/// Returns the mean cost of the last runs; nothing before the first is measured.
+pub fn run_cost(state: &State) -> Cost {
+    let done = state.runs.iter().rev().filter(|run| run.counts() && run.is_settled());
+    let costs: Vec<Cost> = done
+        .take(RUNS_FOR_ESTIMATE)
+        .filter_map(|run| {
+            let used = run.finished.as_ref()?.usage;
+            let judged = run.searched.as_ref().map(|one| one.usage).unwrap_or_default();
+            Some(Cost {
+                wall_ms: used.wall_ms + judged.wall_ms,
+                cpu_ms: used.cpu_ms + judged.cpu_ms,
+            })
+        })
+        .collect();
+    let mean = |pick: fn(&Cost) -> u64| {
+        costs.iter().map(pick).sum::<u64>() / (costs.len() as u64).max(1)
+    };
+    Cost { wall_ms: mean(|cost| cost.wall_ms), cpu_ms: mean(|cost| cost.cpu_ms) }
+}
+
+/// Returns what is left.
+pub(super) fn left(protocol: &Protocol, spent: &Spent) -> Left {
+    let millis = |limit: Option<Duration>, used: u64| {
+        limit.map(|limit| (limit.as_millis() as u64).saturating_sub(used))
+    };
+    Left {
+        wall_ms: millis(protocol.budget.wall, spent.wall_ms),
+        cpu_ms: millis(protocol.budget.cpu, spent.cpu_ms),
+        disk_bytes: protocol.budget.disk.map(|limit| limit.saturating_sub(spent.disk_bytes)),
+    }
+}
+
+/// Returns which budget cannot pay for one more run beside `in_flight` others; `None` when all can.
+pub(super) fn short_of(left: &Left, cost: Cost, in_flight: u64) -> Option<&'static str> {
+    let lacks = |left: Option<u64>, need: u64| left.is_some_and(|left| left == 0 || left < need);
+    if lacks(left.wall_ms, cost.wall_ms) {
+        Some("wall")
+    } else if lacks(left.cpu_ms, cost.cpu_ms * (in_flight + 1)) {
+        Some("cpu")
+    } else if left.disk_bytes == Some(0) {
+        Some("disk")
+    } else {
+        None
+    }
+}
+
+/// Returns the runs that the ending will need when the search ends now with a winner.
+pub(super) fn ending_runs(state: &State, protocol: &Protocol) -> u64 {
+    let pairs = pairs_needed(protocol.alpha).min(protocol.confirm_pairs_max) as u64;
+    let knobs = match changed_knobs(state, protocol).len() {
+        0 => protocol.start.len(),
+        changed => changed,
+    };
+    2 * pairs + (knobs * protocol.ablation_pairs) as u64
+}
+
+/// Returns why the search must end now so that the ending can still be paid; `None` while it may go on.
+pub(super) fn search_must_end(
+    state: &State,
+    protocol: &Protocol,
+    left: &Left,
+    slots: u64,
+    in_flight: u64,
+) -> Option<String> {
+    let cost = run_cost(state);
+    let runs = ending_runs(state, protocol);
+    let keep = |total: Option<Duration>, need: u64| {
+        let most = total.map_or(0.0, |total| total.as_millis() as f64 * RESERVE_SHARE_MAX);
+        need.min(most as u64)
+    };
+    let wall = keep(protocol.budget.wall, runs * cost.wall_ms * 11 / 10 / slots.max(1));
+    let cpu = keep(protocol.budget.cpu, runs * cost.cpu_ms);
+    let rest = Left {
+        wall_ms: left.wall_ms.map(|left| left.saturating_sub(wall)),
+        cpu_ms: left.cpu_ms.map(|left| left.saturating_sub(cpu)),
+        disk_bytes: left.disk_bytes,
+    };
+    let budget = short_of(&rest, cost, in_flight)?;
+    Some(match budget {
+        "disk" => "the disk budget is spent".into(),
+        name => format!("what is left of the {name} budget is kept for the confirmation"),
+    })
+}

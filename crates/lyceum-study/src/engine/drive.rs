@@ -1,0 +1,469 @@
+//! The loop: settle what follows from the events, start what is wanted, wait, write down.
+//!
+//! One thread owns the state and the journal; workers run tasks and send back receipts. Restart is the only start: the
+//! loop looks at the state alone and never remembers where it was.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use lyceum_search::Researcher;
+use lyceum_types::{
+    Body, EndReason, ExperimentId, Purpose, RunId, RunStarted, SearchEnded, Seed, SessionEnded,
+    Split,
+};
+
+use super::{
+    ask,
+    budget::{self, Left, Spent},
+    ending::{self, Want},
+    execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+    journal::{Journal, JournalError},
+    protocol::Protocol,
+    settle::{self, LookStep},
+    state::State,
+    work::{self, Done, Work},
+};
+
+/// How often the loop looks at the clock and at the wish to stop.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Why the loop could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The record could not be written or read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The lab could not run a command.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// The researcher failed.
+    #[error("researcher `{name}` failed")]
+    Researcher {
+        /// Who.
+        name: String,
+        /// Why.
+        #[source]
+        source: lyceum_search::Error,
+    },
+    /// The researcher proposed something outside the space.
+    #[error("researcher `{name}` proposed settings outside the space")]
+    Proposal {
+        /// Who.
+        name: String,
+        /// What is wrong.
+        #[source]
+        source: lyceum_types::SpaceError,
+    },
+    /// Nothing runs, nothing can be started, nothing follows: a fault of the lab.
+    #[error("the loop has nothing to do and is not finished; please report this with the ledger")]
+    Stuck,
+    /// A worker thread ended.
+    #[error("a worker of the lab ended unexpectedly")]
+    Worker,
+}
+
+/// What the faces see while the loop works.
+pub trait Observer {
+    /// An event was written.
+    fn event(&mut self, state: &State, seq: u64, at: i64, body: &Body);
+    /// Time went by.
+    fn tick(&mut self, state: &State, live: &Live);
+}
+
+/// What is going on right now.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Runs and measurements in flight, with the milliseconds that they have taken.
+    pub running: Vec<(RunId, u64)>,
+    /// What has been spent.
+    pub spent: Spent,
+}
+
+/// How the loop ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The study is finished.
+    Finished,
+    /// A person stopped it; the same command goes on.
+    Interrupted,
+}
+
+/// All that the loop needs.
+pub struct Driver<'a> {
+    /// The record.
+    pub journal: &'a mut dyn Journal,
+    /// What is known.
+    pub state: State,
+    /// The rules.
+    pub protocol: &'a Protocol,
+    /// Who proposes.
+    pub researcher: &'a dyn Researcher,
+    /// Who runs.
+    pub executor: Arc<dyn Executor>,
+    /// Processors of each slot; its length is the number of tasks side by side.
+    pub slots: Vec<Vec<usize>>,
+    /// Threads that each run is told to use.
+    pub threads: u32,
+    /// Set by a person's wish to stop.
+    pub stop: Arc<AtomicBool>,
+    /// Who looks on.
+    pub observer: &'a mut dyn Observer,
+}
+
+struct Flight {
+    cut: Cut,
+    since: Instant,
+    measure: Option<Split>,
+}
+
+struct Drive<'d, 'a> {
+    driver: &'d mut Driver<'a>,
+    began: Instant,
+    session: usize,
+    free: Vec<usize>,
+    flights: BTreeMap<(RunId, Option<Split>), (usize, Flight)>,
+    exhausted: bool,
+}
+
+impl Driver<'_> {
+    /// Works until the study is finished or a person stops it.
+    ///
+    /// The session's first event must have been written. Returns the state at the end.
+    pub fn drive(mut self) -> Result<(End, State), Error> {
+        let executor = Arc::clone(&self.executor);
+        let slots = self.slots.len().max(1);
+        std::thread::scope(|scope| {
+            let (done_in, done) = mpsc::channel();
+            let workers: Vec<mpsc::Sender<Work>> =
+                (0..slots).map(|slot| work::start(scope, slot, &executor, &done_in)).collect();
+            let mut drive = Drive {
+                began: Instant::now(),
+                session: self.state.sessions.len().saturating_sub(1),
+                free: (0..slots).rev().collect(),
+                flights: BTreeMap::new(),
+                exhausted: false,
+                driver: &mut self,
+            };
+            let end = drive.work(&workers, &done);
+            if end.is_err() {
+                drive.cut_all("the lab stopped on an error");
+            }
+            drop(workers);
+            end
+        })
+        .map(|end| (end, self.state))
+    }
+}
+
+impl Drive<'_, '_> {
+    fn work(
+        &mut self,
+        workers: &[mpsc::Sender<Work>],
+        done: &mpsc::Receiver<Done>,
+    ) -> Result<End, Error> {
+        loop {
+            self.settle()?;
+            if self.driver.state.finished.is_some() && self.flights.is_empty() {
+                self.end_session(EndReason::Finished)?;
+                return Ok(End::Finished);
+            }
+            if self.driver.stop.load(Ordering::Relaxed) {
+                self.wind_down(done)?;
+                self.end_session(EndReason::Interrupted)?;
+                return Ok(End::Interrupted);
+            }
+            if self.fill(workers)? {
+                continue;
+            }
+            if self.flights.is_empty() && self.driver.state.finished.is_none() {
+                // Nothing runs and nothing could be started: no budget is left for what is wanted.
+                if std::mem::replace(&mut self.exhausted, true) {
+                    return Err(Error::Stuck);
+                }
+                self.end_search("the budget is spent")?;
+                continue;
+            }
+            self.wait(done)?;
+        }
+    }
+
+    /// Writes all events that follow from what is known.
+    fn settle(&mut self) -> Result<(), Error> {
+        while let Some(body) = settle::settle(&self.driver.state, self.driver.protocol, self.exhausted) {
+            self.write(vec![body])?;
+            if self.driver.state.finished.is_some() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bodies: Vec<Body>) -> Result<(), Error> {
+        write(self.driver, bodies)
+    }
+
+    fn spent(&self) -> Spent {
+        let state = &self.driver.state;
+        let before = state.wall_ms_before(Some(self.session));
+        Spent {
+            wall_ms: before + self.began.elapsed().as_millis() as u64,
+            cpu_ms: state.cpu_ms,
+            disk_bytes: state.output_bytes,
+        }
+    }
+
+    fn left(&self) -> Left {
+        budget::left(self.driver.protocol, &self.spent())
+    }
+
+    fn end_search(&mut self, why: &str) -> Result<(), Error> {
+        if self.driver.state.search_ended.is_none() {
+            self.write(vec![SearchEnded { why: why.to_owned() }.into()])?;
+        }
+        Ok(())
+    }
+
+    /// Starts one task where a slot is free. Returns whether the state changed or a task was started.
+    fn fill(&mut self, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
+        if self.free.is_empty() || self.driver.state.finished.is_some() {
+            return Ok(false);
+        }
+        if let Some(run) = self.unmeasured() {
+            return self.start_measure(run, Split::Search, workers);
+        }
+        let left = self.left();
+        let cost = budget::run_cost(&self.driver.state);
+        let in_flight = self.flights.len() as u64;
+        if let Some(index) = settle::floor_look(&self.driver.state, self.driver.protocol) {
+            if budget::short_of(&left, cost, in_flight).is_some() {
+                return Ok(false);
+            }
+            let seed = self.driver.protocol.look_seed(index);
+            return self.start_run(ExperimentId(0), seed, Purpose::Floor, &left, workers);
+        }
+        if !settle::floor_done(&self.driver.state, self.driver.protocol) {
+            return Ok(false);
+        }
+        if self.driver.state.search_ended.is_none() {
+            return self.search(&left, workers);
+        }
+        if !settle::undecided(&self.driver.state).is_empty() {
+            return Ok(false);
+        }
+        self.ending(&left, workers)
+    }
+
+    fn search(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
+        let (state, protocol) = (&self.driver.state, self.driver.protocol);
+        let slots = self.driver.slots.len() as u64;
+        let in_flight = self.flights.len() as u64;
+        if let Some(why) = budget::search_must_end(state, protocol, left, slots, in_flight) {
+            self.end_search(&why)?;
+            return Ok(true);
+        }
+        for id in settle::undecided(state) {
+            if let LookStep::Run(experiment, seed) = settle::next_look(state, protocol, id) {
+                let first = state.runs_of(experiment).next().is_none();
+                let purpose = if first { Purpose::Search } else { Purpose::Repeat };
+                return self.start_run(experiment, seed, purpose, left, workers);
+            }
+        }
+        if state.proposals >= protocol.budget.experiments {
+            if settle::undecided(state).is_empty() {
+                self.end_search("all experiments of the budget were made")?;
+                return Ok(true);
+            }
+            return Ok(false);
+        }
+        let proposed = ask::ask(state, protocol, self.driver.researcher);
+        match proposed {
+            Ok(proposal) => self.write(vec![proposal.into()])?,
+            Err(ask::AskError::Exhausted) if settle::undecided(&self.driver.state).is_empty() => {
+                self.end_search("every setting of the space was tried")?;
+            }
+            Err(ask::AskError::Exhausted) => return Ok(false),
+            Err(ask::AskError::Failed(error)) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    fn ending(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
+        let wants = ending::wants(&self.driver.state, self.driver.protocol);
+        let cost = budget::run_cost(&self.driver.state);
+        for want in wants {
+            match want {
+                Want::Run(id, seed, purpose) => {
+                    if budget::short_of(left, cost, self.flights.len() as u64).is_some() {
+                        return Ok(false);
+                    }
+                    return self.start_run(id, seed, purpose, left, workers);
+                }
+                Want::Measure(run, split) if !self.flights.contains_key(&(run, Some(split))) => {
+                    return self.start_measure(run, split, workers);
+                }
+                Want::Measure(..) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns a run that completed and whose measurement is not on its way.
+    fn unmeasured(&self) -> Option<RunId> {
+        // Only the newest runs can be open: one for each slot, and those of one crash.
+        let newest = self.driver.state.runs.iter().rev().take(settle::MAX_OPEN);
+        let mut open = newest.filter(|run| run.needs_measure()).map(|run| run.id);
+        open.find(|run| !self.flights.contains_key(&(*run, Some(Split::Search))))
+    }
+
+    fn start_run(
+        &mut self,
+        experiment: ExperimentId,
+        seed: Seed,
+        purpose: Purpose,
+        left: &Left,
+        workers: &[mpsc::Sender<Work>],
+    ) -> Result<bool, Error> {
+        let Some(slot) = self.free.pop() else { return Ok(false) };
+        let state = &self.driver.state;
+        let run = RunId(state.runs.len() as u32 + 1);
+        let cpus = self.driver.slots.get(slot).cloned().unwrap_or_default();
+        let settings = state.settings(experiment).cloned().unwrap_or_default();
+        let threads = self.driver.threads;
+        let intent = RunStarted { run, experiment, seed, purpose, cpus: cpus.clone(), threads };
+        self.write(vec![intent.into()])?;
+        let task = RunTask {
+            run,
+            experiment,
+            settings,
+            seed,
+            cpus,
+            wall_left: left.wall_ms.map(Duration::from_millis),
+            cpu_left: left.cpu_ms.map(Duration::from_millis),
+            disk_left: left.disk_bytes,
+            replay: None,
+        };
+        let cut = Cut::default();
+        self.launch(run, None, slot, cut.clone(), Work::Run(task, cut), workers)
+    }
+
+    fn start_measure(
+        &mut self,
+        run: RunId,
+        split: Split,
+        workers: &[mpsc::Sender<Work>],
+    ) -> Result<bool, Error> {
+        let Some(slot) = self.free.pop() else { return Ok(false) };
+        let state = &self.driver.state;
+        let Some((seed, finished)) =
+            state.run(run).and_then(|one| Some((one.seed, one.finished.clone()?)))
+        else {
+            self.free.push(slot);
+            return Ok(false);
+        };
+        let baseline = state.runs_of(ExperimentId(0)).find(|one| one.completed());
+        let baseline = baseline.and_then(|one| one.finished.as_ref());
+        let task = MeasureTask {
+            baseline: baseline.map(|one| one.outputs.clone()).unwrap_or_default(),
+            finished,
+            seed,
+            split,
+            cpus: self.driver.slots.get(slot).cloned().unwrap_or_default(),
+        };
+        let cut = Cut::default();
+        self.launch(run, Some(split), slot, cut.clone(), Work::Measure(task, cut), workers)
+    }
+
+    fn launch(
+        &mut self,
+        run: RunId,
+        measure: Option<Split>,
+        slot: usize,
+        cut: Cut,
+        work: Work,
+        workers: &[mpsc::Sender<Work>],
+    ) -> Result<bool, Error> {
+        let flight = Flight { cut, since: Instant::now(), measure };
+        self.flights.insert((run, measure), (slot, flight));
+        workers[slot].send(work).map_err(|_| Error::Worker)?;
+        Ok(true)
+    }
+
+    fn wait(&mut self, done: &mpsc::Receiver<Done>) -> Result<(), Error> {
+        let message = match done.recv_timeout(TICK) {
+            Ok(message) => Some(message),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Worker),
+        };
+        if let Some(message) = message {
+            self.take(message)?;
+        }
+        let live = Live {
+            running: self.running(),
+            spent: self.spent(),
+        };
+        self.driver.observer.tick(&self.driver.state, &live);
+        Ok(())
+    }
+
+    fn running(&self) -> Vec<(RunId, u64)> {
+        let flights = self.flights.iter();
+        let mut running: Vec<_> = flights
+            .map(|((run, _), (_, flight))| (*run, flight.since.elapsed().as_millis() as u64))
+            .collect();
+        running.sort_unstable();
+        running
+    }
+
+    /// Writes the receipt of a task and frees its slot.
+    fn take(&mut self, message: Done) -> Result<(), Error> {
+        let (run, measure) = message.key();
+        if let Some((slot, flight)) = self.flights.remove(&(run, measure)) {
+            debug_assert_eq!(flight.measure, measure);
+            self.free.push(slot);
+        }
+        match message {
+            Done::Run(_, finished) => self.write(vec![finished?.into()]),
+            Done::Measure(_, _, end) => match end? {
+                MeasureEnd::Measured(measured) => self.write(vec![measured.into()]),
+                MeasureEnd::Cut => Ok(()),
+            },
+        }
+    }
+
+    fn cut_all(&mut self, cause: &str) {
+        for (_, flight) in self.flights.values() {
+            flight.cut.now(cause);
+        }
+    }
+
+    /// Ends all that is in flight and writes its receipts.
+    fn wind_down(&mut self, done: &mpsc::Receiver<Done>) -> Result<(), Error> {
+        self.cut_all("stopped by a person");
+        while !self.flights.is_empty() {
+            let message = done.recv().map_err(|_| Error::Worker)?;
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    fn end_session(&mut self, reason: EndReason) -> Result<(), Error> {
+        let wall_ms = self.began.elapsed().as_millis() as u64;
+        self.write(vec![SessionEnded { reason, wall_ms }.into()])
+    }
+}
+
+/// Writes events, folds them into the state and shows them.
+fn write(driver: &mut Driver<'_>, bodies: Vec<Body>) -> Result<(), Error> {
+    for (seq, at, body) in driver.journal.append(bodies)? {
+        driver.state.apply(seq, at, body.clone()).map_err(JournalError::Fold)?;
+        driver.observer.event(&driver.state, seq, at, &body);
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The seam between the loop and whatever runs a command.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use lyceum_types::{
+    ExperimentId, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split,
+};
+
+/// One run of the candidate.
+#[derive(Clone, Debug)]
+pub struct RunTask {
+    /// The run.
+    pub run: RunId,
+    /// Its experiment.
+    pub experiment: ExperimentId,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its seed.
+    pub seed: Seed,
+    /// Processors that it is pinned to.
+    pub cpus: Vec<usize>,
+    /// What is left of the study's wall-clock budget; the run may not outlast it.
+    pub wall_left: Option<Duration>,
+    /// What is left of the study's CPU budget.
+    pub cpu_left: Option<Duration>,
+    /// What is left of the study's disk budget in bytes.
+    pub disk_left: Option<u64>,
+    /// Bytes of the replay file of an earlier run that is to be repeated exactly.
+    pub replay: Option<Vec<u8>>,
+}
+
+/// One measurement of a finished run.
+#[derive(Clone, Debug)]
+pub struct MeasureTask {
+    /// The run's receipt.
+    pub finished: RunFinished,
+    /// Its seed.
+    pub seed: Seed,
+    /// On which data.
+    pub split: Split,
+    /// Outputs of the unchanged workspace, for a metric that compares with them.
+    pub baseline: Vec<Output>,
+    /// Processors that it is pinned to.
+    pub cpus: Vec<usize>,
+}
+
+/// How a measurement ended.
+#[derive(Clone, Debug)]
+pub enum MeasureEnd {
+    /// With an answer, which may be a failure.
+    Measured(RunMeasured),
+    /// The lab cut it short; it can be done again.
+    Cut,
+}
+
+/// The lab itself failed: nothing is said about the candidate.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} failed")]
+pub struct Broken {
+    /// What was being done.
+    pub doing: String,
+    /// Why it failed.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Broken {
+    /// Returns a wrapper that names what was being done.
+    pub fn while_doing<E>(doing: impl Into<String>) -> impl FnOnce(E) -> Broken
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let doing = doing.into();
+        move |source| Broken { doing, source: source.into() }
+    }
+}
+
+/// Runs commands. The loop does not know how.
+pub trait Executor: Send + Sync {
+    /// Runs the candidate to its end and keeps its declared outputs.
+    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken>;
+
+    /// Measures a finished run.
+    fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken>;
+}
+
+type Hook = Box<dyn Fn(&str) + Send>;
+
+/// Ends a running task from another thread.
+#[derive(Clone, Default)]
+pub struct Cut {
+    inner: Arc<Mutex<CutState>>,
+}
+
+#[derive(Default)]
+struct CutState {
+    cause: Option<String>,
+    hook: Option<Hook>,
+}
+
+impl Cut {
+    /// Ends the task now.
+    pub fn now(&self, cause: &str) {
+        let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.cause.is_none() {
+            state.cause = Some(cause.to_owned());
+        }
+        if let Some(hook) = state.hook.take() {
+            hook(cause);
+        }
+    }
+
+    /// Returns why the task was ended.
+    pub fn cause(&self) -> Option<String> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).cause.clone()
+    }
+
+    /// Sets what ends the process that the task is waiting for; called at once when the task is already to end.
+    pub fn on_cut(&self, hook: Hook) {
+        let mut state = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match &state.cause {
+            Some(cause) => hook(cause),
+            None => state.hook = Some(hook),
+        }
+    }
+}
+
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cut").field("cause", &self.cause()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! Grading the rubric from the measurements of the ending. Pure.
+
+use lyceum_stats::{mean, t_interval};
+use lyceum_types::{ExperimentId, Graded, Measured, RunId, Trust};
+
+use super::{
+    protocol::{Criterion, Protocol},
+    state::{Run, State},
+};
+
+/// Grades one criterion.
+pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded {
+    let criterion = &protocol.rubric[index];
+    let unit = state.opened.as_ref().map_or("", |opened| opened.unit.as_str());
+    let mut graded = Graded {
+        criterion: index as u32,
+        text: criterion.text(&protocol.metric, unit),
+        satisfied: false,
+        value: None,
+        interval: None,
+        why: String::new(),
+        runs: vec![],
+    };
+    match criterion {
+        Criterion::Metric { at_most, at_least, trust, confidence } => {
+            grade_metric(state, protocol, (*at_most, *at_least), *trust, *confidence, &mut graded);
+        }
+        Criterion::Improvement { at_least, confidence } => {
+            grade_improvement(state, protocol, *at_least, *confidence, &mut graded);
+        }
+    }
+    graded
+}
+
+/// Returns the runs whose values speak for the winner at this trust level.
+fn winner_runs(state: &State, trust: Trust) -> Vec<RunId> {
+    match (trust, &state.sealed, &state.claimed) {
+        (Trust::Sealed, Some(opened), _) if !opened.winner.is_empty() => opened.winner.clone(),
+        (Trust::Sealed, Some(opened), _) => opened.start.clone(),
+        (Trust::Sealed, None, _) => vec![],
+        (_, _, Some(claimed)) => claimed.pairs.iter().map(|pair| pair.other_run).collect(),
+        (_, _, None) => {
+            state.runs_of(ExperimentId(0)).filter(|run| run.is_look()).map(|run| run.id).collect()
+        }
+    }
+}
+
+fn grade_metric(
+    state: &State,
+    protocol: &Protocol,
+    bounds: (Option<f64>, Option<f64>),
+    trust: Trust,
+    confidence: f64,
+    graded: &mut Graded,
+) {
+    graded.runs = winner_runs(state, trust);
+    let runs: Vec<&Run> = graded.runs.iter().filter_map(|id| state.run(*id)).collect();
+    let pick = |run: &&Run| match trust {
+        Trust::Sealed => run.sealed_value(&protocol.metric),
+        Trust::Measured | Trust::SelfReported => run.value(&protocol.metric),
+    };
+    let values: Vec<f64> = runs.iter().filter_map(pick).collect();
+    let enough = runs.iter().all(|run| trust_of(run, trust) >= Some(trust));
+    if values.is_empty() || values.len() < runs.len() {
+        graded.why = format!("{} of {} runs gave a {trust} value", values.len(), runs.len());
+        return;
+    }
+    if !enough {
+        graded.why = format!("the numbers are not {trust}");
+        return;
+    }
+    graded.value = mean(&values);
+    graded.interval = interval(&values, confidence);
+    let Some((low, high)) = graded.interval else {
+        graded.why = "one value has no interval".into();
+        return;
+    };
+    let below = bounds.0.is_none_or(|most| high <= most);
+    let above = bounds.1.is_none_or(|least| low >= least);
+    graded.satisfied = below && above;
+    graded.why = format!(
+        "the interval [{low:.5}, {high:.5}] of {} runs is {} the bound",
+        values.len(),
+        if graded.satisfied { "within" } else { "not within" }
+    );
+}
+
+/// A metric that never varies is known exactly from two looks.
+fn interval(values: &[f64], confidence: f64) -> Option<(f64, f64)> {
+    let same = values.len() > 1 && values.iter().all(|value| value.to_bits() == values[0].to_bits());
+    if same { Some((values[0], values[0])) } else { t_interval(values, confidence) }
+}
+
+fn trust_of(run: &Run, trust: Trust) -> Option<Trust> {
+    let measured = if trust == Trust::Sealed { &run.sealed } else { &run.searched };
+    measured.as_ref().filter(|one| matches!(one.measured, Measured::Values { .. })).map(|one| one.trust)
+}
+
+fn grade_improvement(
+    state: &State,
+    protocol: &Protocol,
+    at_least: f64,
+    confidence: f64,
+    graded: &mut Graded,
+) {
+    let Some(claimed) = &state.claimed else {
+        graded.why = "no experiment was kept: there is nothing to confirm".into();
+        return;
+    };
+    graded.runs = claimed.pairs.iter().flat_map(|pair| [pair.base_run, pair.other_run]).collect();
+    graded.value = claimed.finding.gain;
+    let gains: Vec<f64> = claimed
+        .pairs
+        .iter()
+        .filter_map(|pair| Some(protocol.goal.gain(pair.base?, pair.other?)))
+        .collect();
+    graded.interval = interval(&gains, confidence);
+    let reaches = graded.interval.is_some_and(|(low, _)| low >= at_least);
+    graded.satisfied = claimed.finding.confirmed && (at_least == 0.0 || reaches);
+    graded.why = if claimed.finding.confirmed && !graded.satisfied {
+        format!("confirmed, but its interval does not exceed {at_least}")
+    } else {
+        claimed.finding.why.clone()
+    };
+}

@@ -1,0 +1,30 @@
+//! The research loop: propose, run, measure, decide, keep; then confirm, ablate, open the sealed split, grade.
+//!
+//! ```text
+//!            events ──fold──▶ State ──settle──▶ next event that follows      (pure: state, settle, ending, grade)
+//!              ▲                │
+//!              │                └──next_look, wants──▶ next run or measurement (pure)
+//!           journal ◀── drive ◀── receipts ── workers ── Executor ── sandbox   (drive, work, execute)
+//! ```
+
+mod ask;
+mod budget;
+mod drive;
+mod ending;
+mod execute;
+mod grade;
+mod journal;
+mod protocol;
+mod settle;
+mod state;
+mod work;
+
+pub use ask::history;
+pub use budget::{Cost, Left, Spent, run_cost};
+pub use drive::{Driver, End, Error, Live, Observer};
+pub use ending::{Want, changed_knobs, claim_pairs, finding, put_back, wants};
+pub use execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
+pub use journal::{Journal, JournalError, MemoryJournal};
+pub use protocol::{Budget, Criterion, Protocol};
+pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
+pub use state::{Experiment, FoldError, Run, Session, State};

@@ -1,0 +1,114 @@
+//! The rules of a study as the loop needs them: plain data, no files.
+
+use std::time::Duration;
+
+use lyceum_stats::Rule;
+use lyceum_types::{Goal, Seed, Settings, Space, Trust};
+use serde::{Deserialize, Serialize};
+
+/// How a study is conducted. Two processes with one protocol and one ledger decide alike.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protocol {
+    /// The study's metric.
+    pub metric: String,
+    /// Its direction.
+    pub goal: Goal,
+    /// How far the search's numbers can be trusted.
+    pub trust: Trust,
+    /// What a sampler may turn.
+    pub space: Space,
+    /// The knobs' values in the unchanged workspace.
+    pub start: Settings,
+    /// The root seed.
+    pub seed: Seed,
+    /// The keep rule of the search.
+    pub rule: Rule,
+    /// Most runs of the unchanged workspace to learn the spread; at least 3.
+    pub floor_runs_max: usize,
+    /// Most repeats of one experiment near the floor.
+    pub repeats_max: usize,
+    /// Most pairs of the confirmation.
+    pub confirm_pairs_max: usize,
+    /// Level that the study's claims may spend together.
+    pub alpha: f64,
+    /// Pairs for each knob that is put back; 0 for no ablation.
+    pub ablation_pairs: usize,
+    /// Whether there is a sealed split.
+    pub sealed: bool,
+    /// What may be spent.
+    pub budget: Budget,
+    /// What success looks like.
+    pub rubric: Vec<Criterion>,
+}
+
+/// What a study may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Proposals.
+    pub experiments: u32,
+    /// Wall-clock time over all sessions.
+    pub wall: Option<Duration>,
+    /// CPU time over all runs and measurements.
+    pub cpu: Option<Duration>,
+    /// Bytes that the study may add to the lab.
+    pub disk: Option<u64>,
+}
+
+/// One criterion of the rubric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Criterion {
+    /// The winner's metric stays within a bound, at a trust level.
+    Metric {
+        /// Upper bound.
+        at_most: Option<f64>,
+        /// Lower bound.
+        at_least: Option<f64>,
+        /// Trust level of the measurement.
+        trust: Trust,
+        /// Confidence of the interval that must lie within the bound.
+        confidence: f64,
+    },
+    /// A confirmed improvement over the start.
+    Improvement {
+        /// Least gain that the interval must exceed.
+        at_least: f64,
+        /// Confidence of the interval.
+        confidence: f64,
+    },
+}
+
+impl Protocol {
+    /// Returns the seed of the `index`-th look at any experiment: all experiments share these seeds, so that each look is paired.
+    pub fn look_seed(&self, index: usize) -> Seed {
+        self.seed.derive("look", index as u64)
+    }
+
+    /// Returns the seed of a pair of the confirmation; no search run ever has it.
+    pub fn confirm_seed(&self, pair: usize) -> Seed {
+        self.seed.derive("confirm", pair as u64)
+    }
+}
+
+impl Criterion {
+    /// Returns the criterion in words.
+    pub fn text(&self, metric: &str, unit: &str) -> String {
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        match self {
+            Criterion::Metric { at_most, at_least, trust, confidence } => {
+                let bounds = [("at most", at_most), ("at least", at_least)]
+                    .iter()
+                    .filter_map(|(word, bound)| bound.map(|value| format!("{word} {value}{unit}")))
+                    .collect::<Vec<_>>()
+                    .join(" and ");
+                format!("{trust} {metric} {bounds} at {} % confidence", confidence * 100.0)
+            }
+            Criterion::Improvement { at_least, .. } if *at_least == 0.0 => {
+                format!("a confirmed improvement of {metric}")
+            }
+            Criterion::Improvement { at_least, confidence } => format!(
+                "a confirmed improvement of {metric} by at least {at_least}{unit} at {} % confidence",
+                confidence * 100.0
+            ),
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! What is known about a study: a fold over its events.
+//!
+//! Invariants, checked while folding:
+//! - an experiment is proposed once, runs belong to proposed experiments, and ids are contiguous;
+//! - a receipt has an intent before it, and no run has two receipts;
+//! - a measurement belongs to a completed run, one per split;
+//! - a verdict is given once.
+
+use lyceum_types::{
+    Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded, Outcome,
+    Purpose, Role, RunFinished, RunId, RunMeasured, Seed, SealedOpened, SessionEnded,
+    SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+};
+
+/// One run: its intent, its receipt, its measurements.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The run.
+    pub id: RunId,
+    /// Its experiment.
+    pub experiment: ExperimentId,
+    /// Its seed.
+    pub seed: Seed,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Processors that it was pinned to.
+    pub cpus: Vec<usize>,
+    /// Threads that it was told to use.
+    pub threads: u32,
+    /// When the intent was written, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When the receipt was written.
+    pub finished_at: Option<i64>,
+    /// The receipt.
+    pub finished: Option<RunFinished>,
+    /// Why it has no receipt and never will.
+    pub voided: Option<String>,
+    /// The answer on the search split.
+    pub searched: Option<RunMeasured>,
+    /// The answer on the sealed split.
+    pub sealed: Option<RunMeasured>,
+    /// Place of the intent in the stream.
+    pub seq: u64,
+}
+
+impl Run {
+    /// Tells whether the run says something about its experiment, or still may.
+    pub fn counts(&self) -> bool {
+        self.voided.is_none()
+            && !matches!(
+                self.finished.as_ref().map(|finished| &finished.outcome),
+                Some(Outcome::Cut { .. })
+            )
+    }
+
+    /// Tells whether the command is done but not yet measured on the search split.
+    pub fn needs_measure(&self) -> bool {
+        self.completed() && self.searched.is_none()
+    }
+
+    /// Tells whether nothing about this run is still to come in the search.
+    pub fn is_settled(&self) -> bool {
+        match self.finished.as_ref().map(|finished| &finished.outcome) {
+            None => false,
+            Some(Outcome::Completed) => self.searched.is_some(),
+            Some(Outcome::Failed(_) | Outcome::Cut { .. }) => true,
+        }
+    }
+
+    /// Tells whether the command ended well.
+    pub fn completed(&self) -> bool {
+        self.finished.as_ref().is_some_and(|finished| finished.outcome == Outcome::Completed)
+    }
+
+    /// Returns the measured value on the search split; `None` for any failure.
+    pub fn value(&self, metric: &str) -> Option<f64> {
+        self.searched.as_ref().and_then(|measured| measured.measured.value(metric))
+    }
+
+    /// Returns the measured value on the sealed split.
+    pub fn sealed_value(&self, metric: &str) -> Option<f64> {
+        self.sealed.as_ref().and_then(|measured| measured.measured.value(metric))
+    }
+
+    /// Tells whether the search split gave a number.
+    pub fn value_is_there(&self) -> bool {
+        matches!(
+            self.searched.as_ref().map(|one| &one.measured),
+            Some(lyceum_types::Measured::Values { .. })
+        )
+    }
+
+    /// Returns why the run gave no number, in words; `None` while it runs or when it gave one.
+    pub fn failure(&self) -> Option<String> {
+        match &self.finished.as_ref()?.outcome {
+            Outcome::Failed(reason) => Some(reason.to_string()),
+            Outcome::Cut { cause } => Some(format!("cut short: {cause}")),
+            Outcome::Completed => match &self.searched.as_ref()?.measured {
+                lyceum_types::Measured::Failed(reason) => Some(reason.to_string()),
+                lyceum_types::Measured::Values { .. } => None,
+            },
+        }
+    }
+}
+
+/// One experiment: the proposal, its runs, the verdict.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The proposal.
+    pub proposed: ExperimentProposed,
+    /// Its runs, in order.
+    pub runs: Vec<RunId>,
+    /// The verdict.
+    pub decided: Option<Decided>,
+}
+
+/// One process that worked on the study.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Its first event.
+    pub started: SessionStarted,
+    /// When it started, in milliseconds since 1970.
+    pub started_at: i64,
+    /// When its last event was written.
+    pub last_at: i64,
+    /// Its last event; `None` while it works and after a crash.
+    pub ended: Option<SessionEnded>,
+}
+
+/// All that is known about a study.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// What the study is pinned to.
+    pub opened: Option<StudyOpened>,
+    /// Its data.
+    pub data: Option<DataDrawn>,
+    /// Its sessions.
+    pub sessions: Vec<Session>,
+    /// Its experiments; the index is the id.
+    pub experiments: Vec<Experiment>,
+    /// Its runs; the index is the id less one.
+    pub runs: Vec<Run>,
+    /// The best experiment so far by the keep rule.
+    pub best: ExperimentId,
+    /// Why the search ended.
+    pub search_ended: Option<String>,
+    /// The confirmation.
+    pub claimed: Option<Claimed>,
+    /// The ablations.
+    pub ablated: Vec<Ablated>,
+    /// The opening of the sealed split.
+    pub sealed: Option<SealedOpened>,
+    /// The graded criteria.
+    pub graded: Vec<Graded>,
+    /// The end.
+    pub finished: Option<StudyFinished>,
+    /// Number of the stream's last event.
+    pub last_seq: u64,
+    /// CPU time used by runs and measurements, in milliseconds.
+    pub cpu_ms: u64,
+    /// Bytes of outputs kept.
+    pub output_bytes: u64,
+    /// Proposals of researchers.
+    pub proposals: u32,
+}
+
+/// An event that cannot follow the events before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} of the study does not follow from the events before it: {problem}")]
+pub struct FoldError {
+    /// Number of the event in its stream.
+    pub seq: u64,
+    /// What does not fit.
+    pub problem: String,
+}
+
+impl State {
+    /// Takes in one event.
+    pub fn apply(&mut self, seq: u64, at: i64, body: Body) -> Result<(), FoldError> {
+        let fault = |problem: String| FoldError { seq, problem };
+        if seq != self.last_seq + 1 {
+            return Err(fault(format!("expected event {}", self.last_seq + 1)));
+        }
+        self.last_seq = seq;
+        if let Some(session) = self.sessions.last_mut() {
+            session.last_at = at;
+        }
+        match body {
+            Body::StudyOpened(opened) => self.opened = Some(opened),
+            Body::DataDrawn(drawn) => self.data = Some(drawn),
+            Body::SessionStarted(started) => self.sessions.push(Session {
+                started,
+                started_at: at,
+                last_at: at,
+                ended: None,
+            }),
+            Body::SessionEnded(ended) => {
+                let session = self.sessions.last_mut();
+                session.ok_or_else(|| fault("no session to end".into()))?.ended = Some(ended);
+            }
+            Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
+            Body::RunStarted(started) => {
+                if started.run.0 as usize != self.runs.len() + 1 {
+                    return Err(fault(format!("{} is not the next run", started.run)));
+                }
+                self.experiment_mut(started.experiment).map_err(fault)?.runs.push(started.run);
+                self.runs.push(Run {
+                    id: started.run,
+                    experiment: started.experiment,
+                    seed: started.seed,
+                    purpose: started.purpose,
+                    cpus: started.cpus,
+                    threads: started.threads,
+                    started_at: at,
+                    finished_at: None,
+                    finished: None,
+                    voided: None,
+                    searched: None,
+                    sealed: None,
+                    seq,
+                });
+            }
+            Body::RunFinished(finished) => self.take_receipt(finished, at).map_err(fault)?,
+            Body::RunVoided(voided) => {
+                let run = self.run_mut(voided.run).map_err(fault)?;
+                if run.finished.is_some() {
+                    return Err(fault(format!("{} has a receipt", voided.run)));
+                }
+                run.voided = Some(voided.why);
+            }
+            Body::RunMeasured(measured) => self.take_measurement(measured).map_err(fault)?,
+            Body::Decided(decided) => self.take_verdict(decided).map_err(fault)?,
+            Body::SearchEnded(ended) => self.search_ended = Some(ended.why),
+            Body::Claimed(claimed) => self.claimed = Some(claimed),
+            Body::Ablated(ablated) => self.ablated.push(ablated),
+            Body::SealedOpened(_) if self.sealed.is_some() => {
+                return Err(fault("the sealed split was opened twice".into()));
+            }
+            Body::SealedOpened(opened) => self.sealed = Some(opened),
+            Body::Graded(graded) => self.graded.push(graded),
+            Body::StudyFinished(finished) => self.finished = Some(finished),
+        }
+        Ok(())
+    }
+
+    fn take_proposal(&mut self, proposed: ExperimentProposed) -> Result<(), String> {
+        if proposed.experiment.0 as usize != self.experiments.len() {
+            return Err(format!("{} is not the next experiment", proposed.experiment));
+        }
+        self.proposals += u32::from(proposed.role == Role::Search);
+        self.experiments.push(Experiment { proposed, runs: Vec::new(), decided: None });
+        Ok(())
+    }
+
+    fn take_receipt(&mut self, finished: RunFinished, at: i64) -> Result<(), String> {
+        let id = finished.run;
+        let run = self.run_mut(id)?;
+        if run.finished.is_some() || run.voided.is_some() {
+            return Err(format!("{id} has two receipts"));
+        }
+        run.finished_at = Some(at);
+        let cpu = finished.usage.cpu_ms;
+        let bytes: u64 = finished.outputs.iter().map(|output| output.bytes).sum();
+        run.finished = Some(finished);
+        self.cpu_ms += cpu;
+        self.output_bytes += bytes;
+        Ok(())
+    }
+
+    fn take_measurement(&mut self, measured: RunMeasured) -> Result<(), String> {
+        let id = measured.run;
+        let cpu = measured.usage.cpu_ms;
+        let run = self.run_mut(id)?;
+        if !run.completed() {
+            return Err(format!("{id} was measured but did not complete"));
+        }
+        let place = match measured.split {
+            Split::Search => &mut run.searched,
+            Split::Sealed => &mut run.sealed,
+        };
+        if place.is_some() {
+            return Err(format!("{id} was measured twice"));
+        }
+        *place = Some(measured);
+        self.cpu_ms += cpu;
+        Ok(())
+    }
+
+    fn take_verdict(&mut self, decided: Decided) -> Result<(), String> {
+        let (id, verdict) = (decided.experiment, decided.verdict);
+        let experiment = self.experiment_mut(id)?;
+        if experiment.decided.is_some() {
+            return Err(format!("{id} has two verdicts"));
+        }
+        experiment.decided = Some(decided);
+        if verdict == Verdict::Kept {
+            self.best = id;
+        }
+        Ok(())
+    }
+
+    fn run_mut(&mut self, id: RunId) -> Result<&mut Run, String> {
+        let index = (id.0 as usize).wrapping_sub(1);
+        self.runs.get_mut(index).ok_or_else(|| format!("{id} has no intent"))
+    }
+
+    fn experiment_mut(&mut self, id: ExperimentId) -> Result<&mut Experiment, String> {
+        self.experiments.get_mut(id.0 as usize).ok_or_else(|| format!("{id} was not proposed"))
+    }
+
+    /// Returns the run of this id.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        self.runs.get((id.0 as usize).checked_sub(1)?)
+    }
+
+    /// Returns the experiment of this id.
+    pub fn experiment(&self, id: ExperimentId) -> Option<&Experiment> {
+        self.experiments.get(id.0 as usize)
+    }
+
+    /// Returns the runs of an experiment that count.
+    pub fn runs_of(&self, id: ExperimentId) -> impl Iterator<Item = &Run> {
+        let ids = self.experiment(id).map_or(&[][..], |experiment| &experiment.runs);
+        ids.iter().filter_map(|run| self.run(*run)).filter(|run| run.counts())
+    }
+
+    /// Returns the looks at an experiment: seed and value of each measured run of the search, in order.
+    pub fn looks(&self, id: ExperimentId, metric: &str) -> Vec<(Seed, f64)> {
+        self.runs_of(id)
+            .filter(|run| run.is_look())
+            .filter_map(|run| run.value(metric).map(|value| (run.seed, value)))
+            .collect()
+    }
+
+    /// Returns the settings of an experiment.
+    pub fn settings(&self, id: ExperimentId) -> Option<&Settings> {
+        self.experiment(id).map(|experiment| &experiment.proposed.settings)
+    }
+
+    /// Returns the experiments of this role that researchers proposed, in order.
+    pub fn searched(&self) -> impl Iterator<Item = &Experiment> {
+        self.experiments.iter().filter(|experiment| experiment.proposed.role == Role::Search)
+    }
+
+    /// Returns the wall-clock time of all sessions but the current one, in milliseconds.
+    pub fn wall_ms_before(&self, current: Option<usize>) -> u64 {
+        let sessions = self.sessions.iter().enumerate();
+        sessions
+            .filter(|(index, _)| Some(*index) != current)
+            .map(|(_, session)| match &session.ended {
+                Some(ended) => ended.wall_ms,
+                None => u64::try_from(session.last_at - session.started_at).unwrap_or(0),
+            })
+            .sum()
+    }
+}
+
+impl Run {
+    /// Tells whether the run is one of the search: floor, first look or repeat.
+    pub fn is_look(&self) -> bool {
+        matches!(self.purpose, Purpose::Floor | Purpose::Search | Purpose::Repeat)
+    }
+}

@@ -1,0 +1,58 @@
+//! Worker threads: each runs one task at a time and sends back what came of it.
+
+use std::{
+    sync::{Arc, mpsc},
+    thread::Scope,
+};
+
+use lyceum_types::{RunFinished, RunId, Split};
+
+use super::execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
+
+/// A task for a worker.
+pub(super) enum Work {
+    Run(RunTask, Cut),
+    Measure(MeasureTask, Cut),
+}
+
+/// What came of a task.
+pub(super) enum Done {
+    Run(RunId, Result<RunFinished, Broken>),
+    Measure(RunId, Split, Result<MeasureEnd, Broken>),
+}
+
+impl Done {
+    pub(super) fn key(&self) -> (RunId, Option<Split>) {
+        match self {
+            Done::Run(run, _) => (*run, None),
+            Done::Measure(run, split, _) => (*run, Some(*split)),
+        }
+    }
+}
+
+/// Starts a worker, which ends when its sender is dropped.
+pub(super) fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    slot: usize,
+    executor: &Arc<dyn Executor>,
+    done: &mpsc::Sender<Done>,
+) -> mpsc::Sender<Work> {
+    let (sender, receiver) = mpsc::channel::<Work>();
+    let (executor, done) = (Arc::clone(executor), done.clone());
+    let worker = move || {
+        for work in receiver {
+            let message = match work {
+                Work::Run(task, cut) => Done::Run(task.run, executor.run(&task, &cut)),
+                Work::Measure(task, cut) => {
+                    Done::Measure(task.finished.run, task.split, executor.measure(&task, &cut))
+                }
+            };
+            if done.send(message).is_err() {
+                return;
+            }
+        }
+    };
+    // The name tells people what they see in a process list.
+    drop(std::thread::Builder::new().name(format!("slot-{slot}")).spawn_scoped(scope, worker));
+    sender
+}

@@ -97,6 +97,7 @@ impl Executor for Machine {
             split: task.split,
             trust: if task.split == Split::Sealed { Trust::Sealed } else { Trust::Measured },
             measured,
+            fresh: None,
             usage: Usage { wall_ms: 1, cpu_ms: 1, peak_memory_bytes: 1, printed_bytes: 0 },
             log: String::new(),
         }))

@@ -180,6 +180,8 @@ pub struct RunMeasured {
     pub trust: Trust,
     /// The answer.
     pub measured: Measured,
+    /// Seed of the fresh inputs, drawn at random after the run had ended; `None` where the data are fixed.
+    pub fresh: Option<Seed>,
     /// What the evaluator used.
     pub usage: Usage,
     /// The end of what the evaluator printed, with control characters escaped; kept when it failed.

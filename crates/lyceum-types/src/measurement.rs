@@ -102,6 +102,11 @@ pub enum FailureReason {
         /// The file, with control characters escaped.
         path: String,
     },
+    /// The command could not be started: it is not there, or not executable.
+    NotStarted {
+        /// What the system said.
+        problem: String,
+    },
     /// The settings could not be written into the workspace.
     Settings {
         /// What is wrong.
@@ -139,6 +144,7 @@ impl fmt::Display for FailureReason {
             FailureReason::ProcessLimit => f.write_str("started more processes than allowed"),
             FailureReason::Output { name, problem } => write!(f, "output `{name}`: {problem}"),
             FailureReason::Protected { path } => write!(f, "changed protected file `{path}`"),
+            FailureReason::NotStarted { problem } => write!(f, "not started: {problem}"),
             FailureReason::Settings { problem } => write!(f, "settings not written: {problem}"),
             FailureReason::Evaluator { problem } => write!(f, "evaluator: {problem}"),
             FailureReason::NotFinite { metric, found } => write!(f, "`{metric}` is {found}"),

@@ -1,0 +1,30 @@
+//! Values of keys that a study file leaves out.
+
+use std::time::Duration;
+
+use lyceum_types::{Bytes, Span};
+
+/// Proposals without `budget.experiments`.
+pub(crate) const EXPERIMENTS: u32 = 40;
+/// Interleaved pairs of a timed measurement without `measure.pairs`.
+pub(crate) const TIMED_PAIRS: u32 = 5;
+
+pub(crate) fn run_timeout() -> Span {
+    Span(Duration::from_mins(10))
+}
+
+pub(crate) fn measure_timeout() -> Span {
+    Span(Duration::from_mins(1))
+}
+
+pub(crate) fn memory() -> Bytes {
+    Bytes(1 << 30)
+}
+
+pub(crate) fn threads() -> u32 {
+    1
+}
+
+pub(crate) fn confidence() -> f64 {
+    0.95
+}

@@ -1,0 +1,306 @@
+//! Checks of the tables with commands: data, run, measure, sealed.
+
+use lyceum_types::Goal;
+
+use super::checks::Checks;
+use crate::format::{
+    command::Placeholder,
+    defaults,
+    kind::Kind,
+    source::Way,
+    study::{Data, Evaluator, Measure, Metric, Run, Sealed, Timed, Workspace},
+    table::{self, MeasureKind},
+};
+
+/// Placeholders of an evaluator.
+const EVALUATOR: [Placeholder; 3] = [
+    Placeholder::Outputs,
+    Placeholder::Private,
+    Placeholder::Seed,
+];
+
+pub(super) fn data(checks: &mut Checks<'_>, data: table::Data) -> Data {
+    let way = Way::root().key("data");
+    let allowed = [Placeholder::Outputs, Placeholder::Inputs, Placeholder::Seed];
+    checks.relative_path(&way.key("path"), &data.path);
+    checks.file_names(&way.key("inputs"), &data.inputs);
+    Data {
+        command: checks.command(&way.key("command"), data.command, &allowed),
+        path: data.path,
+        inputs: data.inputs,
+        public: data.public,
+        private: data.private,
+        sealed: data.sealed,
+        limits: checks.limits(&way, data.timeout, data.memory),
+    }
+}
+
+/// Checks that each drawn file has one side of the wall and somebody who reads it.
+pub(super) fn data_names(
+    checks: &mut Checks<'_>,
+    data: Option<&Data>,
+    has_sealed: bool,
+    workspace: &Workspace,
+) {
+    let Some(data) = data else { return };
+    let way = Way::root().key("data");
+    let lists = [
+        ("public", &data.public),
+        ("private", &data.private),
+        ("sealed", &data.sealed),
+    ];
+    for (index, (list, names)) in lists.iter().enumerate() {
+        checks.file_names(&way.key(list), names);
+        for (place, name) in names.iter().enumerate() {
+            let earlier = lists[..index]
+                .iter()
+                .find(|(_, others)| others.contains(name));
+            if let Some((other, _)) = earlier {
+                let (key, with) = (format!("data.{list}"), Some(format!("data.{other}")));
+                let kind = Kind::Twice {
+                    key,
+                    name: name.clone(),
+                    with,
+                };
+                checks.at_value(&way.key(list).index(place), kind);
+            }
+        }
+    }
+    if !data.sealed.is_empty() && !has_sealed {
+        let (key, kind) = ("[sealed]".to_owned(), "`data.sealed`".to_owned());
+        checks.at_key(&way.key("sealed"), Kind::NeededForKind { key, kind });
+    }
+    for (place, name) in data.public.iter().enumerate() {
+        let file = format!("{}/{name}", data.path);
+        if let Some(editable) = workspace.editable.matching(&file) {
+            let (editable, protected) = (editable.to_owned(), "[data] public".to_owned());
+            let kind = Kind::Overlap {
+                file,
+                editable,
+                protected,
+            };
+            checks.at_value(&way.key("public").index(place), kind);
+        }
+    }
+}
+
+pub(super) fn run(checks: &mut Checks<'_>, run: table::Run) -> Run {
+    let way = Way::root().key("run");
+    let allowed = [
+        Placeholder::Outputs,
+        Placeholder::Seed,
+        Placeholder::Threads,
+    ];
+    checks.file_names(&way.key("outputs"), &run.outputs);
+    if let Some(replay) = &run.replay {
+        checks.file_name(&way.key("replay"), replay);
+        if run.outputs.contains(replay) {
+            let (key, with) = ("run.replay".to_owned(), Some("run.outputs".to_owned()));
+            let kind = Kind::Twice {
+                key,
+                name: replay.clone(),
+                with,
+            };
+            checks.at_value(&way.key("replay"), kind);
+        }
+    }
+    for name in run.environment.keys() {
+        variable(checks, &way.key("environment").key(name), name);
+    }
+    let mut toolchain = run.toolchain;
+    toolchain.sort_unstable();
+    toolchain.dedup();
+    Run {
+        command: checks.command(&way.key("command"), run.command, &allowed),
+        outputs: run.outputs,
+        replay: run.replay,
+        threads: run.threads,
+        limits: checks.limits(&way, run.timeout, run.memory),
+        toolchain,
+        environment: run.environment,
+    }
+}
+
+/// Checks the name of an environment variable of the candidate.
+pub(super) fn variable(checks: &mut Checks<'_>, way: &Way, name: &str) {
+    let first = name
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    if !first || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        let kind = Kind::Name {
+            key: way.to_string(),
+            found: name.to_owned(),
+            expected: "letters, digits and `_`, not beginning with a digit".to_owned(),
+        };
+        checks.at_value(way, kind);
+    } else if name.starts_with("LYCEUM_") {
+        let (key, name) = (way.to_string(), name.to_owned());
+        checks.at_value(way, Kind::ReservedVariable { key, name });
+    }
+}
+
+pub(super) fn sealed(checks: &mut Checks<'_>, sealed: table::Sealed) -> Sealed {
+    let way = Way::root().key("sealed");
+    Evaluator {
+        command: checks.command(&way.key("command"), sealed.command, &EVALUATOR),
+        private: checks.globs(&way.key("private"), &sealed.private),
+        limits: checks.limits(&way, sealed.timeout, sealed.memory),
+    }
+}
+
+pub(super) fn measure(
+    checks: &mut Checks<'_>,
+    measure: Option<table::Measure>,
+    run: &Run,
+    metric: &Metric,
+) -> Option<Measure> {
+    let Some(measure) = measure else {
+        checks.whole(Kind::NoEvaluator);
+        return None;
+    };
+    keys_of_kind(checks, &measure);
+    match measure.kind {
+        MeasureKind::Command => {
+            if run.outputs.is_empty() {
+                let expected = "the files that the evaluator reads".to_owned();
+                let kind = Kind::Empty {
+                    key: "run.outputs".to_owned(),
+                    expected,
+                };
+                checks.at_value(&Way::root().key("run").key("outputs"), kind);
+            }
+            evaluator(checks, measure).map(Measure::Evaluator)
+        }
+        MeasureKind::Timed => {
+            if metric.goal == Goal::Minimize {
+                checks.at_value(&Way::root().key("metric").key("goal"), Kind::TimedGoal);
+            }
+            timed(checks, measure).map(Measure::Timed)
+        }
+        MeasureKind::SelfReported => Some(Measure::SelfReported),
+    }
+}
+
+/// Reports keys that mean nothing for the kind, and keys that it needs.
+fn keys_of_kind(checks: &mut Checks<'_>, measure: &table::Measure) {
+    let way = Way::root().key("measure");
+    let timed = measure.kind == MeasureKind::Timed;
+    let reported = measure.kind == MeasureKind::SelfReported;
+    let only_timed = "`kind = \"timed\"`";
+    let present = [
+        (
+            "command",
+            measure.command.is_some(),
+            !reported,
+            !reported,
+            "an evaluator",
+        ),
+        (
+            "private",
+            !measure.private.is_empty(),
+            !reported,
+            false,
+            "an evaluator",
+        ),
+        ("input", measure.input.is_some(), timed, timed, only_timed),
+        ("check", measure.check.is_some(), timed, timed, only_timed),
+        ("pairs", measure.pairs.is_some(), timed, false, only_timed),
+        ("clock", measure.clock.is_some(), timed, false, only_timed),
+    ];
+    for (key, is_present, allowed, needed, belongs) in present {
+        let kind = format!("a measurement of kind \"{}\"", measure.kind.name());
+        let key_path = format!("measure.{key}");
+        if is_present && !allowed {
+            let belongs = belongs.to_owned();
+            checks.at_key(
+                &way.key(key),
+                Kind::NotForKind {
+                    key: key_path,
+                    kind,
+                    belongs,
+                },
+            );
+        } else if needed && !is_present {
+            checks.at_key(
+                &way,
+                Kind::NeededForKind {
+                    key: key_path,
+                    kind,
+                },
+            );
+        }
+    }
+}
+
+fn evaluator(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Evaluator> {
+    let way = Way::root().key("measure");
+    let private = checks.globs(&way.key("private"), &measure.private);
+    let limits = checks.limits(&way, measure.timeout, measure.memory);
+    let command = checks.command(&way.key("command"), measure.command?, &EVALUATOR);
+    Some(Evaluator {
+        command,
+        private,
+        limits,
+    })
+}
+
+fn timed(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Timed> {
+    use Placeholder::{Baseline, Input, Output, Outputs, Private, Seed};
+    let way = Way::root().key("measure");
+    let private = checks.globs(&way.key("private"), &measure.private);
+    let limits = checks.limits(&way, measure.timeout, measure.memory);
+    let (command, input, check) = (measure.command?, measure.input?, measure.check?);
+    let command = checks.command(&way.key("command"), command, &[Outputs, Input, Output]);
+    let input = checks.command(&way.key("input"), input, &[Seed, Input, Private]);
+    let check = checks.command(
+        &way.key("check"),
+        check,
+        &[Baseline, Output, Input, Private],
+    );
+    let uses = [
+        (
+            "command",
+            &command,
+            Output,
+            "without an output there is nothing to compare",
+        ),
+        (
+            "input",
+            &input,
+            Input,
+            "the input has to be written somewhere",
+        ),
+        (
+            "check",
+            &check,
+            Output,
+            "the candidate's output has to be compared",
+        ),
+        (
+            "check",
+            &check,
+            Baseline,
+            "the candidate's output has to be compared with the baseline's",
+        ),
+    ];
+    for (key, command, placeholder, why) in uses {
+        if !command.words().is_empty() && !command.uses(placeholder) {
+            let kind = Kind::PlaceholderUnused {
+                key: format!("measure.{key}"),
+                placeholder: placeholder.name().to_owned(),
+                why: why.to_owned(),
+            };
+            checks.at_value(&way.key(key), kind);
+        }
+    }
+    Some(Timed {
+        command,
+        input,
+        check,
+        pairs: measure.pairs.unwrap_or(defaults::TIMED_PAIRS),
+        clock: measure.clock.unwrap_or_default(),
+        private,
+        limits,
+    })
+}

@@ -28,7 +28,7 @@ fn kill_a_writer(directory: &TempDir, acknowledgements: u64, pause: Duration) ->
     });
     let mut reported = Vec::new();
     while (reported.len() as u64) < acknowledgements {
-        match receiver.recv_timeout(Duration::from_secs(60)) {
+        match receiver.recv_timeout(Duration::from_mins(1)) {
             Ok(line) => reported.push(line),
             Err(error) => panic!("writer ended or hung before it was killed: {error}"),
         }

@@ -1,0 +1,257 @@
+//! Durable appends against raw append + `fdatasync` with the same batching, in one run; then
+//! replay and verification.
+//!
+//! `cargo run --release -p lyceum-ledger --example bench_append -- DIRECTORY [SECONDS [REPEATS [CELL]]]`
+//!
+//! Each cell runs both sides alternately, `REPEATS` times for `SECONDS` each, and prints medians.
+//! Events are 1 KiB of JSON. `raw` appends one line per event to a plain file; with several writers
+//! one thread gathers what is waiting, writes it and syncs once, as the ledger does.
+
+#![expect(clippy::print_stdout, reason = "prints its result")]
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lyceum_ledger::{Ledger, NewEvent, Options};
+
+const EVENT_BYTES: usize = 1024;
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let mut arguments = std::env::args().skip(1);
+    let directory = PathBuf::from(
+        arguments
+            .next()
+            .ok_or("name a directory on the disk to test")?,
+    );
+    let seconds: f64 = arguments.next().as_deref().unwrap_or("1").parse()?;
+    let repeats: usize = arguments.next().as_deref().unwrap_or("5").parse()?;
+    // For example `100x1`: only that many events per append and writers, and no replay.
+    let only = arguments.next();
+    let duration = Duration::from_secs_f64(seconds);
+    fs::create_dir_all(&directory)?;
+    println!("| events per append | writers | raw, events/s | ledger, events/s | ratio |");
+    println!("|---|---|---|---|---|");
+    for (batch, writers) in [(1, 1), (10, 1), (100, 1), (1, 8), (1, 64)] {
+        if only
+            .as_ref()
+            .is_some_and(|only| *only != format!("{batch}x{writers}"))
+        {
+            continue;
+        }
+        let mut raw = Vec::new();
+        let mut ledger = Vec::new();
+        for _ in 0..repeats {
+            raw.push(in_fresh(&directory, |path| {
+                measure_raw(path, batch, writers, duration)
+            })?);
+            ledger.push(in_fresh(&directory, |path| {
+                measure_ledger(path, batch, writers, duration)
+            })?);
+        }
+        let (raw, ledger) = (median(raw), median(ledger));
+        println!(
+            "| {batch} | {writers} | {raw:.0} | {ledger:.0} | {:.2} |",
+            ledger / raw
+        );
+    }
+    if only.is_some() {
+        return Ok(());
+    }
+    println!();
+    in_fresh(&directory, |path| replay(path, 40_000, 600))?;
+    in_fresh(&directory, |path| replay(path, 1_000_000, 600))?;
+    Ok(())
+}
+
+fn in_fresh<T>(directory: &Path, measure: impl FnOnce(&Path) -> Outcome<T>) -> Outcome<T> {
+    let path = directory.join("bench-append");
+    if path.exists() {
+        fs::remove_dir_all(&path)?;
+    }
+    fs::create_dir(&path)?;
+    let measured = measure(&path);
+    fs::remove_dir_all(&path)?;
+    measured
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Returns JSON of exactly `bytes` bytes in which `number` stands.
+fn body(bytes: usize, number: u64) -> String {
+    const PADDING: &str =
+        "{\"metric\":\"val_bpb\",\"value\":1.9182736455463728,\"unit\":\"bits\"}, ";
+    let mut body = String::with_capacity(bytes);
+    body.push_str("{\"number\":");
+    body.push_str(&number.to_string());
+    body.push_str(",\"rows\":[");
+    while body.len() + PADDING.len() + 16 < bytes {
+        body.push_str(PADDING);
+    }
+    body.push_str("null]");
+    while body.len() + 1 < bytes {
+        body.push(' ');
+    }
+    body.push('}');
+    body
+}
+
+/// Runs `append` on as many threads as there are writers and returns appended events per second.
+fn rate<A>(writers: usize, duration: Duration, appender: impl Fn() -> A) -> Outcome<f64>
+where
+    A: FnMut(u64) -> Outcome<usize> + Send,
+{
+    let stop = AtomicBool::new(false);
+    let written = AtomicU64::new(0);
+    let start = Instant::now();
+    thread::scope(|scope| -> Outcome<()> {
+        let threads: Vec<_> = (0..writers)
+            .map(|_| {
+                let mut append = appender();
+                let (stop, written) = (&stop, &written);
+                scope.spawn(move || -> Outcome<()> {
+                    for number in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        written.fetch_add(append(number)? as u64, Ordering::Relaxed);
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        thread::sleep(duration);
+        stop.store(true, Ordering::Relaxed);
+        for thread in threads {
+            thread.join().map_err(|_| "a writer panicked")??;
+        }
+        Ok(())
+    })?;
+    Ok(written.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())
+}
+
+fn measure_ledger(path: &Path, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
+    let ledger = Ledger::open(path, Options::default())?;
+    rate(writers, duration, || {
+        let ledger = ledger.clone();
+        move |number| {
+            let events = (0..batch).map(|_| NewEvent::new("bench", 1, body(EVENT_BYTES, number)));
+            Ok(ledger.append("stream", events.collect())?.len())
+        }
+    })
+}
+
+type RawRequest = (Vec<u8>, SyncSender<()>);
+
+fn measure_raw(path: &Path, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
+    let mut file = File::options()
+        .create(true)
+        .append(true)
+        .open(path.join("raw.jsonl"))?;
+    if writers == 1 {
+        let file = &file;
+        return rate(1, duration, || {
+            move |number| {
+                let mut file = file;
+                file.write_all(&lines(batch, number))?;
+                file.sync_data()?;
+                Ok(batch)
+            }
+        });
+    }
+    let (sender, receiver) = sync_channel::<RawRequest>(1024);
+    thread::scope(|scope| {
+        let committer = scope.spawn(move || commit_raw(&mut file, &receiver));
+        let measured = rate(writers, duration, || {
+            let sender = sender.clone();
+            move |number| {
+                let (reply, answer) = sync_channel(1);
+                sender.send((lines(batch, number), reply))?;
+                answer.recv()?;
+                Ok(batch)
+            }
+        });
+        drop(sender);
+        committer.join().map_err(|_| "the committer panicked")??;
+        measured
+    })
+}
+
+fn lines(batch: usize, number: u64) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(batch * EVENT_BYTES);
+    for _ in 0..batch {
+        lines.extend(body(EVENT_BYTES - 1, number).into_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+fn commit_raw(file: &mut File, requests: &Receiver<RawRequest>) -> Outcome<()> {
+    while let Ok((mut bytes, reply)) = requests.recv() {
+        let mut replies = vec![reply];
+        while let Ok((more, reply)) = requests.try_recv() {
+            bytes.extend(more);
+            replies.push(reply);
+        }
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        for reply in replies {
+            let _ = reply.try_send(());
+        }
+    }
+    Ok(())
+}
+
+fn replay(path: &Path, events: u64, bytes: usize) -> Outcome<()> {
+    let ledger = Ledger::open(path, Options::default())?;
+    for start in (0..events).step_by(1000) {
+        let batch =
+            (start..start + 1000).map(|number| NewEvent::new("bench", 1, body(bytes, number)));
+        ledger.append("stream", batch.collect())?;
+    }
+    drop(ledger);
+    let start = Instant::now();
+    let reader = Ledger::open_read_only(path)?;
+    let (mut seen, mut total) = (0, 0);
+    loop {
+        let page = reader.read("stream", seen, 10_000)?;
+        let Some(last) = page.last() else { break };
+        seen = last.seq;
+        total += page.iter().map(|event| event.body.len()).sum::<usize>();
+    }
+    let read = start.elapsed();
+    let start = Instant::now();
+    let verification = reader.verify()?;
+    let verified = start.elapsed();
+    if seen != events || total != events as usize * bytes || !verification.is_intact() {
+        return Err("what was read is not what was written".into());
+    }
+    println!(
+        "{events} events of {bytes} B: open and read one stream {:.3} s, verify {:.2} s, {:.2} bytes on disk per byte of body, peak memory {} MiB",
+        read.as_secs_f64(),
+        verified.as_secs_f64(),
+        reader.size_on_disk()?.events_bytes as f64 / total as f64,
+        peak_memory_mib()?,
+    );
+    Ok(())
+}
+
+fn peak_memory_mib() -> Outcome<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("no VmHWM")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib / 1024)
+}

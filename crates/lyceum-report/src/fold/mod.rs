@@ -1,0 +1,9 @@
+//! From the events of a study to its report.
+
+mod assemble;
+mod compare;
+mod pinned;
+mod record;
+mod spending;
+
+pub use assemble::{BudgetLimits, Context, report};

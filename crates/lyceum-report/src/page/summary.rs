@@ -1,0 +1,189 @@
+//! Title, key facts, rubric.
+
+use lyceum_types::{EndReason, Goal, Trust, Verdict};
+use maud::{Markup, html};
+
+use super::evidence::{dash, experiment, interval, number, number_or_dash};
+use crate::{
+    Number, Report,
+    charts::{VERDICTS, verdict_look},
+    model::{Budget, Stage},
+    text,
+};
+
+/// Returns the question as the title, and what the report is of.
+pub(crate) fn head(report: &Report) -> Markup {
+    html! {
+        header {
+            p.over { "Study " b { (text::line(&report.study)) } " · " (stage(&report.stage)) }
+            h1 { (text::line(&report.question)) }
+            @if !report.head.at.is_empty() {
+                p.under { "As of " (report.head.at) ", event " (report.head.position) "." }
+            }
+        }
+    }
+}
+
+fn stage(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Finished {
+            cut_short: false, ..
+        } => "finished",
+        Stage::Finished {
+            cut_short: true, ..
+        } => "cut short by a budget",
+        Stage::Unfinished { stopped: None } => "running",
+        Stage::Unfinished {
+            stopped: Some(EndReason::Interrupted),
+        } => "interrupted, can go on",
+        Stage::Unfinished {
+            stopped: Some(EndReason::Broken),
+        } => "stopped by an error outside the study",
+        Stage::Unfinished {
+            stopped: Some(EndReason::Finished),
+        } => "closing",
+    }
+}
+
+/// Returns what the looks of numbers mean.
+pub(crate) fn legend(report: &Report) -> Markup {
+    let all = report.numbers();
+    let used = |trust| all.iter().any(|number| number.trust() == Some(trust));
+    html! {
+        p.trust {
+            "Every number is a link to the runs that it rests on."
+            @if used(Trust::Measured) { " " span.n.n-measured { "1.23" } " measured by a separate evaluator." }
+            @if used(Trust::Sealed) { " " span.n.n-sealed { "1.23" } " measured on sealed data, opened once." }
+            @if used(Trust::SelfReported) { " " span.n.n-self { "1.23" } " self-reported: printed by the candidate, checked by nobody." }
+        }
+    }
+}
+
+/// Returns the key facts as a list of names and values.
+pub(crate) fn facts(report: &Report) -> Markup {
+    let metric = &report.metric;
+    let goal = match metric.goal {
+        Goal::Minimize => "lower is better",
+        Goal::Maximize => "higher is better",
+    };
+    let sd = report.floor.as_ref().and_then(|floor| floor.sd.as_ref());
+    html! {
+        dl.facts {
+            (fact("Metric", html! {
+                (text::line(&metric.name)) @if !metric.unit.is_empty() { ", " (text::line(&metric.unit)) }
+            }, html! { (goal) }))
+            (fact("Start", number_or_dash(report.start.as_ref()), html! { "the unchanged workspace" }))
+            (fact("Best in the search", match &report.best {
+                Some(best) => number(&best.value),
+                None => dash(),
+            }, match &report.best {
+                Some(best) => html! { (experiment(report, best.experiment)) @if report.claim.as_ref().is_none_or(|claim| !claim.comparison.confirmed) { ", not confirmed" } },
+                None => html! { "nothing beat the start" },
+            }))
+            @if let Some(sealed) = &report.sealed {
+                (fact("On sealed data", number_or_dash(sealed.winner.as_ref()), html! { "start " (number_or_dash(sealed.start.as_ref())) }))
+            }
+            @if let Some(limit) = &report.limit {
+                (fact("Best possible", number(limit), gap(report, limit)))
+            }
+            @if let Some(floor) = &report.floor {
+                (fact("Noise floor", number_or_dash(sd), html! { "sd of " (floor.values.len()) " runs of the start" }))
+            }
+            (fact("Experiments", html! { (report.experiments.len()) }, tally(report)))
+            @for budget in report.budgets.iter().filter(|budget| budget.name != "experiments") {
+                (budget_fact(budget))
+            }
+        }
+    }
+}
+
+fn fact(name: &str, value: Markup, note: Markup) -> Markup {
+    html! { div { dt { (name) } dd.value { (value) } dd.note { (note) } } }
+}
+
+/// The distance that is left to the best possible value.
+fn gap(report: &Report, limit: &Number) -> Markup {
+    let sealed = report
+        .sealed
+        .as_ref()
+        .and_then(|sealed| sealed.winner.as_ref());
+    let reached = sealed
+        .or(report.best.as_ref().map(|best| &best.value))
+        .or(report.start.as_ref());
+    let left = reached.and_then(|reached| {
+        let distance = report.metric.goal.gain(reached.value(), limit.value());
+        reached.derive(limit, distance).ok()
+    });
+    html! { @if let Some(left) = left { "gap " (number(&left.with_unit(""))) " left" } }
+}
+
+fn tally(report: &Report) -> Markup {
+    let count = |verdict: Option<Verdict>| {
+        report
+            .experiments
+            .iter()
+            .filter(|one| one.verdict == verdict)
+            .count()
+    };
+    let counts: Vec<String> = VERDICTS
+        .into_iter()
+        .filter(|verdict| count(*verdict) > 0)
+        .map(|verdict| format!("{} {}", count(verdict), verdict_look(verdict).2))
+        .collect();
+    html! { a href="#experiments" { @if counts.is_empty() { "none yet" } @else { (counts.join(", ")) } } }
+}
+
+fn budget_fact(budget: &Budget) -> Markup {
+    let mut parts = budget.parts.iter().map(|(_, part)| part);
+    let sum = parts.next().map(|first| {
+        parts.fold(first.clone(), |all, part| {
+            all.derive(part, all.value() + part.value()).unwrap_or(all)
+        })
+    });
+    let name = match budget.name.as_str() {
+        "wall" => "Wall-clock time",
+        "CPU" => "CPU time",
+        "disk" => "Disk",
+        other => other,
+    };
+    fact(
+        name,
+        number_or_dash(sum.as_ref()),
+        match &budget.limit {
+            Some(limit) => html! { "of " (number(limit)) },
+            None => html! { "no limit" },
+        },
+    )
+}
+
+/// Returns the rubric; `None` when there is none.
+pub(crate) fn rubric(report: &Report) -> Option<Markup> {
+    (!report.rubric.is_empty()).then(|| html! {
+        table.stack.rubric {
+            thead { tr { th { "criterion" } th { "satisfied" } th.num { "value" } th.num { "interval" } th { "why" } } }
+            tbody {
+                @for one in &report.rubric {
+                    tr {
+                        td.lead data-label="criterion" { (text::line(&one.text)) }
+                        td data-label="satisfied" { (satisfied(one.satisfied)) }
+                        td.num data-label="value" { (number_or_dash(one.value.as_ref())) }
+                        td.num data-label="interval" {
+                            @match &one.interval { Some((low, high)) => (interval(low, high)), None => (dash()) }
+                        }
+                        td.why data-label="why" { (text::line(&one.why)) }
+                    }
+                }
+            }
+        }
+    })
+}
+
+fn satisfied(satisfied: Option<bool>) -> Markup {
+    html! {
+        @match satisfied {
+            Some(true) => span.yes { "✓ yes" },
+            Some(false) => span.no { "✗ no" },
+            None => span.none { "not checked" },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Running the candidate: settings into a copy-on-write workspace, the command, its declared outputs out.
+
+use std::{
+    fs,
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lyceum_sandbox::{Access, Exit, Mount, Policy, show_untrusted};
+use lyceum_types::{FailureReason, Outcome, RunFinished};
+
+use super::{
+    kit::{self, Kit, OUTPUTS, Order, RUST, read_only, write_owned},
+    study::OpenStudy,
+};
+use crate::{
+    engine::{Broken, Cut, RunTask},
+    format::{Measure, Placeholder, Toolchain, parse_metric_lines},
+    knobs,
+    workspace::Globs,
+};
+
+/// Where the workspace is inside.
+const WORKSPACE: &str = "/workspace";
+
+/// Runs the candidate once.
+pub(super) fn run(kit: &Kit, open: &OpenStudy, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
+    let study = &open.study;
+    let mut finished = RunFinished {
+        run: task.run,
+        outcome: Outcome::Completed,
+        usage: lyceum_types::Usage::default(),
+        outputs: vec![],
+        reported: std::collections::BTreeMap::new(),
+        log: String::new(),
+        policy: String::new(),
+    };
+    let read = |file: &str| knobs::read_plain(&open.workspace, file);
+    let patch = match knobs::write(study, &task.settings, read) {
+        Ok(patch) => patch,
+        Err(error) => {
+            let reason = FailureReason::Settings { problem: error.to_string() };
+            finished.outcome = Outcome::Failed(reason);
+            return Ok(finished);
+        }
+    };
+    let scratch = kit.scratch(&format!("{}-{}", open.name, task.run))?;
+    let policy = policy(kit, open, task, &scratch, &patch)?;
+    lay_patch(&scratch.upper(), &patch, task, study.run.replay.as_deref())?;
+    let threads = study.run.threads.to_string();
+    let fill = [
+        (Placeholder::Outputs, OUTPUTS),
+        (Placeholder::Seed, &task.seed.to_string()),
+        (Placeholder::Threads, &threads),
+    ];
+    let mut arguments = study.run.command.fill(&fill);
+    arguments.extend(patch.arguments.iter().cloned());
+    let canonical = policy.canonical().map_err(Broken::while_doing("describing the sandbox policy"))?;
+    // Scratch paths differ from run to run; the rest of the policy must not.
+    let canonical = String::from_utf8_lossy(&canonical).replace(&scratch.path().display().to_string(), "{scratch}");
+    finished.policy = blake3::hash(canonical.as_bytes()).to_hex().to_string();
+    let order = Order { arguments, policy, answer: false, scratch: scratch.path() };
+    let record = kit.execute(&order, cut)?;
+    finished.usage = kit::usage(&record);
+    finished.log = kit::log(&record);
+    finished.outcome = outcome(open, task, &record.exit);
+    let reported = parse_metric_lines(&String::from_utf8_lossy(&record.stdout.joined()));
+    if let (Measure::SelfReported, Some(found)) =
+        (&study.measure, reported.not_finite.get(&study.metric.name))
+        && finished.outcome == Outcome::Completed
+    {
+        let (metric, found) = (study.metric.name.clone(), show_untrusted(found.as_bytes()));
+        finished.outcome = Outcome::Failed(FailureReason::NotFinite { metric, found });
+    }
+    finished.reported = reported.values;
+    if finished.outcome == Outcome::Completed
+        && let Some(path) = protected_change(&scratch.upper(), &study.workspace.protected)
+    {
+        finished.outcome = Outcome::Failed(FailureReason::Protected { path });
+    }
+    if finished.outcome == Outcome::Completed {
+        let mut names = study.run.outputs.clone();
+        names.extend(study.run.replay.clone().filter(|name| scratch.out().join(name).exists()));
+        match kit.keep(&scratch.out(), &names, matches!(study.measure, Measure::Timed(_)))? {
+            Ok(outputs) => finished.outputs = outputs,
+            Err(reason) => finished.outcome = Outcome::Failed(reason),
+        }
+    }
+    kit::discard(&scratch)?;
+    Ok(finished)
+}
+
+/// What the command may see and use.
+fn policy(
+    kit: &Kit,
+    open: &OpenStudy,
+    task: &RunTask,
+    scratch: &lyceum_sandbox::scratch::Scratch,
+    patch: &knobs::Patch,
+) -> Result<Policy, Broken> {
+    let run = &open.study.run;
+    let mut policy = kit.policy(WORKSPACE, run.threads, &task.cpus);
+    let (upper, work) = (scratch.upper(), scratch.work());
+    policy.mounts.push(Mount {
+        source: open.workspace.clone(),
+        target: PathBuf::from(WORKSPACE),
+        access: Access::Overlay { upper, work },
+    });
+    policy.mounts.push(Mount {
+        source: scratch.out(),
+        target: PathBuf::from(OUTPUTS),
+        access: Access::Write,
+    });
+    if let Some(public) = &open.public {
+        policy.mounts.push(read_only(public, "/data"));
+    }
+    if run.toolchain.contains(&Toolchain::Rust) {
+        let sysroot = super::toolchain::rust_sysroot()?;
+        policy.mounts.push(read_only(&sysroot, RUST));
+        policy.path.push(Path::new(RUST).join("bin"));
+    }
+    policy.environment.extend(run.environment.clone());
+    policy.environment.extend(patch.environment.clone());
+    policy.environment.insert("LYCEUM_SEED".into(), task.seed.to_string());
+    policy.environment.insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+    let timeout = run.limits.timeout.0;
+    policy.limits = kit::limits(
+        task.wall_left.map_or(timeout, |left| left.min(timeout)).max(Duration::from_millis(1)),
+        run.limits.memory.0,
+        run.threads,
+    );
+    if let Some(left) = task.cpu_left {
+        policy.limits.cpu = policy.limits.cpu.min(left).max(Duration::from_millis(1));
+    }
+    if let Some(left) = task.disk_left {
+        policy.limits.disk_bytes = policy.limits.disk_bytes.min(left).max(1);
+    }
+    Ok(policy)
+}
+
+fn lay_patch(
+    upper: &Path,
+    patch: &knobs::Patch,
+    task: &RunTask,
+    replay: Option<&str>,
+) -> Result<(), Broken> {
+    let doing = || "writing settings into the workspace".to_owned();
+    for (file, bytes) in &patch.files {
+        write_owned(upper, file, bytes).map_err(Broken::while_doing(doing()))?;
+    }
+    if let (Some(name), Some(bytes)) = (replay, &task.replay) {
+        write_owned(upper, name, bytes).map_err(Broken::while_doing(doing()))?;
+    }
+    Ok(())
+}
+
+/// A limit of the study's budget that cut the run says nothing about the candidate; its own limit does.
+fn outcome(open: &OpenStudy, task: &RunTask, exit: &Exit) -> Outcome {
+    let limits = &open.study.run.limits;
+    let wall_cut = task.wall_left.is_some_and(|left| left < limits.timeout.0);
+    let cpu_cut = task.cpu_left.is_some_and(|left| left < limits.timeout.0 * open.study.run.threads);
+    match exit {
+        Exit::Killed { cause } => Outcome::Cut { cause: cause.clone() },
+        Exit::WallLimit if wall_cut => Outcome::Cut { cause: "the wall budget is spent".into() },
+        Exit::CpuLimit if cpu_cut => Outcome::Cut { cause: "the cpu budget is spent".into() },
+        Exit::DiskLimit if task.disk_left.is_some() => {
+            Outcome::Cut { cause: "the disk budget is spent".into() }
+        }
+        exit => kit::failure(exit).map_or(Outcome::Completed, Outcome::Failed),
+    }
+}
+
+/// Returns a protected file that the run changed, removed or put in the way; bounded by the sandbox's own file limit.
+fn protected_change(upper: &Path, protected: &Globs) -> Option<String> {
+    let mut open = vec![PathBuf::new()];
+    while let Some(relative) = open.pop() {
+        for entry in fs::read_dir(upper.join(&relative)).ok()?.flatten() {
+            let path = relative.join(entry.file_name());
+            let kind = entry.file_type().ok()?;
+            // In an overlay's upper layer a removed file is a character device.
+            let changed = kind.is_file() || kind.is_symlink() || kind.is_char_device();
+            if changed && protected.matches(&path) {
+                use std::os::unix::ffi::OsStrExt as _;
+                return Some(show_untrusted(path.as_os_str().as_bytes()));
+            }
+            if kind.is_dir() {
+                open.push(path);
+            }
+        }
+    }
+    None
+}

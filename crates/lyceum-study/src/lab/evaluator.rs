@@ -1,0 +1,163 @@
+//! Measuring a finished run in a clean sandbox that sees the declared outputs and the private files, and nothing of the
+//! candidate's workspace. Its answer comes on a descriptor that the candidate never had, bound to a fresh nonce.
+
+use std::{collections::BTreeMap, fs, io::Read as _, path::PathBuf};
+
+use lyceum_sandbox::{Exit, Mount, Record};
+use lyceum_types::{FailureReason, Measured, RunMeasured, Split, Trust, Usage};
+
+use super::{
+    answer,
+    kit::{self, Kit, OUTPUTS, Order, read_only},
+    study::OpenStudy,
+    timed,
+};
+use crate::{
+    engine::{Broken, Cut, MeasureEnd, MeasureTask},
+    format::{Command, Limits, Measure, Placeholder},
+};
+
+/// Where private files are inside.
+pub(super) const PRIVATE: &str = "/private";
+/// An evaluator's working directory.
+pub(super) const HOME: &str = "/tmp";
+
+/// Measures a finished run.
+pub(super) fn measure(
+    kit: &Kit,
+    open: &OpenStudy,
+    task: &MeasureTask,
+    cut: &Cut,
+) -> Result<MeasureEnd, Broken> {
+    let study = &open.study;
+    let (command, limits) = match (&study.measure, task.split, &study.sealed) {
+        (_, Split::Sealed, Some(sealed)) => (&sealed.command, sealed.limits),
+        (Measure::Evaluator(evaluator), _, _) => (&evaluator.command, evaluator.limits),
+        (Measure::Timed(timing), _, _) => return timed::measure(kit, open, timing, task, cut),
+        (Measure::SelfReported, _, _) => return Ok(MeasureEnd::Measured(self_reported(open, task))),
+    };
+    let scratch = kit.scratch(&format!("{}-{}-measure", open.name, task.finished.run))?;
+    let outputs = scratch.path().join("measured");
+    kit.lay_out(&task.finished.outputs, &outputs)?;
+    let place = Bench { kit, open, task, outputs, scratch: &scratch };
+    let fill = [(Placeholder::Outputs, OUTPUTS), (Placeholder::Private, PRIVATE)];
+    let judged = place.judge(command, &fill, &[], limits, cut)?;
+    kit::discard(&scratch)?;
+    let Some((record, answer)) = judged else { return Ok(MeasureEnd::Cut) };
+    let measured = answer.and_then(|values| finite(&study.metric.name, values));
+    let measured = measured.map_or_else(Measured::Failed, |values| Measured::Values { values });
+    let failed = matches!(measured, Measured::Failed(_));
+    Ok(MeasureEnd::Measured(RunMeasured {
+        run: task.finished.run,
+        split: task.split,
+        trust: if task.split == Split::Sealed { Trust::Sealed } else { Trust::Measured },
+        measured,
+        fresh: None,
+        usage: kit::usage(&record),
+        log: if failed { kit::log(&record) } else { String::new() },
+    }))
+}
+
+/// One measurement's surroundings.
+pub(super) struct Bench<'a> {
+    pub(super) kit: &'a Kit,
+    pub(super) open: &'a OpenStudy,
+    pub(super) task: &'a MeasureTask,
+    /// The candidate's outputs, laid out for reading.
+    pub(super) outputs: PathBuf,
+    pub(super) scratch: &'a lyceum_sandbox::scratch::Scratch,
+}
+
+/// What an evaluator's command said: numbers by name, or why there are none.
+pub(super) type Answer = Result<BTreeMap<String, f64>, FailureReason>;
+
+impl Bench<'_> {
+    /// Runs one of the evaluator's commands and reads its answer; `None` when the lab cut it short.
+    pub(super) fn judge(
+        &self,
+        command: &Command,
+        fill: &[(Placeholder, &str)],
+        mounts: &[Mount],
+        limits: Limits,
+        cut: &Cut,
+    ) -> Result<Option<(Record, Answer)>, Broken> {
+        let mut policy = self.kit.policy(HOME, 1, &self.task.cpus);
+        policy.mounts.push(read_only(&self.outputs, OUTPUTS));
+        let private = match self.task.split {
+            Split::Search => &self.open.private,
+            Split::Sealed => &self.open.sealed,
+        };
+        if let Some(private) = private {
+            policy.mounts.push(read_only(private, PRIVATE));
+        }
+        policy.mounts.extend(mounts.iter().cloned());
+        policy.limits = kit::limits(limits.timeout.0, limits.memory.0, 1);
+        let nonce = random_hex()?;
+        policy.environment.insert("LYCEUM_NONCE".into(), nonce.clone());
+        policy.environment.insert("LYCEUM_SEED".into(), self.task.seed.to_string());
+        policy.environment.insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+        let arguments = command.fill(fill);
+        let order = Order { arguments, policy, answer: true, scratch: self.scratch.path() };
+        let record = self.kit.execute(&order, cut)?;
+        if matches!(record.exit, Exit::Killed { .. }) {
+            return Ok(None);
+        }
+        let answer = match kit::failure(&record.exit) {
+            Some(reason) => Err(FailureReason::Evaluator { problem: said(&reason, &record) }),
+            None => answer::read(record.answer.as_deref().unwrap_or_default(), &nonce),
+        };
+        Ok(Some((record, answer)))
+    }
+}
+
+/// The reason with the last line that the evaluator printed.
+fn said(reason: &FailureReason, record: &Record) -> String {
+    match kit::log(record).lines().last() {
+        Some(line) if !line.is_empty() => format!("{reason}: {line}"),
+        _ => reason.to_string(),
+    }
+}
+
+/// Refuses an answer without the study's metric or with a number that is not finite.
+pub(super) fn finite(metric: &str, values: BTreeMap<String, f64>) -> Answer {
+    match values.get(metric) {
+        None => Err(FailureReason::NoMetric { metric: metric.to_owned() }),
+        Some(value) if !value.is_finite() => Err(FailureReason::NotFinite {
+            metric: metric.to_owned(),
+            found: value.to_string().to_lowercase(),
+        }),
+        // Numbers beside the metric that are not finite are dropped: they decide nothing.
+        Some(_) => Ok(values.into_iter().filter(|(_, value)| value.is_finite()).collect()),
+    }
+}
+
+/// The candidate's own word, where a study has no evaluator.
+fn self_reported(open: &OpenStudy, task: &MeasureTask) -> RunMeasured {
+    let metric = &open.study.metric.name;
+    let measured = match finite(metric, task.finished.reported.clone()) {
+        Ok(values) => Measured::Values { values },
+        Err(reason) => Measured::Failed(reason),
+    };
+    RunMeasured {
+        run: task.finished.run,
+        split: task.split,
+        trust: Trust::SelfReported,
+        measured,
+        fresh: None,
+        usage: Usage::default(),
+        log: String::new(),
+    }
+}
+
+/// Returns 128 random bits in hexadecimal.
+pub(super) fn random_hex() -> Result<String, Broken> {
+    Ok(format!("{:032x}", u128::from_le_bytes(random_bytes()?)))
+}
+
+/// Returns bytes from the system's random number generator.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], Broken> {
+    let mut bytes = [0; N];
+    let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
+    read.map_err(Broken::while_doing("drawing random bytes"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,24 @@
+//! A lab on disk: studies opened, run in sandboxes, written to the ledger, checked and repeated.
+//!
+//! Supervisor side of the four trust domains: this code holds the keys, the ledger and the clock, and treats everything
+//! that comes out of a sandbox as data.
+
+mod answer;
+mod candidate;
+mod conduct;
+mod data;
+mod evaluator;
+mod kit;
+mod machine;
+mod place;
+mod record;
+mod study;
+mod timed;
+mod toolchain;
+
+pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
+pub use kit::{Kit, Programs, clean_up};
+pub use machine::{facts, processors, slots};
+pub use place::{DIRECTORY, Lab};
+pub use record::{StudyJournal, load, read_events, stream_of, studies};
+pub use study::{OpenError, OpenStudy, Opening, Request, open, protocol, trust_text};

@@ -1,0 +1,334 @@
+//! A study that is open in a lab: checked against its directory, pinned in the ledger, its data on their sides of the wall.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use lyceum_stats::Rule;
+use lyceum_types::{DataDrawn, Seed, Settings, Split, StudyOpened, Trust};
+
+use super::{data, kit::Kit, record};
+use crate::{
+    engine::{Broken, Budget, Criterion, JournalError, Protocol, State},
+    format::{self, Measure, Study},
+    knobs, workspace,
+};
+
+/// Runs of each ablation.
+const ABLATION_PAIRS: usize = 2;
+
+/// A study that is open in a lab.
+pub struct OpenStudy {
+    /// Its name in the lab.
+    pub name: String,
+    /// Its definition.
+    pub study: Study,
+    /// Its workspace, absolute and free of links.
+    pub workspace: PathBuf,
+    /// What the candidate sees of the data.
+    pub public: Option<PathBuf>,
+    /// What the evaluator sees while the search goes on.
+    pub private: Option<PathBuf>,
+    /// What the evaluator sees once, at the end.
+    pub sealed: Option<PathBuf>,
+}
+
+/// What a person asks for when a study is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The study's directory.
+    pub directory: PathBuf,
+    /// Who proposes, when not the study's own choice.
+    pub researcher: Option<String>,
+    /// The root seed, when not the default.
+    pub seed: Option<u64>,
+    /// Files that the data program reads, by name.
+    pub inputs: BTreeMap<String, PathBuf>,
+    /// Begin anew although the study is in the ledger already.
+    pub again: bool,
+    /// Experiments, when not the study's own number.
+    pub experiments: Option<u32>,
+}
+
+/// Why a study cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The definition or the directory is not right; the text is a whole report.
+    #[error(transparent)]
+    Format(#[from] format::Error),
+    /// A knob's value cannot be read from the workspace.
+    #[error(transparent)]
+    Knobs(#[from] knobs::Error),
+    /// The workspace cannot be read.
+    #[error("workspace: {0}")]
+    Workspace(#[from] workspace::Error),
+    /// The researcher does not exist.
+    #[error("no researcher `{found}`; expected one of {expected}")]
+    Researcher {
+        /// What was asked for.
+        found: String,
+        /// What there is.
+        expected: String,
+    },
+    /// The study in the ledger was begun with something else.
+    #[error("{what} of study `{study}` changed since it was begun")]
+    Changed {
+        /// The study.
+        study: String,
+        /// What changed.
+        what: &'static str,
+    },
+    /// An input that the study does not know.
+    #[error("study `{study}` has no input `{name}`; it has: {expected}")]
+    Input {
+        /// The study.
+        study: String,
+        /// What was given.
+        name: String,
+        /// What there is.
+        expected: String,
+    },
+    /// The data program failed.
+    #[error("the data of the study could not be drawn: {problem}")]
+    Data {
+        /// Why, with the end of what it printed.
+        problem: String,
+    },
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The lab failed.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl OpenError {
+    /// Returns what to do about it, where that is not in the text itself.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            OpenError::Changed { study, .. } => Some(format!(
+                "put it back to go on, or begin anew with `--again`; `lyceum report {study}` shows what was found so far"
+            )),
+            OpenError::Knobs(error) => error.hint(),
+            OpenError::Data { .. } => {
+                Some("run the `[data]` command by hand in the study's directory".into())
+            }
+            OpenError::Format(_)
+            | OpenError::Workspace(_)
+            | OpenError::Researcher { .. }
+            | OpenError::Input { .. }
+            | OpenError::Journal(_)
+            | OpenError::Broken(_) => None,
+        }
+    }
+}
+
+/// A study with the rules that it is conducted by, and what is to be written first when it is new.
+pub struct Opening {
+    /// The study.
+    pub open: OpenStudy,
+    /// Its rules.
+    pub protocol: Protocol,
+    /// Who proposes.
+    pub researcher: String,
+    /// What is known already.
+    pub state: State,
+    /// The first events of a new study.
+    pub first: Option<(StudyOpened, DataDrawn)>,
+}
+
+/// Opens a study, or goes on with it where it is in the ledger already.
+pub fn open(kit: &Kit, request: &Request) -> Result<Opening, OpenError> {
+    let opened = format::open(&request.directory)?;
+    let study = &opened.study;
+    check_inputs(study, request)?;
+    let directory = canonical(&opened.directory)?;
+    let workspace = canonical(&opened.workspace())?;
+    let start = knobs::start_settings(study, &workspace)?;
+    let manifest = workspace::scan(&workspace, workspace::Limits::default())?;
+    let reader = kit.ledger.reader().map_err(JournalError::from)?;
+    let (name, state) = choose(&reader, study, request.again)?;
+    let researcher = researcher(study, request, &state)?;
+    let seed = state.opened.as_ref().map_or(Seed(request.seed.unwrap_or(1)), |old| old.seed);
+    let mut protocol = protocol(study, start, seed);
+    if let Some(experiments) = request.experiments {
+        protocol.budget.experiments = experiments;
+    }
+    let definition = kit.ledger.put_blob(opened.definition.as_bytes()).map_err(JournalError::from)?;
+    let pinned = StudyOpened {
+        study: name.clone(),
+        question: study.question.clone(),
+        directory: directory.display().to_string(),
+        definition: definition.to_string(),
+        workspace: manifest.digest.to_hex().to_string(),
+        workspace_files: manifest.entries.len() as u64,
+        evaluator: evaluator_digest(kit, &opened)?,
+        metric: study.metric.name.clone(),
+        goal: study.metric.goal,
+        unit: study.metric.unit.clone(),
+        trust: study.trust(),
+        seed,
+        researcher: researcher.clone(),
+        rule: protocol.rule.name().to_owned(),
+        start: protocol.start.clone(),
+        lyceum: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let (first, data) = match (&state.opened, &state.data) {
+        (Some(old), Some(data)) => {
+            unchanged(&name, old, &pinned)?;
+            (None, data.clone())
+        }
+        _ => {
+            let data = data::draw(kit, &opened, &directory, &request.inputs)?;
+            (Some((pinned, data.clone())), data)
+        }
+    };
+    let sides = data::lay_out(kit, &name, &data)?;
+    let open = OpenStudy {
+        name,
+        study: opened.study,
+        workspace,
+        public: sides.public,
+        private: sides.private,
+        sealed: sides.sealed,
+    };
+    Ok(Opening { open, protocol, researcher, state, first })
+}
+
+/// Returns the name under which the study goes on or begins, and what is known of it.
+fn choose(
+    reader: &lyceum_ledger::Reader,
+    study: &Study,
+    again: bool,
+) -> Result<(String, State), OpenError> {
+    let known = record::studies(reader)?;
+    let numbered = |number: u32| match number {
+        1 => study.name.clone(),
+        _ => format!("{}~{number}", study.name),
+    };
+    let last = (1..).take_while(|number| known.contains(&numbered(*number))).last();
+    match (last, again) {
+        (Some(number), false) => {
+            let name = numbered(number);
+            let state = record::load(reader, &name)?;
+            Ok((name, state))
+        }
+        (last, _) => Ok((numbered(last.map_or(1, |number| number + 1)), State::default())),
+    }
+}
+
+fn researcher(study: &Study, request: &Request, state: &State) -> Result<String, OpenError> {
+    let asked = request.researcher.clone();
+    let old = state.opened.as_ref().map(|opened| opened.researcher.clone());
+    let own = study.researcher.clone();
+    let name = asked.or(old).or(own).unwrap_or_else(|| "gp".into());
+    if lyceum_search::by_name(&name).is_none() {
+        let expected = lyceum_search::NAMES.join(", ");
+        return Err(OpenError::Researcher { found: name, expected });
+    }
+    Ok(name)
+}
+
+fn check_inputs(study: &Study, request: &Request) -> Result<(), OpenError> {
+    let known: &[String] = study.data.as_ref().map_or(&[], |data| &data.inputs);
+    match request.inputs.keys().find(|name| !known.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(OpenError::Input {
+            study: study.name.clone(),
+            name: name.clone(),
+            expected: if known.is_empty() { "none".into() } else { known.join(", ") },
+        }),
+    }
+}
+
+fn unchanged(name: &str, old: &StudyOpened, new: &StudyOpened) -> Result<(), OpenError> {
+    let what = if old.definition != new.definition {
+        "`study.toml`"
+    } else if old.workspace != new.workspace {
+        "the workspace"
+    } else if old.evaluator != new.evaluator {
+        "the evaluator (its command, private files or the lab's own programs)"
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::Changed { study: name.to_owned(), what })
+}
+
+/// BLAKE3 over all that decides a measurement.
+fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenError> {
+    let mut hasher = blake3::Hasher::new_derive_key("lyceum evaluator v1");
+    let commands: Vec<&[String]> = match &opened.study.measure {
+        Measure::Evaluator(evaluator) => vec![evaluator.command.words()],
+        Measure::Timed(timed) => {
+            vec![timed.command.words(), timed.input.words(), timed.check.words()]
+        }
+        Measure::SelfReported => vec![],
+    };
+    let sealed = opened.study.sealed.iter().map(|sealed| sealed.command.words());
+    for word in commands.into_iter().chain(sealed).flatten() {
+        hasher.update(&(word.len() as u64).to_le_bytes());
+        hasher.update(word.as_bytes());
+    }
+    for split in [Split::Search, Split::Sealed] {
+        hasher.update(opened.private_files(split)?.digest.as_bytes());
+    }
+    hasher.update(kit.binary_hash.as_bytes());
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Returns the rules of a study.
+pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
+    Protocol {
+        metric: study.metric.name.clone(),
+        goal: study.metric.goal,
+        trust: study.trust(),
+        space: study.space.clone(),
+        start,
+        seed,
+        rule: Rule::Adaptive,
+        floor_runs_max: study.noise.repeats as usize,
+        repeats_max: study.noise.most_repeats as usize,
+        confirm_pairs_max: study.confirm.pairs as usize,
+        alpha: study.confirm.alpha,
+        ablation_pairs: ABLATION_PAIRS,
+        sealed: study.sealed.is_some(),
+        budget: Budget {
+            experiments: study.budget.experiments,
+            wall: study.budget.wall.map(|span| span.0),
+            cpu: study.budget.cpu.map(|span| span.0),
+            disk: study.budget.disk.map(|bytes| bytes.0),
+        },
+        rubric: study.rubric.iter().map(criterion).collect(),
+    }
+}
+
+fn criterion(criterion: &format::Criterion) -> Criterion {
+    match criterion {
+        format::Criterion::Metric { at_most, at_least, trust, confidence } => Criterion::Metric {
+            at_most: *at_most,
+            at_least: *at_least,
+            trust: *trust,
+            confidence: *confidence,
+        },
+        format::Criterion::Improvement { at_least, confidence } => Criterion::Improvement {
+            at_least: at_least.unwrap_or(0.0),
+            confidence: *confidence,
+        },
+    }
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, Broken> {
+    let failed = Broken::while_doing(format!("resolving `{}`", path.display()));
+    fs::canonicalize(path).map_err(|error: io::Error| failed(error))
+}
+
+/// Returns the trust of a study's search in words.
+pub fn trust_text(trust: Trust) -> &'static str {
+    match trust {
+        Trust::SelfReported => "self-reported: the candidate prints its own score",
+        Trust::Measured => "measured by a separate evaluator in a clean sandbox",
+        Trust::Sealed => "measured on sealed data",
+    }
+}

@@ -1,0 +1,53 @@
+//! A supervisor for this crate's own tests: `lyceum-sandbox-probe JOB.json` runs one job.
+//!
+//! It prints one line of JSON: first the identity of the sandbox, then the record, or one line with a
+//! refusal. Tests start it as another user, in a namespace without user namespaces, or to kill it.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use lyceum_sandbox::{Job, ProcessIdentity, Record, Refusal, Sandbox};
+use serde::Serialize;
+
+/// Exit code of a refusal, as the command line of the lab uses.
+const REFUSED: u8 = 78;
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Line {
+    Refusal(Refusal),
+    Identity(ProcessIdentity),
+    Record(Box<Record>),
+    Error(String),
+}
+
+fn main() -> ExitCode {
+    lyceum_sandbox::run_helper_if_asked();
+    let (line, code) = match run() {
+        Ok(line) => (line, 0),
+        Err((line, code)) => (line, code),
+    };
+    if say(&line).is_err() {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::from(code)
+    }
+}
+
+fn run() -> Result<Line, (Line, u8)> {
+    let failed = |error: &dyn std::error::Error| (Line::Error(error.to_string()), 1);
+    let path = std::env::args_os().nth(1).unwrap_or_default();
+    let text = std::fs::read(path).map_err(|error| failed(&error))?;
+    let job: Job = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
+    let sandbox = Sandbox::new().map_err(|refusal| (Line::Refusal(refusal), REFUSED))?;
+    let running = sandbox.spawn(&job).map_err(|error| failed(&error))?;
+    say(&Line::Identity(running.identity())).map_err(|error| failed(&error))?;
+    let record = running.wait().map_err(|error| failed(&error))?;
+    Ok(Line::Record(Box::new(record)))
+}
+
+fn say(line: &Line) -> std::io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    std::io::stdout().lock().write_all(&text)
+}

@@ -1,0 +1,367 @@
+//! The system call filter: compiled once by the supervisor, installed by each workload as its last
+//! act before `execve`.
+
+use std::collections::BTreeMap;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, sock_filter,
+};
+
+/// Calls refused whatever their arguments: they reach kernel surface that no experiment needs.
+const REFUSED: &[libc::c_long] = &[
+    // Mounts and roots.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_chroot,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_mount_setattr,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    // Namespaces.
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    // Other processes.
+    libc::SYS_ptrace,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_process_madvise,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_kcmp,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    // Kernel interfaces that evade a filter or widen the surface.
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_memfd_secret,
+    libc::SYS_fanotify_init,
+    libc::SYS_name_to_handle_at,
+    libc::SYS_open_by_handle_at,
+    // Keyrings are not namespaced with the user's session.
+    libc::SYS_keyctl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    // The machine.
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_kexec_load,
+    libc::SYS_reboot,
+    libc::SYS_syslog,
+    libc::SYS_acct,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_adjtimex,
+    libc::SYS_clock_adjtime,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+    libc::SYS_nfsservctl,
+    libc::SYS_lookup_dcookie,
+];
+
+/// The same for calls that only this architecture has.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] = &[
+    libc::SYS_kexec_file_load,
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_modify_ldt,
+    libc::SYS_uselib,
+    libc::SYS_ustat,
+    libc::SYS_sysfs,
+    libc::SYS__sysctl,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const REFUSED_HERE: &[libc::c_long] = &[];
+
+/// `open_tree_attr` (Linux 6.15), which libc does not name yet.
+const OPEN_TREE_ATTR: libc::c_long = 467;
+/// `fchmodat2` (Linux 6.6), which libc does not name everywhere.
+const FCHMODAT2: libc::c_long = 452;
+
+/// Calls whose arguments hide behind a pointer; "not implemented" makes C libraries fall back to one
+/// whose arguments can be seen.
+const ABSENT: &[libc::c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
+
+/// Namespace flags of `clone`. `CLONE_NEWTIME` shares its bit with the exit signal there and takes
+/// effect in `clone3` and `unshare` only, both refused.
+const NAMESPACE_FLAGS: [libc::c_int; 7] = [
+    libc::CLONE_NEWNS,
+    libc::CLONE_NEWCGROUP,
+    libc::CLONE_NEWUTS,
+    libc::CLONE_NEWIPC,
+    libc::CLONE_NEWUSER,
+    libc::CLONE_NEWPID,
+    libc::CLONE_NEWNET,
+];
+
+/// Terminal requests that put words into another terminal's mouth or load line disciplines.
+const TERMINAL_REQUESTS: [u64; 3] = [
+    libc::TIOCSTI as u64,
+    libc::TIOCLINUX as u64,
+    libc::TIOCSETD as u64,
+];
+
+/// Set-user-id and set-group-id: a writable host directory must not gain such a file.
+const SPECIAL_MODES: [u64; 2] = [libc::S_ISUID as u64, libc::S_ISGID as u64];
+
+/// `SOCK_PACKET`, obsolete and still understood (packet(7)).
+const OLD_SOCK_PACKET: libc::c_int = 10;
+
+/// An instruction to come before everything else: x32 calls (bit 30 of the number) have the same
+/// architecture word as native ones and would pass a filter written for those.
+const X32_BIT: u32 = 0x4000_0000;
+
+/// Returns the compiled filter, one instruction per number, ready to be sent to a helper.
+pub(crate) fn compile() -> Result<Vec<u64>, seccompiler::BackendError> {
+    let refused = program(refusals()?, SeccompAction::Errno(libc::EPERM as u32))?;
+    let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
+    let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
+    let guard = x32_guard();
+    Ok(guard
+        .iter()
+        .chain(&join(absent, refused))
+        .map(pack)
+        .collect())
+}
+
+/// Installs a filter made by [`compile`]; also sets no-new-privileges.
+pub(crate) fn install(filter: &[u64]) -> Result<(), seccompiler::Error> {
+    let program: BpfProgram = filter.iter().map(|packed| unpack(*packed)).collect();
+    seccompiler::apply_filter(&program)
+}
+
+/// Joins two programs that allow by default: where the first would allow, the second decides.
+fn join(mut first: BpfProgram, second: BpfProgram) -> BpfProgram {
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let end = first.len();
+    for (at, instruction) in first.iter_mut().enumerate() {
+        if instruction.code == RETURN && instruction.k == libc::SECCOMP_RET_ALLOW {
+            let distance = (end - at - 1) as u32;
+            *instruction = sock_filter {
+                code: (libc::BPF_JMP | libc::BPF_JA) as u16,
+                jt: 0,
+                jf: 0,
+                k: distance,
+            };
+        }
+    }
+    first.extend(second);
+    first
+}
+
+fn x32_guard() -> [sock_filter; 3] {
+    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    let at_least = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
+    let give = (libc::BPF_RET | libc::BPF_K) as u16;
+    [
+        sock_filter {
+            code: load,
+            jt: 0,
+            jf: 0,
+            k: 0,
+        },
+        sock_filter {
+            code: at_least,
+            jt: 0,
+            jf: 1,
+            k: X32_BIT,
+        },
+        sock_filter {
+            code: give,
+            jt: 0,
+            jf: 0,
+            k: libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
+        },
+    ]
+}
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+fn program(rules: Rules, matched: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
+    // A foreign architecture word kills the process.
+    SeccompFilter::new(rules, SeccompAction::Allow, matched, architecture())?.try_into()
+}
+
+fn architecture() -> TargetArch {
+    if cfg!(target_arch = "aarch64") {
+        TargetArch::aarch64
+    } else if cfg!(target_arch = "riscv64") {
+        TargetArch::riscv64
+    } else {
+        TargetArch::x86_64
+    }
+}
+
+fn refusals() -> Result<Rules, seccompiler::BackendError> {
+    let mut rules = Rules::new();
+    for call in REFUSED.iter().chain(REFUSED_HERE).chain(&[OPEN_TREE_ATTR]) {
+        rules.insert(*call, Vec::new());
+    }
+    add_sockets(&mut rules)?;
+    add_modes(&mut rules)?;
+    for flag in NAMESPACE_FLAGS {
+        add(&mut rules, libc::SYS_clone, &[any_bit(0, flag as u64)])?;
+    }
+    for request in TERMINAL_REQUESTS {
+        add(&mut rules, libc::SYS_ioctl, &[equal(1, request)])?;
+    }
+    // Anything but the ordinary execution domains (Linux, with or without 32-bit addresses or a
+    // readable layout) reaches little-tested kernel code.
+    let usual = [0, 0x8, 0x0002_0000, 0x0002_0008, 0x0004_0000, 0xffff_ffff];
+    let unusual: Vec<_> = usual.iter().map(|domain| differs(0, *domain)).collect();
+    add(&mut rules, libc::SYS_personality, &unusual)?;
+    Ok(rules)
+}
+
+/// Local, internet and routing sockets only; no raw ones. `AF_VSOCK` is not namespaced and reaches
+/// services of the host of a virtual machine.
+fn add_sockets(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+    let (local, netlink) = (libc::AF_UNIX as u64, libc::AF_NETLINK as u64);
+    let internet = [libc::AF_INET as u64, libc::AF_INET6 as u64];
+    let mut foreign = vec![differs(0, local), differs(0, netlink)];
+    foreign.extend(internet.map(|family| differs(0, family)));
+    add(rules, libc::SYS_socket, &foreign)?;
+    add(
+        rules,
+        libc::SYS_socket,
+        &[equal(0, netlink), differs(2, libc::NETLINK_ROUTE as u64)],
+    )?;
+    for family in internet {
+        for kind in [libc::SOCK_RAW, OLD_SOCK_PACKET] {
+            add(
+                rules,
+                libc::SYS_socket,
+                &[equal(0, family), masked(1, 0xf, kind as u64)],
+            )?;
+        }
+    }
+    add(rules, libc::SYS_socketpair, &[differs(0, local)])
+}
+
+fn add_modes(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+    let created = libc::O_CREAT as u64;
+    let nameless = libc::O_TMPFILE as u64 & !(libc::O_DIRECTORY as u64);
+    for mode in SPECIAL_MODES {
+        add(rules, libc::SYS_fchmod, &[any_bit(1, mode)])?;
+        add(rules, libc::SYS_fchmodat, &[any_bit(2, mode)])?;
+        add(rules, FCHMODAT2, &[any_bit(2, mode)])?;
+        add(rules, libc::SYS_mknodat, &[any_bit(2, mode)])?;
+        for flag in [created, nameless] {
+            add(
+                rules,
+                libc::SYS_openat,
+                &[any_bit(2, flag), any_bit(3, mode)],
+            )?;
+        }
+        #[cfg(target_arch = "x86_64")]
+        {
+            add(rules, libc::SYS_chmod, &[any_bit(1, mode)])?;
+            add(rules, libc::SYS_creat, &[any_bit(1, mode)])?;
+            add(rules, libc::SYS_mknod, &[any_bit(1, mode)])?;
+            for flag in [created, nameless] {
+                add(rules, libc::SYS_open, &[any_bit(1, flag), any_bit(2, mode)])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One condition: argument, operator, value.
+type Test = (u8, SeccompCmpOp, u64);
+
+fn equal(argument: u8, value: u64) -> Test {
+    (argument, SeccompCmpOp::Eq, value)
+}
+
+fn differs(argument: u8, value: u64) -> Test {
+    (argument, SeccompCmpOp::Ne, value)
+}
+
+fn masked(argument: u8, mask: u64, value: u64) -> Test {
+    (argument, SeccompCmpOp::MaskedEq(mask), value)
+}
+
+fn any_bit(argument: u8, bit: u64) -> Test {
+    masked(argument, bit, bit)
+}
+
+/// Adds a rule that matches when all tests hold. The kernel reads these arguments as 32-bit numbers,
+/// so the upper half must not help to evade a test.
+fn add(
+    rules: &mut Rules,
+    call: libc::c_long,
+    tests: &[Test],
+) -> Result<(), seccompiler::BackendError> {
+    let conditions = tests
+        .iter()
+        .map(|(argument, operator, value)| {
+            SeccompCondition::new(*argument, SeccompCmpArgLen::Dword, operator.clone(), *value)
+        })
+        .collect::<Result<_, _>>()?;
+    rules
+        .entry(call)
+        .or_default()
+        .push(SeccompRule::new(conditions)?);
+    Ok(())
+}
+
+fn pack(instruction: &sock_filter) -> u64 {
+    u64::from(instruction.code) << 48
+        | u64::from(instruction.jt) << 40
+        | u64::from(instruction.jf) << 32
+        | u64::from(instruction.k)
+}
+
+fn unpack(packed: u64) -> sock_filter {
+    sock_filter {
+        code: (packed >> 48) as u16,
+        jt: (packed >> 40) as u8,
+        jf: (packed >> 32) as u8,
+        k: packed as u32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_is_reversible() {
+        let instruction = sock_filter {
+            code: 0x1234,
+            jt: 0x56,
+            jf: 0x78,
+            k: 0x9abc_def0,
+        };
+        let back = unpack(pack(&instruction));
+        assert_eq!(
+            (back.code, back.jt, back.jf, back.k),
+            (0x1234, 0x56, 0x78, 0x9abc_def0)
+        );
+    }
+
+    #[test]
+    fn the_filter_fits_the_kernel_and_begins_with_the_guard() {
+        let filter = compile().expect("compiles");
+        assert!(
+            filter.len() < libc::BPF_MAXINSNS as usize,
+            "{} instructions",
+            filter.len()
+        );
+        assert_eq!(unpack(filter[1]).k, X32_BIT);
+    }
+}

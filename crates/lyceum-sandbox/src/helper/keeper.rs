@@ -1,0 +1,264 @@
+//! The helper's first process: drops root, makes the namespaces, starts pid 1, and watches.
+//!
+//! It stays outside the pid namespace, so that the workload can neither see nor signal it, and is the
+//! only trusted process of a sandbox that keeps capabilities: two that let it read what the workload
+//! hides, valid in the sandbox's own user namespace only.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::thread::{CapabilitySet, UnshareFlags};
+
+use super::disk::Disk;
+use super::fault::{At, fault};
+use super::measure::Meter;
+use super::{init, privileges, sources};
+use crate::kernel::{self, Forked};
+use crate::record::Step;
+use crate::wire::{self, Dedicated, Fault, Note, Order, Report, Stop, Watched};
+
+/// User and group id that the workload sees as its own.
+const INSIDE_ID: u32 = 1_000;
+
+/// How long pid 1 may take to stop everything before it is killed itself.
+const STOP_GRACE: Duration = Duration::from_secs(3);
+
+/// Runs the keeper and ends the process.
+pub(super) fn run() -> ! {
+    let code = match keep() {
+        Ok(()) => 0,
+        // Whoever could read a message is the socket's other end, and it sees that end close.
+        Err(_) => 125,
+    };
+    kernel::exit_now(code)
+}
+
+fn keep() -> Result<(), Fault> {
+    let control = take_control()?;
+    let outcome = start(&control);
+    if let Err(fault) = &outcome {
+        // A supervisor that is gone needs no report.
+        let _ = wire::send(&control, &Report::NotBuilt(fault.clone()), &[]);
+    }
+    outcome
+}
+
+/// Takes the control socket from standard input and leaves only descriptors 0 to 3 in known use.
+fn take_control() -> Result<OwnedFd, Fault> {
+    let step = Step::ReadOrder;
+    kernel::close_from(3).at(step, "closing inherited descriptors")?;
+    let inherited = kernel::claim(0);
+    let control =
+        rustix::io::fcntl_dupfd_cloexec(&inherited, 10).at(step, "moving the control socket")?;
+    let null = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .at(step, "opening /dev/null")?;
+    kernel::duplicate_onto(null.as_fd(), 0).at(step, "closing standard input")?;
+    std::mem::forget(inherited);
+    if rustix::fd::AsRawFd::as_raw_fd(&null) == 3 {
+        // Reserves number 3 for the answer channel.
+        std::mem::forget(null);
+    }
+    rustix::process::setsid().at(step, "leaving the supervisor's session")?;
+    Ok(control)
+}
+
+fn start(control: &OwnedFd) -> Result<(), Fault> {
+    let (order, mut passed) = read_order(control)?;
+    let answer = if order.answer {
+        Some(passed.remove(0))
+    } else {
+        None
+    };
+    let (sources, own) = match order.dedicated {
+        Some(dedicated) => {
+            let sources = sources::open_all(&order, &passed)?;
+            drop_user(dedicated)?;
+            (Some(sources), dedicated)
+        }
+        None => (None, own_user()),
+    };
+    drop(passed);
+    make_namespaces(own)?;
+    let sources = match sources {
+        Some(sources) => sources,
+        None => sources::open_all(&order, &[])?,
+    };
+    let disk = Disk::new(&sources)?;
+    let (link, init_link) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .at(Step::Fork, "making a socket pair")?;
+    match kernel::fork().at(Step::Fork, "starting pid 1")? {
+        Forked::Child => {
+            drop((link, disk));
+            init::run(&order, sources, init_link, control, answer)
+        }
+        Forked::Parent(pid) => {
+            drop((init_link, answer, sources));
+            watch(&order, control, &link, pid, disk)
+        }
+    }
+}
+
+fn read_order(control: &OwnedFd) -> Result<(Order, Vec<OwnedFd>), Fault> {
+    let step = Step::ReadOrder;
+    let received: Option<(u8, Vec<OwnedFd>)> =
+        wire::receive(control).at(step, "waiting for the order")?;
+    let (_, mut passed) = received.ok_or_else(|| fault(step, "the supervisor went away"))?;
+    if passed.is_empty() {
+        return Err(fault(step, "the order came without a descriptor"));
+    }
+    let order = wire::read_order(passed.remove(0)).at(step, "reading the order")?;
+    if order.answer && passed.is_empty() {
+        return Err(fault(step, "the order came without its answer channel"));
+    }
+    Ok((order, passed))
+}
+
+fn own_user() -> Dedicated {
+    Dedicated {
+        uid: rustix::process::geteuid().as_raw(),
+        gid: rustix::process::getegid().as_raw(),
+    }
+}
+
+fn drop_user(dedicated: Dedicated) -> Result<(), Fault> {
+    let step = Step::DropUser;
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(dedicated.uid),
+        rustix::fs::Gid::from_raw(dedicated.gid),
+    );
+    rustix::thread::set_thread_groups(&[]).at(step, "dropping supplementary groups")?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).at(step, "changing the group")?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).at(step, "changing the user")?;
+    // The change made `/proc/self` root's; the maps are written through it.
+    kernel::set_dumpable(true).at(step, "taking back /proc/self")
+}
+
+fn make_namespaces(own: Dedicated) -> Result<(), Fault> {
+    let all = UnshareFlags::NEWUSER
+        | UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWNET
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    kernel::unshare(all).at(Step::CreateNamespaces, "unshare")?;
+    let step = Step::MapUser;
+    fs::write("/proc/self/setgroups", "deny").at(step, "denying setgroups")?;
+    fs::write("/proc/self/uid_map", format!("{INSIDE_ID} {} 1", own.uid))
+        .at(step, "writing the user map")?;
+    fs::write("/proc/self/gid_map", format!("{INSIDE_ID} {} 1", own.gid))
+        .at(step, "writing the group map")?;
+    fs::write("/proc/sys/user/max_user_namespaces", "0").at(
+        Step::ForbidNesting,
+        "writing /proc/sys/user/max_user_namespaces",
+    )
+}
+
+/// Watches until pid 1 is gone, then reports.
+fn watch(
+    order: &Order,
+    control: &OwnedFd,
+    link: &OwnedFd,
+    pid: i32,
+    disk: Disk,
+) -> Result<(), Fault> {
+    let init = Pid::from_raw(pid).ok_or_else(|| fault(Step::Fork, "pid 1 has no number"))?;
+    let process = pidfd_open(init, PidfdFlags::empty()).at(Step::Fork, "opening pid 1")?;
+    wire::send(control, &Report::Init { pid }, &[process.as_fd()])
+        .at(Step::Fork, "reporting pid 1")?;
+    for standard in [1, 2] {
+        // Else the supervisor would wait for the output of a command that ended.
+        kernel::duplicate_onto(rustix::stdio::stdin(), standard)
+            .at(Step::Fork, "closing output")?;
+    }
+    let watching = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
+    let dropped = privileges::keep_only(watching);
+    if let Err(fault) = dropped {
+        let _ = pidfd_send_signal(&process, Signal::KILL);
+        return Err(fault);
+    }
+    let mut meter = Meter::new(order.limits.clone(), disk);
+    wait_for_end(control, link, &process, &mut meter);
+    let cpu = kernel::reap(Some(pid), true)
+        .ok()
+        .flatten()
+        .map_or(Duration::ZERO, |end| end.used.cpu);
+    let watched = Watched {
+        cpu_ns: cpu.as_nanos() as u64,
+        ..meter.finish()
+    };
+    wire::send(control, &Report::Watched(watched), &[]).at(Step::Fork, "reporting what was used")
+}
+
+fn wait_for_end(control: &OwnedFd, link: &OwnedFd, process: &OwnedFd, meter: &mut Meter) {
+    let mut stopping: Option<Instant> = None;
+    let mut linked = true;
+    loop {
+        let interval = match stopping {
+            Some(since) => STOP_GRACE.saturating_sub(since.elapsed()),
+            None => meter.interval(),
+        };
+        let link_events = if linked {
+            PollFlags::IN
+        } else {
+            PollFlags::empty()
+        };
+        let mut fds = [
+            PollFd::new(process, PollFlags::IN),
+            PollFd::new(control, PollFlags::IN),
+            PollFd::from_borrowed_fd(link.as_fd(), link_events),
+        ];
+        let timeout = Timespec {
+            tv_sec: interval.as_secs() as i64,
+            tv_nsec: interval.subsec_nanos().into(),
+        };
+        let polled = poll(&mut fds, Some(&timeout));
+        let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
+        if ended {
+            return;
+        }
+        let mut stop = None;
+        if asked {
+            match wire::receive::<Note>(control) {
+                Ok(Some((Note::Stop(cause), _))) => stop = Some(cause),
+                Ok(Some((Note::Ready, _))) => {}
+                // The supervisor is gone: nothing of the sandbox may outlive it.
+                Ok(None) | Err(_) => {
+                    let _ = pidfd_send_signal(process, Signal::KILL);
+                    return;
+                }
+            }
+        }
+        if told && linked {
+            match wire::receive::<Note>(link) {
+                Ok(Some(_)) => meter.begin(),
+                Ok(None) | Err(_) => linked = false,
+            }
+        }
+        match stopping {
+            None => stopping = order_stop(link, stop.or_else(|| meter.measure())),
+            Some(since) if since.elapsed() >= STOP_GRACE => {
+                let _ = pidfd_send_signal(process, Signal::KILL);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Tells pid 1 to stop everything, which can still report what was used.
+fn order_stop(link: &OwnedFd, cause: Option<Stop>) -> Option<Instant> {
+    let cause = cause?;
+    // If pid 1 cannot be told, it is killed when the grace is over.
+    let _ = wire::send(link, &Note::Stop(cause), &[]);
+    Some(Instant::now())
+}

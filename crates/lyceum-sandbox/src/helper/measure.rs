@@ -1,0 +1,380 @@
+//! Measuring a running tree of processes against its limits.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, readlinkat, statat};
+
+use super::disk::{Amount, Disk};
+use crate::policy::Limits;
+use crate::wire::{Stop, Watched};
+
+/// Longest and shortest time between two measurements. The longest bounds what a quiet tree can take
+/// at once before anybody looks; the shortest bounds what looking costs.
+const INTERVAL_MAX: Duration = Duration::from_millis(50);
+const INTERVAL_MIN: Duration = Duration::from_millis(4);
+
+/// Looking through descriptors and directories costs more than reading a few files of `/proc`: a
+/// measurement of these may take one part in this many of the time.
+const SLOW_SHARE: u32 = 20;
+
+/// Clock ticks per second in `/proc/PID/stat`, fixed by the kernel's interface.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Watches one sandbox.
+pub(super) struct Meter {
+    limits: Limits,
+    disk: Disk,
+    view: Option<View>,
+    watched: Watched,
+    /// Bytes held by files that have no name any more.
+    nameless: Nameless,
+    next_slow: Instant,
+    last: Option<(Instant, f64)>,
+    pace: Duration,
+}
+
+/// What the keeper sees once the root is built.
+struct View {
+    begun: Instant,
+    proc: OwnedFd,
+    memory: OwnedFd,
+    /// Last seen own processor time of each living process, by number and start time.
+    living: HashMap<(i32, u64), u64>,
+    /// Processor time of processes that are gone, as last seen.
+    gone_ticks: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Nameless {
+    memory_bytes: u64,
+    disk_bytes: u64,
+}
+
+/// One look at all processes.
+#[derive(Debug, Default)]
+struct Look {
+    threads: u64,
+    anonymous_bytes: u64,
+    shared_bytes: u64,
+    /// Processor time of living processes with their reaped children.
+    ticks: u64,
+    own: HashMap<(i32, u64), u64>,
+    pids: Vec<i32>,
+}
+
+impl Meter {
+    /// Returns a meter that measures nothing until [`Meter::begin`].
+    pub(super) fn new(limits: Limits, disk: Disk) -> Self {
+        Self {
+            limits,
+            disk,
+            view: None,
+            watched: Watched::default(),
+            nameless: Nameless::default(),
+            next_slow: Instant::now(),
+            last: None,
+            pace: INTERVAL_MAX,
+        }
+    }
+
+    /// Starts measuring: the sandbox's root is now this process's root too.
+    pub(super) fn begin(&mut self) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = (
+            open("/proc", flags, Mode::empty()),
+            open("/tmp", flags, Mode::empty()),
+        );
+        if let (Ok(proc), Ok(memory)) = opened {
+            let begun = Instant::now();
+            self.view = Some(View {
+                begun,
+                proc,
+                memory,
+                living: HashMap::new(),
+                gone_ticks: 0,
+            });
+            self.next_slow = begun + INTERVAL_MAX;
+        }
+    }
+
+    /// Returns how long to wait before the next measurement.
+    pub(super) fn interval(&self) -> Duration {
+        match &self.view {
+            // Building the root takes milliseconds; the start is told by a message.
+            None => Duration::from_secs(1),
+            Some(view) => {
+                let left = self.limits.wall.saturating_sub(view.begun.elapsed());
+                self.pace.min(left.max(Duration::from_millis(1)))
+            }
+        }
+    }
+
+    /// Measures; returns the first limit found exceeded.
+    pub(super) fn measure(&mut self) -> Option<Stop> {
+        let view = self.view.as_mut()?;
+        if view.begun.elapsed() >= self.limits.wall {
+            return Some(Stop::Wall);
+        }
+        let look = look(&view.proc);
+        let cpu = view.cpu(&look);
+        let in_files = files_in_memory(view) + self.nameless.memory_bytes;
+        let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
+        self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
+        self.watched.processes_max = self.watched.processes_max.max(look.threads);
+        if Instant::now() >= self.next_slow {
+            self.look_slowly(&look.pids);
+        }
+        let disk = self.watched.disk_bytes + self.nameless.disk_bytes;
+        let share = |used: u64, limit: u64| used as f64 / limit as f64;
+        let shares = [
+            (Stop::Memory, share(memory, self.limits.memory_bytes)),
+            (Stop::Processes, share(look.threads, self.limits.processes)),
+            (Stop::Cpu, cpu.as_secs_f64() / self.limits.cpu.as_secs_f64()),
+            (Stop::Disk, share(disk, self.limits.disk_bytes)),
+            (
+                Stop::Disk,
+                share(self.watched.disk_files, self.limits.disk_files),
+            ),
+        ];
+        self.set_pace(shares.iter().fold(0.0, |most, (_, share)| share.max(most)));
+        shares
+            .into_iter()
+            .find(|(_, share)| *share > 1.0)
+            .map(|(stop, _)| stop)
+    }
+
+    /// Chooses when to look again: in a quarter of the time in which the limit nearest to being
+    /// reached would be, at the pace since the last look.
+    fn set_pace(&mut self, share: f64) {
+        let now = Instant::now();
+        if let Some((before, share_before)) = self.last {
+            let grown = (share - share_before).max(0.0);
+            let elapsed = now.duration_since(before).as_secs_f64();
+            let seconds = elapsed * (1.0 - share).max(0.0) / (4.0 * grown.max(1e-9));
+            self.pace = Duration::try_from_secs_f64(seconds)
+                .unwrap_or(INTERVAL_MAX)
+                .clamp(INTERVAL_MIN, INTERVAL_MAX);
+        }
+        self.last = Some((now, share));
+    }
+
+    fn look_slowly(&mut self, pids: &[i32]) {
+        let begun = Instant::now();
+        if let Some(view) = &self.view {
+            self.nameless = nameless(&view.proc, pids);
+        }
+        let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
+        self.watched.disk_bytes = bytes;
+        self.watched.disk_files = files;
+        self.next_slow = Instant::now() + (begun.elapsed() * SLOW_SHARE).max(self.pace);
+    }
+
+    /// Looks at the disk for the last time and returns all peaks.
+    pub(super) fn finish(mut self) -> Watched {
+        let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
+        self.watched.disk_bytes = bytes;
+        self.watched.disk_files = files;
+        self.watched.disk_exceeded =
+            bytes > self.limits.disk_bytes || files > self.limits.disk_files;
+        self.watched
+    }
+}
+
+impl View {
+    /// Returns the processor time of the whole tree.
+    ///
+    /// Two counts, since each misses something: the kernel's sums over reaped children miss those
+    /// whose parent ignores `SIGCHLD`; the sum of what was seen misses those that lived between two
+    /// looks.
+    fn cpu(&mut self, look: &Look) -> Duration {
+        for (process, ticks) in &self.living {
+            if !look.own.contains_key(process) {
+                self.gone_ticks += ticks;
+            }
+        }
+        self.living.clone_from(&look.own);
+        let seen = self.gone_ticks + look.own.values().sum::<u64>();
+        TICK * u32::try_from(seen.max(look.ticks)).unwrap_or(u32::MAX)
+    }
+}
+
+fn look(proc: &OwnedFd) -> Look {
+    let mut look = Look::default();
+    let Ok(directory) = Dir::read_from(proc) else {
+        return look;
+    };
+    for entry in directory.flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .ok()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
+            continue;
+        };
+        let Some(stat) = read(proc, &format!("{pid}/stat")).and_then(|text| Stat::parse(&text))
+        else {
+            continue;
+        };
+        look.ticks += stat.children_ticks;
+        if pid == 1 {
+            continue;
+        }
+        look.ticks += stat.own_ticks;
+        look.threads += stat.threads;
+        look.own.insert((pid, stat.start), stat.own_ticks);
+        look.pids.push(pid);
+        if let Some(status) = read(proc, &format!("{pid}/status")) {
+            look.anonymous_bytes += kibibytes(&status, "RssAnon:");
+            look.shared_bytes += kibibytes(&status, "RssShmem:");
+        }
+    }
+    look
+}
+
+struct Stat {
+    own_ticks: u64,
+    children_ticks: u64,
+    threads: u64,
+    start: u64,
+}
+
+impl Stat {
+    fn parse(text: &str) -> Option<Self> {
+        // The name in parentheses may hold anything. Field 3 of proc_pid_stat(5) comes first here.
+        let fields: Vec<&str> = text
+            .get(text.rfind(')')? + 1..)?
+            .split_ascii_whitespace()
+            .collect();
+        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+        Some(Self {
+            own_ticks: field(14)? + field(15)?,
+            children_ticks: field(16)? + field(17)?,
+            threads: field(20)?,
+            start: field(22)?,
+        })
+    }
+}
+
+fn kibibytes(status: &str, name: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let figure = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
+    figure
+        .and_then(|figure| figure.parse::<u64>().ok())
+        .unwrap_or(0)
+        * 1_024
+}
+
+/// Returns bytes in the sandbox's tmpfs and in its System V shared memory.
+fn files_in_memory(view: &View) -> u64 {
+    let files = rustix::fs::fstatvfs(&view.memory).map_or(0, |space| {
+        space.f_blocks.saturating_sub(space.f_bfree) * space.f_frsize
+    });
+    let segments = read(&view.proc, "sysvipc/shm").unwrap_or_default();
+    // shm(5) lists resident bytes in column 15, swapped ones in 16.
+    let resident = |line: &str| -> Option<u64> {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        Some(columns.get(14)?.parse::<u64>().ok()? + columns.get(15)?.parse::<u64>().ok()?)
+    };
+    files + segments.lines().skip(1).filter_map(resident).sum::<u64>()
+}
+
+/// Counts open files without a name, each once: anonymous memory files, and deleted files on disk.
+/// (Deleted files of the sandbox's tmpfs are counted with it.)
+fn nameless(proc: &OwnedFd, pids: &[i32]) -> Nameless {
+    let mut found = Nameless::default();
+    let mut seen = HashSet::new();
+    for pid in pids {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(open_files) = openat(proc, format!("{pid}/fd"), flags, Mode::empty()) else {
+            continue;
+        };
+        let Ok(directory) = Dir::read_from(&open_files) else {
+            continue;
+        };
+        for entry in directory.flatten() {
+            let Ok(status) = statat(&open_files, entry.file_name(), AtFlags::empty()) else {
+                continue;
+            };
+            let regular = FileType::from_raw_mode(status.st_mode).is_file();
+            if !regular || status.st_nlink > 0 || !seen.insert((status.st_dev, status.st_ino)) {
+                continue;
+            }
+            let bytes = status.st_blocks as u64 * 512;
+            match readlinkat(&open_files, entry.file_name(), Vec::new()) {
+                Ok(name) if name.to_bytes().starts_with(b"/memfd:") => found.memory_bytes += bytes,
+                Ok(name) if in_tmpfs(name.to_bytes()) => {}
+                Ok(_) => found.disk_bytes += bytes,
+                Err(_) => {}
+            }
+        }
+    }
+    found
+}
+
+fn in_tmpfs(name: &[u8]) -> bool {
+    [&b"/tmp/"[..], b"/home/", b"/dev/shm/"]
+        .iter()
+        .any(|place| name.starts_with(place))
+}
+
+fn read(proc: impl AsFd, path: &str) -> Option<String> {
+    let borrowed: BorrowedFd<'_> = proc.as_fd();
+    let file = openat(
+        borrowed,
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
+    let mut text = vec![0; 4_096];
+    let mut filled = 0;
+    loop {
+        match rustix::io::read(&file, &mut text[filled..]).ok()? {
+            0 => break,
+            more => filled += more,
+        }
+        if filled == text.len() {
+            text.resize(filled * 2, 0);
+        }
+    }
+    text.truncate(filled);
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_stat_line_whose_name_holds_parentheses() {
+        let line = "7 (a) (b 1 2) S 1 7 7 0 -1 4194560 1 2 3 4 11 12 13 14 20 0 5 0 999 8 9";
+        let stat = Stat::parse(line).expect("parses");
+        assert_eq!(
+            (
+                stat.own_ticks,
+                stat.children_ticks,
+                stat.threads,
+                stat.start
+            ),
+            (23, 27, 5, 999)
+        );
+    }
+
+    #[test]
+    fn reads_sizes_and_takes_a_missing_one_for_none() {
+        let status = "Name:\tx\nRssAnon:\t     132 kB\nRssShmem:\t       4 kB\n";
+        assert_eq!(kibibytes(status, "RssAnon:"), 132 * 1_024);
+        assert_eq!(kibibytes(status, "RssFile:"), 0);
+    }
+
+    #[test]
+    fn sees_this_process() {
+        let proc: OwnedFd = std::fs::File::open("/proc").expect("opens").into();
+        let look = look(&proc);
+        assert!(look.pids.contains(&(std::process::id() as i32)));
+        assert!(look.anonymous_bytes > 0 && look.threads > 0);
+    }
+}

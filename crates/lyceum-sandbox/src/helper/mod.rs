@@ -1,0 +1,55 @@
+//! The helper: what the re-executed program does instead of its own `main`.
+//!
+//! It has one thread, so it may fork and allocate freely. `keeper` is its first process, `init` the
+//! second (pid 1 inside), `workload` the third until it becomes the command.
+
+mod disk;
+mod fault;
+mod init;
+mod keeper;
+mod measure;
+mod mounts;
+mod privileges;
+mod root;
+mod sources;
+mod tree;
+mod workload;
+
+use crate::owner;
+
+/// First argument of a re-executed helper.
+pub(crate) const INIT_ARGUMENT: &str = "__sandbox-init";
+
+/// Becomes the sandbox helper and never returns, if this process was started as one.
+///
+/// Every program that uses [`crate::Sandbox`] calls this first in `main`, before it starts a thread
+/// or reads anything. Without the call, [`crate::Sandbox::new`] refuses.
+pub fn run_helper_if_asked() {
+    let asked = std::env::args_os().nth(1);
+    match asked.as_deref().and_then(|argument| argument.to_str()) {
+        Some(INIT_ARGUMENT) => keeper::run(),
+        Some(owner::OWNER_MAP_ARGUMENT) => owner::lend(),
+        _ => {}
+    }
+}
+
+/// Makes a test program call [`run_helper_if_asked`] before its test harness starts.
+///
+/// Write `lyceum_sandbox::run_helper_before_tests!();` once in a test file that uses sandboxes.
+#[macro_export]
+macro_rules! run_helper_before_tests {
+    () => {
+        #[expect(
+            unsafe_code,
+            reason = "a constructor runs before the test harness starts threads"
+        )]
+        #[used]
+        #[unsafe(link_section = ".init_array")]
+        static RUN_HELPER_BEFORE_TESTS: extern "C" fn() = {
+            extern "C" fn run() {
+                $crate::run_helper_if_asked();
+            }
+            run
+        };
+    };
+}

@@ -1,0 +1,34 @@
+//! Giving up every privilege that is not needed any longer.
+
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs,
+};
+
+use super::fault::{At, fault};
+use crate::kernel;
+use crate::record::Step;
+use crate::wire::Fault;
+
+/// Keeps only the given capabilities, for this process alone: `execve` keeps none. Also sets
+/// no-new-privileges, closes the process to others of the same user, and verifies.
+pub(super) fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
+    let step = Step::DropCapabilities;
+    for number in 0..64 {
+        if !kernel::drop_from_bounding_set(number).at(step, "emptying the bounding set")? {
+            break;
+        }
+    }
+    kernel::lock_capability_rules().at(step, "locking the capability rules")?;
+    let wanted = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, wanted).at(step, "dropping capabilities")?;
+    set_no_new_privs(true).at(step, "setting no-new-privileges")?;
+    kernel::set_dumpable(false).at(step, "closing the process to its siblings")?;
+    if capabilities(None).at(step, "reading capabilities back")? != wanted {
+        return Err(fault(step, "capabilities remain after they were dropped"));
+    }
+    Ok(())
+}

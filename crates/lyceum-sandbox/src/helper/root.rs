@@ -1,0 +1,230 @@
+//! The file system that every sandbox has before its policy adds mounts: system programs read-only,
+//! a few devices, an `/etc` without the host's identity, `/proc` with masks, scratch in memory.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, chmodat, mkdirat, readlinkat, statat, symlinkat,
+};
+use rustix::mount::MountAttrFlags;
+
+use super::tree;
+use crate::kernel::{MountAttributes, mount_set_attributes};
+
+/// Host directories that hold programs and libraries. Links among them are copied as links.
+const SYSTEM: [&str; 8] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/nix/store",
+];
+
+/// Files of `/etc` that programs need and that say nothing about the host's users.
+const ETC: [&str; 3] = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs"];
+
+/// Files of `/etc` written for the sandbox.
+const ETC_WRITTEN: [(&str, &str); 5] = [
+    (
+        "passwd",
+        "lab:x:1000:1000:lab:/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    ),
+    ("group", "lab:x:1000:\nnogroup:x:65534:\n"),
+    ("hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n"),
+    ("hostname", "sandbox\n"),
+    (
+        "nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files\n",
+    ),
+];
+
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
+const DEVICE_LINKS: [(&str, &str); 5] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+];
+
+/// Files and directories of `/proc` that describe or steer the host.
+const MASKED: [&str; 22] = [
+    "acpi",
+    "asound",
+    "bus",
+    "cmdline",
+    "config.gz",
+    "driver",
+    "fs",
+    "interrupts",
+    "iomem",
+    "ioports",
+    "irq",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "latency_stats",
+    "modules",
+    "sched_debug",
+    "scsi",
+    "sysrq-trigger",
+    "timer_list",
+];
+
+/// Directories inside that lie in memory and may be written: name on the shared tmpfs, place.
+const IN_MEMORY: [(&str, &str); 3] = [("tmp", "/tmp"), ("home", "/home"), ("shm", "/dev/shm")];
+
+const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Mounts the host's programs and libraries.
+pub(super) fn add_system(root: BorrowedFd<'_>) -> io::Result<()> {
+    for path in SYSTEM {
+        let below = Path::new(path);
+        let Ok(status) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        match FileType::from_raw_mode(status.st_mode) {
+            FileType::Symlink => {
+                let to = readlinkat(CWD, path, Vec::new())?;
+                symlinkat(to, root, path.trim_start_matches('/'))?;
+            }
+            FileType::Directory => add_read_only(root, below, true)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Fills `/etc`.
+pub(super) fn add_etc(root: BorrowedFd<'_>) -> io::Result<()> {
+    mkdirat(root, "etc", Mode::from_raw_mode(0o755))?;
+    let etc = tree::open_below(root, Path::new("etc"), OFlags::PATH | OFlags::DIRECTORY)?;
+    for (name, text) in ETC_WRITTEN {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
+        std::fs::File::from(file).write_all(text.as_bytes())?;
+    }
+    for path in ETC {
+        if let Ok(status) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            match FileType::from_raw_mode(status.st_mode) {
+                FileType::Directory => add_read_only(root, Path::new(path), true)?,
+                FileType::RegularFile => add_read_only(root, Path::new(path), false)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add_read_only(root: BorrowedFd<'_>, path: &Path, directory: bool) -> io::Result<()> {
+    let copy = tree::copy_of_host(path)?;
+    let attributes = MountAttributes {
+        set: READ_ONLY,
+        owner_map: None,
+        recursive: true,
+    };
+    mount_set_attributes(copy.as_fd(), attributes)?;
+    tree::attach_below(root, path, &copy, directory)
+}
+
+/// Fills `/dev`.
+pub(super) fn add_devices(root: BorrowedFd<'_>) -> io::Result<()> {
+    for directory in ["dev", "dev/pts", "dev/shm"] {
+        mkdirat(root, directory, Mode::from_raw_mode(0o755))?;
+    }
+    let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+    for name in DEVICES {
+        let path = format!("/dev/{name}");
+        let node = tree::copy_of_host(Path::new(&path))?;
+        mount_set_attributes(
+            node.as_fd(),
+            MountAttributes {
+                set,
+                owner_map: None,
+                recursive: false,
+            },
+        )?;
+        tree::attach_below(root, Path::new(&path), &node, false)?;
+    }
+    for (name, to) in DEVICE_LINKS {
+        symlinkat(to, root, format!("dev/{name}"))?;
+    }
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let options = [("ptmxmode", "0666"), ("mode", "0620")];
+    let terminals = tree::new_file_system("devpts", &options, attributes)?;
+    tree::attach_below(root, Path::new("/dev/pts"), &terminals, true)
+}
+
+/// Mounts one tmpfs at all places that may be written, so that one size bounds them together.
+pub(super) fn add_memory(
+    root: BorrowedFd<'_>,
+    stage: BorrowedFd<'_>,
+    bytes: u64,
+    files: u64,
+) -> io::Result<()> {
+    let options = [
+        ("size", &*bytes.to_string()),
+        ("nr_inodes", &*files.saturating_add(16).to_string()),
+        ("mode", "0755"),
+    ];
+    let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let memory = tree::new_file_system("tmpfs", &options, tame)?;
+    tree::attach_below(stage, Path::new("memory"), &memory, true)?;
+    for (name, place) in IN_MEMORY {
+        mkdirat(&memory, name, Mode::from_raw_mode(0o755))?;
+        if name != "home" {
+            chmodat(&memory, name, Mode::from_raw_mode(0o1777), AtFlags::empty())?;
+        }
+        let copy = tree::copy_of(memory.as_fd(), name)?;
+        tree::attach_below(root, Path::new(place), &copy, true)?;
+    }
+    Ok(())
+}
+
+/// Mounts `/proc` of this pid namespace.
+pub(super) fn add_proc(root: BorrowedFd<'_>) -> io::Result<()> {
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let proc = tree::new_file_system("proc", &[], attributes)?;
+    tree::attach_below(root, Path::new("/proc"), &proc, true)
+}
+
+/// Hides what `/proc` tells about the host, and makes its switches read-only.
+pub(super) fn mask_proc(root: BorrowedFd<'_>, stage: BorrowedFd<'_>) -> io::Result<()> {
+    tree::make_below(stage, Path::new("empty"), true)?;
+    let proc = tree::open_below(root, Path::new("proc"), OFlags::PATH | OFlags::DIRECTORY)?;
+    for name in MASKED {
+        let Ok(status) = statat(&proc, name, AtFlags::SYMLINK_NOFOLLOW) else {
+            continue;
+        };
+        let cover = if FileType::from_raw_mode(status.st_mode).is_dir() {
+            tree::copy_of(stage, "empty")?
+        } else {
+            tree::copy_of(root, "dev/null")?
+        };
+        cover_with(&proc, name, &cover, READ_ONLY & !libc::MOUNT_ATTR_NODEV)?;
+    }
+    let switches = tree::copy_of(proc.as_fd(), "sys")?;
+    cover_with(&proc, "sys", &switches, READ_ONLY)
+}
+
+fn cover_with(proc: &OwnedFd, name: &str, cover: &OwnedFd, set: u64) -> io::Result<()> {
+    mount_set_attributes(
+        cover.as_fd(),
+        MountAttributes {
+            set,
+            owner_map: None,
+            recursive: true,
+        },
+    )?;
+    tree::attach_below(proc.as_fd(), Path::new(name), cover, false)
+}

@@ -1,0 +1,123 @@
+//! Attacks that every sandbox must withstand, made from inside before anything untrusted runs.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernel;
+use crate::refusal::{Cause, Refusal};
+
+/// What a process inside finds about itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Findings {
+    uid_map: String,
+    status: String,
+    root_writable: bool,
+    interfaces: Vec<String>,
+    vsock_refused: bool,
+    processes: Vec<i32>,
+    init_readable: bool,
+}
+
+/// Attacks from inside and writes the findings to the answer channel.
+pub(crate) fn probe(answer: &OwnedFd) -> io::Result<()> {
+    let devices = fs::read_to_string("/proc/net/dev")?;
+    let interface = |line: &str| line.split_once(':').map(|(name, _)| name.trim().to_owned());
+    let findings = Findings {
+        uid_map: fs::read_to_string("/proc/self/uid_map")?,
+        status: fs::read_to_string("/proc/self/status")?,
+        root_writable: fs::write("/canary", "").is_ok() || fs::write("/usr/canary", "").is_ok(),
+        interfaces: devices.lines().filter_map(interface).collect(),
+        vsock_refused: kernel::socket_refused(libc::AF_VSOCK),
+        processes: fs::read_dir("/proc")?
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .collect(),
+        init_readable: fs::read("/proc/1/environ").is_ok(),
+    };
+    let mut answer = fs::File::from(answer.try_clone()?);
+    answer.write_all(&serde_json::to_vec(&findings)?)
+}
+
+impl Findings {
+    /// Refuses if any attack succeeded. `uid` is who the sandbox is meant to be on the host.
+    pub(crate) fn judge(&self, uid: u32) -> Result<(), Refusal> {
+        let map: Vec<&str> = self.uid_map.split_ascii_whitespace().collect();
+        let line = |name: &str| {
+            let found = self.status.lines().find_map(|line| line.strip_prefix(name));
+            found.unwrap_or_default().trim()
+        };
+        let empty =
+            |set: &str| line(set).bytes().all(|digit| digit == b'0') && !line(set).is_empty();
+        let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
+        let canaries = [
+            ("user map", map == ["1000", &*uid.to_string(), "1"]),
+            ("empty capability sets", sets.into_iter().all(empty)),
+            ("no new privileges", line("NoNewPrivs:") == "1"),
+            ("system call filter", line("Seccomp:") == "2"),
+            ("read-only root", !self.root_writable),
+            ("loopback only", self.interfaces == ["lo"]),
+            ("no virtual machine sockets", self.vsock_refused),
+            ("own processes only", self.processes == [1, 2]),
+            ("closed pid 1", !self.init_readable),
+        ];
+        match canaries.iter().find(|(_, held)| !held) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let found = format!("the self-test's check `{name}` failed: {self:?}");
+                Err(Refusal::new(
+                    Cause::Canary {
+                        name: (*name).into(),
+                    },
+                    found,
+                ))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sound() -> Findings {
+        let zero = "0000000000000000";
+        let status = format!(
+            "CapInh:\t{zero}\nCapPrm:\t{zero}\nCapEff:\t{zero}\nCapBnd:\t{zero}\nCapAmb:\t{zero}\n\
+             NoNewPrivs:\t1\nSeccomp:\t2\n"
+        );
+        Findings {
+            uid_map: "      1000       4242          1\n".into(),
+            status,
+            root_writable: false,
+            interfaces: vec!["lo".into()],
+            vsock_refused: true,
+            processes: vec![1, 2],
+            init_readable: false,
+        }
+    }
+
+    #[test]
+    fn sound_findings_pass_and_each_hole_is_named() {
+        assert_eq!(sound().judge(4242), Ok(()));
+        let holes: [(&str, fn(&mut Findings)); 6] = [
+            ("user map", |f| f.uid_map = "0 0 4294967295".into()),
+            ("empty capability sets", |f| {
+                f.status = f.status.replace("CapBnd:\t0", "CapBnd:\t1")
+            }),
+            ("system call filter", |f| {
+                f.status = f.status.replace("Seccomp:\t2", "Seccomp:\t0")
+            }),
+            ("read-only root", |f| f.root_writable = true),
+            ("loopback only", |f| f.interfaces.push("eth0".into())),
+            ("own processes only", |f| f.processes.push(3)),
+        ];
+        for (name, dig) in holes {
+            let mut findings = sound();
+            dig(&mut findings);
+            let refusal = findings.judge(4242).expect_err(name);
+            assert_eq!(refusal.cause, Cause::Canary { name: name.into() });
+        }
+    }
+}

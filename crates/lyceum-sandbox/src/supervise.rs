@@ -1,0 +1,394 @@
+//! Following a running sandbox: reading what it writes, stopping it, writing its record.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+
+use crate::capture::Capture;
+use crate::error::Error;
+use crate::identity::ProcessIdentity;
+use crate::policy::Limits;
+use crate::record::{Exit, Level, Record, Usage};
+use crate::sandbox::KILL_WAIT;
+use crate::wire::{self, Done, End, Note, Report, Stop, Watched};
+
+/// Bytes of an answer that are kept.
+const ANSWER_MAX: u64 = 64 << 10;
+
+/// Bytes read at once; a pipe holds as much.
+const READ_BYTES: usize = 64 << 10;
+
+/// How often a quiet sandbox is looked at.
+const QUIET: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// How long the streams of a sandbox may stay open after its last process is gone.
+const DRAIN_WAIT: Duration = Duration::from_secs(2);
+
+/// Everything that starting a helper leaves in the supervisor's hands.
+pub(crate) struct Parts {
+    pub(crate) child: Child,
+    pub(crate) control: OwnedFd,
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+    pub(crate) answer: Option<OwnedFd>,
+    pub(crate) started: (Instant, SystemTime),
+    pub(crate) limits: Limits,
+}
+
+impl Parts {
+    /// Ends a helper that did not get as far as a sandbox; returns what is to be reported.
+    pub(crate) fn abandon(&mut self, error: Error) -> Error {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let status = self.child.wait();
+        match (error, status) {
+            (Error::HelperLost { found }, Ok(status)) => Error::HelperLost {
+                found: format!("{found} ({status})"),
+            },
+            (error, _) => error,
+        }
+    }
+}
+
+/// Stops a running sandbox from any thread.
+#[derive(Clone, Debug)]
+pub struct Killer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    control: OwnedFd,
+    process: OwnedFd,
+    /// Why it is being stopped and since when; the first reason stays.
+    stop: Mutex<Option<(Why, Instant)>>,
+}
+
+/// Why the supervisor stops a sandbox.
+#[derive(Clone, Debug)]
+enum Why {
+    Output,
+    Asked(String),
+}
+
+impl Shared {
+    fn stop(&self, why: Why) {
+        let mut stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner);
+        if stop.is_none() {
+            *stop = Some((why, Instant::now()));
+            // A keeper that cannot be told is gone, and its sandbox with it.
+            let _ = wire::send(&self.control, &Note::Stop(Stop::Asked), &[]);
+        }
+    }
+
+    fn stopping(&self) -> Option<(Why, Instant)> {
+        self.stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn kill_now(&self) {
+        // Fails only when it is gone already.
+        let _ = pidfd_send_signal(&self.process, Signal::KILL);
+    }
+}
+
+impl Killer {
+    /// Stops the whole process tree; the record says [`Exit::Killed`] with this cause, unless the
+    /// command ended first or was being stopped already.
+    pub fn kill(&self, cause: impl Into<String>) {
+        self.shared.stop(Why::Asked(cause.into()));
+    }
+}
+
+/// A started command. Dropped without [`Running::wait`], it is killed with all its processes.
+#[derive(Debug)]
+pub struct Running {
+    identity: ProcessIdentity,
+    shared: Arc<Shared>,
+    follower: Option<JoinHandle<Result<Record, Error>>>,
+}
+
+impl Running {
+    pub(crate) fn begin(
+        parts: Parts,
+        identity: ProcessIdentity,
+        process: OwnedFd,
+    ) -> Result<Self, Error> {
+        let Parts {
+            mut child,
+            control,
+            stdout,
+            stderr,
+            answer,
+            started,
+            limits,
+        } = parts;
+        let shared = Arc::new(Shared {
+            control,
+            process,
+            stop: Mutex::new(None),
+        });
+        let follower = Follower {
+            shared: Arc::clone(&shared),
+            streams: [Some(stdout), Some(stderr), answer],
+            captures: [
+                Capture::new(limits.output_bytes / 2),
+                Capture::new(limits.output_bytes - limits.output_bytes / 2),
+                Capture::new_head(ANSWER_MAX),
+            ],
+            output_total_max: limits.output_total_bytes,
+            control_open: true,
+            done: None,
+            watched: Watched::default(),
+            gone: None,
+        };
+        let wants_answer = follower.streams[2].is_some();
+        let thread = std::thread::Builder::new()
+            .name("sandbox".into())
+            .spawn(move || {
+                let followed = follower.follow();
+                let waited = child.wait();
+                followed.record(started, wants_answer, waited)
+            });
+        match thread {
+            Ok(follower) => Ok(Self {
+                identity,
+                shared,
+                follower: Some(follower),
+            }),
+            Err(source) => {
+                // The child went with the closure; closing the control socket ends its sandbox.
+                shared.kill_now();
+                Err(Error::Helper {
+                    action: "start a thread",
+                    source,
+                })
+            }
+        }
+    }
+
+    /// Returns who pid 1 of the sandbox is on the host.
+    pub fn identity(&self) -> ProcessIdentity {
+        self.identity.clone()
+    }
+
+    /// Returns a handle that stops the command.
+    pub fn killer(&self) -> Killer {
+        Killer {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Waits until the last process of the sandbox is gone and returns the record.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the helper was lost before it could say how the command ended.
+    pub fn wait(mut self) -> Result<Record, Error> {
+        let lost = || Error::HelperLost {
+            found: "its follower panicked".into(),
+        };
+        self.follower
+            .take()
+            .ok_or_else(lost)?
+            .join()
+            .map_err(|_| lost())?
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(follower) = self.follower.take() {
+            self.shared.kill_now();
+            // The record of a run that nobody waited for has no reader.
+            let _ = follower.join();
+        }
+    }
+}
+
+/// Reads all that a sandbox says until it is gone.
+struct Follower {
+    shared: Arc<Shared>,
+    /// Standard output, standard error, answer; each until its end.
+    streams: [Option<OwnedFd>; 3],
+    captures: [Capture; 3],
+    output_total_max: u64,
+    control_open: bool,
+    done: Option<Done>,
+    watched: Watched,
+    /// When the control channel closed.
+    gone: Option<Instant>,
+}
+
+impl Follower {
+    fn follow(mut self) -> Self {
+        let mut buffer = vec![0; READ_BYTES];
+        while self.control_open || self.streams.iter().any(Option::is_some) {
+            let ready = self.wait_readable();
+            for (index, ready) in ready[..3].iter().enumerate() {
+                if *ready {
+                    self.read(index, &mut buffer);
+                }
+            }
+            if ready[3] {
+                self.listen();
+            }
+            if self.captures[0].total() + self.captures[1].total() > self.output_total_max {
+                self.shared.stop(Why::Output);
+            }
+            if self
+                .shared
+                .stopping()
+                .is_some_and(|(_, since)| since.elapsed() > KILL_WAIT)
+            {
+                self.shared.kill_now();
+            }
+            if self.gone.is_some_and(|since| since.elapsed() > DRAIN_WAIT) {
+                break;
+            }
+        }
+        self
+    }
+
+    /// Waits until something can be read; tells which of the three streams and the control channel.
+    fn wait_readable(&self) -> [bool; 4] {
+        let control = self.control_open.then(|| self.shared.control.as_fd());
+        let [stdout, stderr, answer] = &self.streams;
+        let all = [
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+            answer.as_ref().map(AsFd::as_fd),
+            control,
+        ];
+        let mut asked: Vec<PollFd<'_>> = all
+            .iter()
+            .flatten()
+            .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        let answered = poll(&mut asked, Some(&QUIET)).is_ok();
+        let mut events = asked.iter().map(|fd| answered && !fd.revents().is_empty());
+        all.map(|fd| fd.is_some() && events.next().unwrap_or(false))
+    }
+
+    fn read(&mut self, index: usize, buffer: &mut [u8]) {
+        let Some(stream) = &self.streams[index] else {
+            return;
+        };
+        match rustix::io::read(stream, &mut *buffer) {
+            Ok(0) => self.streams[index] = None,
+            Ok(length) => self.captures[index].push(&buffer[..length]),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+            Err(_) => self.streams[index] = None,
+        }
+    }
+
+    fn listen(&mut self) {
+        match wire::receive::<Report>(&self.shared.control) {
+            Ok(Some((Report::Done(done), _))) => self.done = Some(done),
+            Ok(Some((Report::Watched(watched), _))) => self.watched = watched,
+            Ok(Some((Report::NotBuilt(fault), _))) => {
+                self.done.get_or_insert(Done {
+                    end: End::NotStarted(fault),
+                    workload_wall_ns: 0,
+                    cpu_ns: 0,
+                    resident_max_bytes: 0,
+                });
+            }
+            Ok(Some((Report::Init { .. }, _))) => {}
+            Ok(None) | Err(_) => {
+                self.control_open = false;
+                self.gone = Some(Instant::now());
+            }
+        }
+    }
+
+    fn record(
+        self,
+        (began, started_at): (Instant, SystemTime),
+        wants_answer: bool,
+        waited: std::io::Result<ExitStatus>,
+    ) -> Result<Record, Error> {
+        let exit = self.exit()?;
+        if let Err(source) = waited {
+            return Err(Error::Helper {
+                action: "wait for the helper",
+                source,
+            });
+        }
+        let Self {
+            captures: [stdout, stderr, answer],
+            done,
+            watched,
+            ..
+        } = self;
+        let from_done =
+            |figure: fn(&Done) -> u64, otherwise| done.as_ref().map_or(otherwise, figure);
+        let usage = Usage {
+            wall: began.elapsed(),
+            workload_wall: Duration::from_nanos(from_done(|done| done.workload_wall_ns, 0)),
+            cpu: Duration::from_nanos(from_done(|done| done.cpu_ns, watched.cpu_ns)),
+            peak_memory_bytes: watched
+                .memory_bytes_max
+                .max(from_done(|done| done.resident_max_bytes, 0)),
+            processes_peak: watched.processes_max,
+            output_bytes: stdout.total() + stderr.total(),
+            disk_bytes: watched.disk_bytes,
+            disk_files: watched.disk_files,
+        };
+        let answer = answer.finish();
+        Ok(Record {
+            level: Level::Namespace,
+            exit,
+            usage,
+            stdout: stdout.finish(),
+            stderr: stderr.finish(),
+            answer_truncated: answer.truncated,
+            answer: wants_answer.then_some(answer.head),
+            started_at,
+            finished_at: SystemTime::now(),
+        })
+    }
+
+    fn exit(&self) -> Result<Exit, Error> {
+        let stopped = self.shared.stopping().map(|(why, _)| match why {
+            Why::Output => Exit::OutputLimit,
+            Why::Asked(cause) => Exit::Killed { cause },
+        });
+        let Some(done) = &self.done else {
+            return Ok(stopped.unwrap_or(Exit::Lost));
+        };
+        Ok(match &done.end {
+            End::NotStarted(fault) => Exit::NotStarted {
+                step: fault.step,
+                errno: fault.errno,
+                reason: fault.reason.clone(),
+            },
+            End::Stopped(Stop::Wall) => Exit::WallLimit,
+            End::Stopped(Stop::Cpu) => Exit::CpuLimit,
+            End::Stopped(Stop::Memory) => Exit::MemoryLimit,
+            End::Stopped(Stop::Processes) => Exit::ProcessLimit,
+            End::Stopped(Stop::Disk) => Exit::DiskLimit,
+            End::Stopped(Stop::Asked) => stopped.unwrap_or(Exit::Lost),
+            End::Status(_) if self.watched.disk_exceeded => Exit::DiskLimit,
+            End::Status(status) => {
+                let status = ExitStatus::from_raw(*status);
+                match (status.code(), status.signal()) {
+                    (Some(code), _) => Exit::Code(code),
+                    (None, Some(signal)) => Exit::Signal(signal),
+                    (None, None) => Exit::Lost,
+                }
+            }
+        })
+    }
+}

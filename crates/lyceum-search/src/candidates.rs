@@ -60,7 +60,7 @@ impl Candidates<'_> {
             let scored = points.into_iter().map(rate).collect();
             return best_first(scored)
                 .into_iter()
-                .find_map(|one| self.free(one));
+                .find_map(|one| self.free(&one));
         }
         let sobol = Sobol::new(self.codec.knobs(), stream.bits());
         let mut scored: Vec<Scored> = (0..SPREAD)
@@ -93,11 +93,11 @@ impl Candidates<'_> {
         let refined = refined.collect();
         best_first(refined)
             .into_iter()
-            .find_map(|one| self.free(one))
+            .find_map(|one| self.free(&one))
     }
 
     /// Returns the rounded point unless it is taken.
-    fn free(&self, scored: Scored) -> Option<Levels> {
+    fn free(&self, scored: &Scored) -> Option<Levels> {
         let levels = self.codec.tidy(&scored.levels);
         (scored.score > f64::NEG_INFINITY && !self.taken.contains(&levels)).then_some(levels)
     }

@@ -128,7 +128,7 @@ impl<'a> Codec<'a> {
         for (column, level) in self.columns.iter().zip(levels) {
             match (column.axis, level) {
                 (Axis::Choice { count }, Some(level)) if count > 2 => {
-                    out.extend((0..count).map(|index| f64::from(index as f64 == *level)));
+                    out.extend((0..count).map(|index| f64::from(index == *level as usize)));
                 }
                 (Axis::Choice { count }, None) if count > 2 => {
                     out.extend((0..count).map(|_| 1.0 / count as f64));

@@ -83,7 +83,9 @@ fn direction(gradient: &[f64], memory: &[(Vec<f64>, Vec<f64>)]) -> Vec<f64> {
     }
     if let Some((step, change)) = memory.last() {
         let scale = dot(step, change) / dot(change, change);
-        direction.iter_mut().for_each(|d| *d *= scale);
+        for value in &mut direction {
+            *value *= scale;
+        }
     }
     for ((step, change), factor) in memory.iter().zip(factors.iter().rev()) {
         let back = dot(change, &direction) / dot(step, change);

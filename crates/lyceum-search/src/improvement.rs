@@ -6,6 +6,11 @@ use crate::{
     normal::{cumulative, log_improvement},
 };
 
+/// A point less likely than this to give a number at all is proposed only where there is no other.
+const SUCCESS_MIN: f64 = 0.3;
+/// How steeply the score falls below that.
+const RISK_AVERSION: f64 = 20.0;
+
 /// Scores candidates.
 ///
 /// Two choices matter more than any other here. The variance is that of the *function*, not of a noisy measurement,
@@ -25,11 +30,19 @@ impl Improvement<'_> {
         let sd = latent.variance.sqrt();
         log_improvement((self.incumbent - latent.mean) / sd)
             + sd.ln()
-            + self.feasible.log_probability(features)
+            + risk(self.feasible.log_probability(features))
     }
 
     /// Returns the probability that the function is better there than the incumbent.
     pub(crate) fn chance(&self, latent: Latent) -> f64 {
         cumulative((self.incumbent - latent.mean) / latent.variance.sqrt())
     }
+}
+
+/// Returns what the probability of success adds to a score.
+///
+/// The plain product of the two would send late proposals into regions that are known to crash: near the best point the
+/// expected improvement has fallen by many orders of magnitude, far more than the probability of success anywhere.
+fn risk(log_probability: f64) -> f64 {
+    log_probability + RISK_AVERSION * (log_probability - SUCCESS_MIN.ln()).min(0.0)
 }

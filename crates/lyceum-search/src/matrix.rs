@@ -59,6 +59,12 @@ impl Cholesky {
         }
     }
 
+    /// Returns `L x`.
+    #[cfg(test)]
+    pub(crate) fn times(&self, x: &[f64]) -> Vec<f64> {
+        (0..self.size).map(|i| dot(self.row(i), &x[..=i])).collect()
+    }
+
     /// Returns the inverse of the matrix, row-major, both triangles.
     pub(crate) fn inverse(&self) -> Vec<f64> {
         let n = self.size;

@@ -52,7 +52,7 @@ pub(crate) fn log_cumulative(z: f64) -> f64 {
 /// Returns `ln(φ(z) + z Φ(z))`, the logarithm of expected improvement in standard units.
 ///
 /// In the lower tail `φ + zΦ = φ c/(x + c)` with `x = -z` and `c` the continued fraction above: no cancellation. The
-/// reason for the logarithm is in Ament et al., "Unexpected improvements to expected improvement" (NeurIPS 2023).
+/// reason for the logarithm is in Ament et al., "Unexpected improvements to expected improvement" (2023).
 pub(crate) fn log_improvement(z: f64) -> f64 {
     if z < -2.0 {
         let fraction = tail_fraction(-z);

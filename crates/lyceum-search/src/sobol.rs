@@ -127,6 +127,7 @@ fn scramble(bits: u32, key: u64) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these fractions are exact")]
 mod tests {
     use super::*;
 

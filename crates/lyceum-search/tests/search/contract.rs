@@ -1,8 +1,8 @@
 //! What every researcher owes the study, whatever the study is like.
 
-mod common;
-
-use common::{Study, choice, float, integer, knob, measured, mixed, mixed_start, mixed_value};
+use crate::common::{
+    Study, choice, float, integer, knob, measured, mixed, mixed_start, mixed_value,
+};
 use lyceum_search::{Error, GaussianProcess, NAMES, Random, Researcher, TrialResult, by_name};
 use lyceum_types::{ExperimentId, Goal, KnobKind, Scale, Setting, Settings, Space};
 use proptest::prelude::*;
@@ -72,13 +72,13 @@ fn a_finite_space_is_tried_to_the_last_point_and_then_exhausted() {
     let space = Space::new(vec![
         choice("kind", &["tree", "line", "ring"]),
         integer("width", 1, 4),
-        common::when(integer("depth", 1, 3), "kind", "tree"),
+        crate::common::when(integer("depth", 1, 3), "kind", "tree"),
     ])
     .unwrap();
     for researcher in all() {
         let mut study = Study::new(&space, 5);
         let proposals = study.run(researcher.as_ref(), 20, |settings| {
-            measured(common::number(settings, "width"))
+            measured(crate::common::number(settings, "width"))
         });
         for (index, proposal) in proposals.iter().enumerate() {
             let before = &proposals[..index];
@@ -146,7 +146,7 @@ fn two_hundred_knobs_work() {
     for researcher in all() {
         let mut study = Study::new(&space, 1);
         study.run(researcher.as_ref(), 16, |settings| {
-            measured(common::number(settings, "k0") + common::number(settings, "k1"))
+            measured(crate::common::number(settings, "k0") + crate::common::number(settings, "k1"))
         });
         let proposal = study.ask(researcher.as_ref(), &[]).unwrap();
         assert!(
@@ -201,7 +201,7 @@ fn equal_settings_with_contradictory_results_are_noise() {
     }
     let proposal = study.ask(&GaussianProcess, &[]).unwrap();
     assert!(
-        common::number(&proposal.settings, "x") < 0.5,
+        crate::common::number(&proposal.settings, "x") < 0.5,
         "{}",
         proposal.hypothesis
     );
@@ -289,7 +289,7 @@ proptest! {
             integer("c", whole, whole + span),
             knob("d", KnobKind::Integer { low: whole_log, high: whole_log + span, scale: Scale::Log }),
             choice("e", &["x", "y", "z"]),
-            common::when(float("f", low, low + width, Scale::Linear), "e", "y"),
+            crate::common::when(float("f", low, low + width, Scale::Linear), "e", "y"),
         ]).unwrap();
         for researcher in all() {
             let mut study = Study::new(&space, seed);

@@ -1,0 +1,200 @@
+//! Compares the researchers on twelve functions with random shifts and reflections.
+//!
+//! ```text
+//! cargo run --release -p lyceum-search --example bench_researchers -- tasks > tasks.json
+//! cargo run --release -p lyceum-search --example bench_researchers -- run > lyceum.tsv
+//! cargo run --release -p lyceum-search --example bench_researchers -- table lyceum.tsv optuna-tpe.tsv
+//! cargo run --release -p lyceum-search --example bench_researchers -- time
+//! ```
+//!
+//! `tasks` prints every task with its seed's shift, and check values, so that other programs can run the same ones;
+//! `run` prints one line per task, seed, researcher and evaluation; `table` compares any number of such files; `time`
+//! prints the CPU time of one proposal by knobs and by experiments so far.
+
+#![expect(clippy::expect_used, reason = "a bench ends at the first surprise")]
+
+#[path = "bench_researchers/functions.rs"]
+mod functions;
+#[path = "bench_researchers/table.rs"]
+mod table;
+
+use std::time::Duration;
+
+use functions::{TASKS, Task};
+use lyceum_search::{Ask, Trial, TrialResult, by_name};
+use lyceum_types::{ExperimentId, Goal, Seed, Settings};
+
+/// Seeds of each task.
+const SEEDS: u64 = 10;
+/// Evaluations of each study.
+const EVALUATIONS: u32 = 40;
+
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program"
+)]
+fn main() -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        ["tasks"] => println!("{}", functions::as_json(SEEDS)),
+        ["run", names @ ..] => {
+            let names = if names.is_empty() {
+                &["gp", "random"]
+            } else {
+                names
+            };
+            for name in names {
+                run(name);
+            }
+        }
+        ["table", files @ ..] if !files.is_empty() => match table::print(files) {
+            Ok(text) => print!("{text}"),
+            Err(problem) => {
+                eprintln!("error: {problem}");
+                return std::process::ExitCode::FAILURE;
+            }
+        },
+        ["time"] => {
+            for (knobs, experiments) in [(4, 20), (8, 40), (8, 100), (20, 40), (20, 200), (8, 1000)]
+            {
+                let each = proposal_time(knobs, experiments).as_secs_f64() * 1e3;
+                println!("{knobs} knobs, {experiments} experiments: {each:.1} ms");
+            }
+        }
+        _ => {
+            eprintln!("usage: bench_researchers tasks | run [NAME...] | table FILE... | time");
+            return std::process::ExitCode::FAILURE;
+        }
+    }
+    std::process::ExitCode::SUCCESS
+}
+
+/// Runs one researcher on every task and seed.
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program"
+)]
+fn run(name: &str) {
+    let mut spent = (Duration::ZERO, 0_u32);
+    for task in &TASKS {
+        for seed in 0..SEEDS {
+            let (bests, time) = study(name, task, seed);
+            spent = (spent.0 + time, spent.1 + EVALUATIONS);
+            for (index, best) in bests.iter().enumerate() {
+                println!("{}\t{seed}\t{name}\t{}\t{best:e}", task.name, index + 1);
+            }
+        }
+    }
+    let each = spent.0.as_secs_f64() * 1e3 / f64::from(spent.1);
+    eprintln!("{name}: {each:.2} ms of CPU per proposal on average");
+}
+
+/// Runs one study; returns the regret of the best so far after each evaluation, and the CPU time of all proposals.
+fn study(name: &str, task: &Task, seed: u64) -> (Vec<f64>, Duration) {
+    let space = task.space();
+    let instance = task.instance(seed);
+    let researcher = by_name(name).expect("a researcher of this name");
+    let mut history: Vec<Trial> = Vec::new();
+    let mut best = f64::INFINITY;
+    let mut bests = Vec::new();
+    let mut spent = Duration::ZERO;
+    for number in 0..EVALUATIONS {
+        let before = cpu();
+        let proposal = researcher
+            .propose(&Ask {
+                space: &space,
+                goal: Goal::Minimize,
+                start: &Settings::new(),
+                history: &history,
+                pending: &[],
+                noise_sd: None,
+                seed: Seed(seed).derive(task.name, 0),
+                number: u64::from(number),
+                budget: EVALUATIONS,
+            })
+            .expect("a proposal");
+        spent += cpu().saturating_sub(before);
+        let value = instance.value(&proposal.settings);
+        best = f64::min(best, value - task.least);
+        bests.push(best.max(0.0));
+        history.push(Trial {
+            experiment: ExperimentId(number),
+            settings: proposal.settings,
+            result: TrialResult::Measured {
+                mean: value,
+                sd: None,
+                repeats: 1,
+            },
+        });
+    }
+    (bests, spent)
+}
+
+/// Returns the CPU time of one proposal of `gp`, the mean of twenty, after experiments at random settings.
+fn proposal_time(knobs: usize, experiments: u32) -> Duration {
+    let task = Task {
+        name: "levy4",
+        dimensions: knobs,
+        least: 0.0,
+    };
+    let (space, instance) = (task.space(), task.instance(0));
+    let (random, process) = (by_name("random"), by_name("gp"));
+    let (random, process) = (random.expect("random"), process.expect("gp"));
+    let start = Settings::new();
+    let mut ask = Ask {
+        space: &space,
+        goal: Goal::Minimize,
+        start: &start,
+        history: &[],
+        pending: &[],
+        noise_sd: None,
+        seed: Seed(1),
+        number: 0,
+        budget: 2 * experiments,
+    };
+    let history: Vec<Trial> = (0..experiments)
+        .map(|index| {
+            ask.number = u64::from(index);
+            let settings = random.propose(&ask).expect("a proposal").settings;
+            let mean = instance.value(&settings);
+            let result = TrialResult::Measured {
+                mean,
+                sd: None,
+                repeats: 1,
+            };
+            Trial {
+                experiment: ExperimentId(index),
+                settings,
+                result,
+            }
+        })
+        .collect();
+    ask.history = &history;
+    let before = cpu();
+    for number in 0..20 {
+        ask.number = number;
+        process.propose(&ask).expect("a proposal");
+    }
+    cpu().saturating_sub(before) / 20
+}
+
+/// Returns the CPU time of this thread, from the scheduler's own record; wall time where there is none.
+fn cpu() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let record = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    match record
+        .split(' ')
+        .next()
+        .and_then(|nanoseconds| nanoseconds.parse().ok())
+    {
+        Some(nanoseconds) => Duration::from_nanos(nanoseconds),
+        None => START.get_or_init(std::time::Instant::now).elapsed(),
+    }
+}

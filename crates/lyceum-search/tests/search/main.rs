@@ -1,0 +1,8 @@
+//! The researchers as the study meets them.
+
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod common;
+mod contract;
+mod regret;
+mod words;

@@ -1,0 +1,89 @@
+//! `null-candidate` and `null-evaluate`.
+
+use std::fs;
+
+use lyceum_programs::null::candidate::{DEVIATION, MEAN, number};
+
+use crate::support::{run, run_with};
+
+const SETTINGS: &str = "first = 0.5\nsecond = 0.5\nthird = 0.5\n";
+
+fn value(settings: &str, seed: &str) -> f64 {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("settings.toml"), settings).unwrap();
+    let candidate = run_with(
+        directory.path(),
+        &["null-candidate", "settings.toml"],
+        &[("LYCEUM_SEED", seed)],
+    );
+    assert_eq!(candidate.code, Some(0), "{candidate:?}");
+    run(directory.path(), &["null-evaluate", "number.txt"]).metric("value")
+}
+
+#[test]
+fn the_number_depends_on_the_seed_and_on_nothing_else() {
+    let start = value(SETTINGS, "1");
+    let moved = value(
+        "first = 0\nsecond = 1\nthird = 0.25\n"
+            .replace(" 0\n", " 0.0\n")
+            .as_str(),
+        "1",
+    );
+    assert_eq!(start.to_bits(), moved.to_bits());
+    assert_ne!(start.to_bits(), value(SETTINGS, "2").to_bits());
+    assert_eq!(start.to_bits(), number(1).to_bits());
+}
+
+#[test]
+fn the_numbers_of_seeds_in_a_row_are_independent_noise_around_the_mean() {
+    let count = 20_000_u32;
+    let deviates: Vec<f64> = (0..u64::from(count))
+        .map(|seed| (number(seed) - MEAN) / DEVIATION)
+        .collect();
+    let mean = deviates.iter().sum::<f64>() / f64::from(count);
+    let square = deviates.iter().map(|x| x * x).sum::<f64>() / f64::from(count);
+    let lag = deviates
+        .windows(2)
+        .map(|pair| pair[0] * pair[1])
+        .sum::<f64>()
+        / f64::from(count);
+    // Four standard errors each.
+    assert!(mean.abs() < 0.029, "mean {mean}");
+    assert!((square - 1.0).abs() < 0.04, "variance {square}");
+    assert!(lag.abs() < 0.029, "correlation of neighbours {lag}");
+}
+
+#[test]
+fn bad_input_is_refused_with_its_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    run(at, &["null-candidate"]).refused(2, "expected `null-candidate SETTINGS.toml`");
+    run(at, &["null-candidate", "none.toml"]).refused(2, "cannot read settings file `none.toml`");
+    for (text, reason) in [
+        ("first = 0.5\nsecond = 0.5\n", "missing field `third`"),
+        (
+            "first = 2.0\nsecond = 0.5\nthird = 0.5\n",
+            "`first` must be from 0 to 1, found: 2",
+        ),
+        (
+            "first = nan\nsecond = 0.5\nthird = 0.5\n",
+            "`first` must be from 0 to 1, found: NaN",
+        ),
+    ] {
+        fs::write(at.join("settings.toml"), text).unwrap();
+        run(at, &["null-candidate", "settings.toml"]).refused(2, reason);
+    }
+    run(at, &["null-evaluate"]).refused(2, "expected `null-evaluate FILE`");
+    run(at, &["null-evaluate", "none.txt"]).refused(3, "cannot open `none.txt`");
+    for text in [
+        "",
+        "nan",
+        "inf",
+        "1.0 2.0",
+        "METRIC value=9",
+        &"1".repeat(100),
+    ] {
+        fs::write(at.join("number.txt"), text).unwrap();
+        run(at, &["null-evaluate", "number.txt"]).refused(3, "must hold one finite number");
+    }
+}

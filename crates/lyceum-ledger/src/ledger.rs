@@ -100,6 +100,7 @@ impl Ledger {
             blobs::sync_directory(&parent)?;
         }
         let lab = reader::read_lab(&connection, directory)?;
+        schema::lengthen_log(directory)?;
         let shared = Arc::new(Shared {
             directory: directory.to_path_buf(),
             poison: OnceLock::new(),

@@ -1,6 +1,7 @@
 //! The event store's file: how it is made, opened and recognised.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Page cache of a connection in KiB: index pages of a million events fit.
 const CACHE_KIB: i64 = 16 * 1024;
+
+/// Length of the log when a ledger is opened: what it reaches before it is first moved aside.
+const LOG_BYTES_IN_ADVANCE: u64 = 6 << 20;
 
 /// What `PRAGMA synchronous` answers for `FULL`: the log is synced before a commit returns.
 const SYNCHRONOUS_FULL: i64 = 2;
@@ -95,6 +99,33 @@ pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connec
     Ok(connection)
 }
 
+/// Gives the log its usual length in advance, so that commits overwrite blocks that the file has
+/// instead of asking the file system for new ones, each of which it must journal.
+///
+/// What is added lies behind the log's last frame, where the store leaves old frames itself: recovery
+/// ends at the first frame whose checksum does not continue the chain, and zeros never do.
+/// Does nothing if there is no room.
+pub(crate) fn lengthen_log(directory: &Path) -> Result<(), Error> {
+    let path = log_file(directory);
+    let lengthen = || -> io::Result<()> {
+        let mut log = File::options().append(true).create(true).open(&path)?;
+        let length = log.metadata()?.len();
+        if length < LOG_BYTES_IN_ADVANCE {
+            let zeros = vec![0; (LOG_BYTES_IN_ADVANCE - length) as usize];
+            if let Err(error) = log.write_all(&zeros) {
+                log.set_len(length)?;
+                return Err(error);
+            }
+            log.sync_all()?;
+        }
+        Ok(())
+    };
+    match lengthen().map_err(|source| Error::io("lengthen", &path, source)) {
+        Ok(()) | Err(Error::DiskFull { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens a second connection for moving the write-ahead log into the file.
 pub(crate) fn open_checkpointer(directory: &Path) -> Result<Connection, Error> {
     let path = file(directory);
@@ -114,7 +145,7 @@ pub(crate) fn open_reader(directory: &Path) -> Result<Connection, Error> {
     let path = file(directory);
     match fs::metadata(&path) {
         Ok(_) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Error::Absent {
                 directory: directory.to_path_buf(),
             });

@@ -95,3 +95,29 @@ fn a_reader_in_the_middle_of_its_work_does_not_stop_the_writer_or_the_log() {
         "log grows without bound"
     );
 }
+
+#[test]
+fn the_log_has_its_length_in_advance_and_is_gone_when_the_ledger_is_closed() {
+    let (directory, ledger) = fresh();
+    let log = directory.path().join("ledger.db-wal");
+    let long = log.metadata().unwrap().len();
+    assert_eq!(long, 6 << 20);
+    for number in 1..=50 {
+        ledger.append("a", vec![event(number)]).unwrap();
+    }
+    assert_eq!(
+        log.metadata().unwrap().len(),
+        long,
+        "commits stay inside what is there"
+    );
+    drop(ledger);
+    assert!(!log.exists());
+    assert_eq!(
+        Ledger::open_read_only(directory.path())
+            .unwrap()
+            .head()
+            .unwrap()
+            .position,
+        50
+    );
+}

@@ -1,6 +1,7 @@
 //! Measures training steps per CPU second on the benchmark model, one line of JSON a block of steps.
 //!
-//! Usage: `bench_trainer [BLOCKS] [STEPS]`. `bench/trainer/run.py` interleaves it with its peers.
+//! Usage: `bench_trainer [STEPS [WIDTH DEPTH HEADS BATCH]]`; a line on standard input starts a block.
+//! `bench/trainer/run.py` interleaves it with its peers.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::io::BufRead;
@@ -10,27 +11,30 @@ use lyceum_train::optimiser::{Optimiser, Rule};
 use lyceum_train::random::Random;
 use lyceum_train::transformer::{Config, Transformer};
 
-const BATCH: usize = 16;
-
 fn main() {
+    let argument = |index: usize, default: usize| -> usize {
+        std::env::args()
+            .nth(index)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
+    };
+    let steps = argument(1, 20);
+    let (width, depth, heads) = (argument(2, 128), argument(3, 4), argument(4, 4));
+    let batch = argument(5, 16);
     let config = Config {
         vocabulary: 65,
         context: 64,
-        width: 128,
-        depth: 4,
-        heads: 4,
+        width,
+        depth,
+        heads,
         init_scale: 1.0,
     };
-    let steps: u32 = std::env::args()
-        .nth(1)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20);
     let Ok(model) = Transformer::new(config) else {
         return;
     };
     let mut parameters = model.initialise(1);
     let mut gradients = vec![0.0; parameters.len()];
-    let mut workspace = model.workspace(BATCH, 64);
+    let mut workspace = model.workspace(batch, 64);
     let rule = Rule::AdamW {
         beta1: 0.9,
         beta2: 0.999,
@@ -38,7 +42,7 @@ fn main() {
     };
     let mut optimiser = Optimiser::new(rule, 0.01, model.layout());
     let mut random = Random::new(1);
-    let tokens: Vec<u16> = (0..=BATCH * 64).map(|_| random.below(65) as u16).collect();
+    let tokens: Vec<u16> = (0..=batch * 64).map(|_| random.below(65) as u16).collect();
     println!(
         "{{\"engine\": \"lyceum\", \"parameters\": {}}}",
         parameters.len()
@@ -54,7 +58,7 @@ fn main() {
         for _ in 0..steps {
             loss = model.loss_and_gradients(
                 &parameters,
-                &tokens[..BATCH * 64],
+                &tokens[..batch * 64],
                 &tokens[1..],
                 &mut workspace,
                 &mut gradients,

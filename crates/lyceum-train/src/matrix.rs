@@ -1,5 +1,8 @@
 //! The one entry to the matrix product.
 
+pub use crate::kernels::product::Known;
+use crate::kernels::product::{self, Product};
+
 /// A view of a matrix in a slice; rows and columns may be strided.
 #[derive(Clone, Copy, Debug)]
 pub struct Matrix<'a> {
@@ -98,19 +101,55 @@ impl<'a> MatrixMut<'a> {
     }
 }
 
-/// Computes `c = alpha · a b + beta · c`.
+/// Computes `c = alpha · a b`, or adds it to `c` where `adds` is true.
 ///
-/// With `beta` 0 the old content of `c` is not read. Shapes that do not fit are a bug of the caller
-/// and panic.
-pub fn multiply(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, beta: f32, c: MatrixMut<'_>) {
+/// Where `adds` is false the old content of `c` is not read. Shapes that do not fit are a bug of the
+/// caller and panic.
+pub fn multiply(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, adds: bool, c: MatrixMut<'_>) {
+    multiply_known(alpha, a, b, adds, c, Known::Nothing);
+}
+
+/// Computes the same as [`multiply`], leaving out what is known of a square factor.
+pub fn multiply_known(
+    alpha: f32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    adds: bool,
+    c: MatrixMut<'_>,
+    known: Known,
+) {
     let (left, right, out) = (a.shape, b.shape, c.shape);
     assert!(
         left.columns == right.rows && left.rows == out.rows && right.columns == out.columns,
         "shapes do not fit: {left:?} times {right:?} into {out:?}"
     );
+    if right.rows * right.columns > SMALL && known == Known::Nothing {
+        return multiply_large(alpha, a, b, adds, c);
+    }
+    product::multiply(&mut Product {
+        rows: left.rows,
+        inner: left.columns,
+        columns: right.columns,
+        alpha,
+        a: a.data,
+        a_strides: [left.row_stride, left.column_stride],
+        b: b.data,
+        b_strides: [right.row_stride, right.column_stride],
+        c: c.data,
+        c_stride: out.row_stride,
+        adds,
+        known,
+    });
+}
+
+/// Numbers in a right factor up to which the kernel for small networks is used.
+const SMALL: usize = 1 << 16;
+
+fn multiply_large(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, adds: bool, c: MatrixMut<'_>) {
+    let (left, right, out) = (a.shape, b.shape, c.shape);
     #[expect(unsafe_code, reason = "matrixmultiply takes raw pointers")]
-    // SAFETY: every view was checked against its slice when it was made, the shapes fit each other,
-    // and the output is borrowed exclusively with rows that do not overlap.
+    // SAFETY: every view was checked against its slice when it was made, `multiply` checked that the
+    // shapes fit each other, and the output is borrowed exclusively with rows that do not overlap.
     unsafe {
         matrixmultiply::sgemm(
             left.rows,
@@ -123,7 +162,7 @@ pub fn multiply(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, beta: f32, c: MatrixMu
             b.data.as_ptr(),
             right.row_stride as isize,
             right.column_stride as isize,
-            beta,
+            f32::from(adds),
             c.data.as_mut_ptr(),
             out.row_stride as isize,
             out.column_stride as isize,
@@ -145,7 +184,7 @@ mod tests {
             2.0,
             a,
             a.transposed(),
-            1.0,
+            true,
             MatrixMut::strided(&mut c, 2, 2, 3),
         );
         assert_eq!(c, [11.0, 23.0, 1.0, 23.0, 51.0, 1.0]);
@@ -165,7 +204,7 @@ mod tests {
                 1.0,
                 Matrix::new(&a, 2, 3),
                 Matrix::new(&a, 2, 3),
-                0.0,
+                false,
                 MatrixMut::new(&mut c, 2, 2),
             );
         });

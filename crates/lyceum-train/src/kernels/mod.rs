@@ -7,6 +7,7 @@
 pub(crate) mod activation;
 pub(crate) mod exponential;
 pub(crate) mod norm;
+pub(crate) mod product;
 pub(crate) mod softmax;
 pub(crate) mod update;
 pub(crate) mod vector;

@@ -1,7 +1,7 @@
 //! Causal multi-head attention between the linear layers around it.
 
 use crate::kernels::softmax;
-use crate::matrix::{Matrix, MatrixMut, multiply};
+use crate::matrix::{Known, Matrix, MatrixMut, multiply_known};
 
 /// `softmax(q kᵀ / √d) v` in each head, where a position sees itself and what is before it
 /// (Vaswani et al. 2017, arXiv:1706.03762, §3.2.1).
@@ -43,10 +43,25 @@ impl CausalAttention {
             let part =
                 |index| Matrix::strided(&input[from + index * self.width..], length, each, wide);
             let scores = MatrixMut::new(weights, length, length);
-            multiply(1.0, part(0), part(1).transposed(), 0.0, scores);
+            multiply_known(
+                1.0,
+                part(0),
+                part(1).transposed(),
+                false,
+                scores,
+                Known::LowerProduct,
+            );
             softmax::causal_softmax(weights, length, factor);
             let out = MatrixMut::strided(&mut output[to..], length, each, self.width);
-            multiply(1.0, Matrix::new(weights, length, length), part(2), 0.0, out);
+            let lower = Known::LowerLeft;
+            multiply_known(
+                1.0,
+                Matrix::new(weights, length, length),
+                part(2),
+                false,
+                out,
+                lower,
+            );
         }
     }
 
@@ -68,24 +83,25 @@ impl CausalAttention {
             let part =
                 |index| Matrix::strided(&input[from + index * self.width..], length, each, wide);
             let slope = Matrix::strided(&output_gradient[to..], length, each, self.width);
-            multiply(
+            multiply_known(
                 1.0,
                 slope,
                 part(2).transposed(),
-                0.0,
+                false,
                 MatrixMut::new(scratch, length, length),
+                Known::LowerProduct,
             );
             softmax::causal_softmax_backward(weights, scratch, length);
             let weights = Matrix::new(weights, length, length);
             let scores = Matrix::new(scratch, length, length);
-            let mut write = |index, factor, left: Matrix<'_>, right: Matrix<'_>| {
+            let mut write = |index, factor, left: Matrix<'_>, right: Matrix<'_>, known| {
                 let start = from + index * self.width;
                 let out = MatrixMut::strided(&mut input_gradient[start..], length, each, wide);
-                multiply(factor, left, right, 0.0, out);
+                multiply_known(factor, left, right, false, out, known);
             };
-            write(0, factor, scores, part(1));
-            write(1, factor, scores.transposed(), part(0));
-            write(2, 1.0, weights.transposed(), slope);
+            write(0, factor, scores, part(1), Known::LowerLeft);
+            write(1, factor, scores.transposed(), part(0), Known::UpperLeft);
+            write(2, 1.0, weights.transposed(), slope, Known::UpperLeft);
         }
     }
 

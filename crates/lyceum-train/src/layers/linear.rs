@@ -52,7 +52,7 @@ impl Linear {
             1.0,
             Matrix::new(input, rows, self.inputs),
             weight.transposed(),
-            1.0,
+            true,
             MatrixMut::new(output, rows, self.outputs),
         );
     }
@@ -73,14 +73,14 @@ impl Linear {
             1.0,
             slope.transposed(),
             Matrix::new(input, rows, self.inputs),
-            1.0,
+            true,
             MatrixMut::new(self.weight.of_mut(gradients), self.outputs, self.inputs),
         );
         multiply(
             1.0,
             slope,
             Matrix::new(self.weight.of(parameters), self.outputs, self.inputs),
-            0.0,
+            false,
             MatrixMut::new(input_gradient, rows, self.inputs),
         );
     }

@@ -246,7 +246,11 @@ fn wait_for_end(control: &OwnedFd, link: &OwnedFd, process: &OwnedFd, meter: &mu
             }
         }
         match stopping {
-            None => stopping = order_stop(link, stop.or_else(|| meter.measure())),
+            None => {
+                // Measured even when asked to stop, so that the peaks hold up to here.
+                let exceeded = meter.measure();
+                stopping = order_stop(link, stop.or(exceeded));
+            }
             Some(since) if since.elapsed() >= STOP_GRACE => {
                 let _ = pidfd_send_signal(process, Signal::KILL);
             }

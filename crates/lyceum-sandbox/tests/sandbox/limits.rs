@@ -1,0 +1,258 @@
+//! Each limit has its own end, and nothing gets past it.
+
+use std::time::Duration;
+
+use crate::common::{Place, SANDBOX, run, shell, text};
+use lyceum_sandbox::{Exit, Job, Policy};
+
+fn policy(change: impl FnOnce(&mut lyceum_sandbox::Limits)) -> Policy {
+    let mut policy = Policy::default();
+    policy.limits.wall = Duration::from_mins(2);
+    change(&mut policy.limits);
+    policy
+}
+
+#[test]
+fn wall_clock() {
+    let limited = policy(|limits| limits.wall = Duration::from_millis(300));
+    let record = run(&shell(
+        "trap '' TERM HUP; sleep 1000 & sleep 1000",
+        limited.clone(),
+    ));
+    assert_eq!(record.exit, Exit::WallLimit);
+    assert!(
+        record.usage.wall >= Duration::from_millis(300),
+        "{:?}",
+        record.usage
+    );
+    // Stopping itself does not stop the clock.
+    assert_eq!(run(&shell("kill -STOP $$", limited)).exit, Exit::WallLimit);
+}
+
+#[test]
+fn processor_time_of_the_whole_tree() {
+    let limited = policy(|limits| limits.cpu = Duration::from_millis(500));
+    let record = run(&shell(
+        "for i in 1 2 3; do (while :; do :; done) & done; wait",
+        limited.clone(),
+    ));
+    assert_eq!(record.exit, Exit::CpuLimit, "{}", text(&record));
+    assert!(
+        record.usage.cpu >= Duration::from_millis(400),
+        "{:?}",
+        record.usage
+    );
+    // Short-lived children count too, and so do those that nobody waits for.
+    let fleeting =
+        "trap '' CHLD; while :; do (i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done) & wait; done";
+    assert_eq!(run(&shell(fleeting, limited)).exit, Exit::CpuLimit);
+}
+
+#[test]
+fn processor_time_is_measured() {
+    let record = run(&shell(
+        "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done",
+        policy(|_| {}),
+    ));
+    let usage = &record.usage;
+    assert!(usage.cpu > Duration::from_millis(20), "{usage:?}");
+    assert!(
+        usage.workload_wall > Duration::from_millis(20) && usage.workload_wall < usage.wall,
+        "{usage:?}"
+    );
+    let slept = run(&shell("sleep 0.3", policy(|_| {}))).usage;
+    assert!(
+        slept.workload_wall >= Duration::from_millis(300),
+        "{slept:?}"
+    );
+    assert!(slept.cpu < Duration::from_millis(150), "{slept:?}");
+}
+
+#[test]
+fn memory_of_one_process() {
+    let limited = policy(|limits| limits.memory_bytes = 128 << 20);
+    // `tail` keeps the last line, which never ends.
+    let record = run(&Job::new(["tail", "/dev/zero"], limited));
+    assert_eq!(record.exit, Exit::MemoryLimit, "{}", text(&record));
+    assert!(
+        record.usage.peak_memory_bytes > 128 << 20,
+        "{:?}",
+        record.usage
+    );
+}
+
+#[test]
+fn memory_spread_over_many_processes() {
+    let limited = policy(|limits| limits.memory_bytes = 200 << 20);
+    let script = "for i in $(seq 10); do perl -e '$x = \"a\" x (40 << 20); sleep 60' & done; wait";
+    let record = run(&shell(script, limited.clone()));
+    assert_eq!(record.exit, Exit::MemoryLimit, "{}", text(&record));
+    // The benign twin: each of them alone is within the limit.
+    let twin = run(&shell("perl -e '$x = \"a\" x (40 << 20)'", limited));
+    assert_eq!(twin.exit, Exit::Code(0));
+}
+
+#[test]
+fn files_in_memory_are_bounded_and_count() {
+    let limited = policy(|limits| limits.memory_bytes = 64 << 20);
+    let filled = run(&shell(
+        "head -c 200M /dev/zero > /dev/shm/big; sleep 5",
+        limited.clone(),
+    ));
+    // The size of the file system or the keeper, whichever sees it first.
+    assert!(
+        matches!(filled.exit, Exit::MemoryLimit | Exit::Code(0)),
+        "{}",
+        text(&filled)
+    );
+    assert!(
+        filled.usage.peak_memory_bytes >= 60 << 20,
+        "{:?}",
+        filled.usage
+    );
+    let together = "head -c 40M /dev/zero > /tmp/big; perl -e '$x = \"a\" x (50 << 20); sleep 60'";
+    assert_eq!(
+        run(&shell(together, limited.clone())).exit,
+        Exit::MemoryLimit
+    );
+    if cfg!(target_arch = "x86_64") {
+        let nameless = r#"perl -e 'my $f = syscall(319, my $n = "m", 0); open(my $h, ">&=", $f) or die;
+            my $x = "a" x (1 << 20); for (1 .. 100) { print $h $x } $h->flush; sleep 60'"#;
+        let record = run(&shell(nameless, limited));
+        assert_eq!(record.exit, Exit::MemoryLimit, "{}", text(&record));
+    }
+}
+
+#[test]
+fn processes() {
+    let limited = policy(|limits| limits.processes = 40);
+    let record = run(&shell("f() { f | f & }; f; sleep 60", limited.clone()));
+    assert_eq!(record.exit, Exit::ProcessLimit, "{}", text(&record));
+    assert!(record.usage.processes_peak <= 40 + 20, "{:?}", record.usage);
+    let twin = run(&shell(
+        "for i in $(seq 20); do sleep 0.2 & done; wait",
+        limited,
+    ));
+    assert_eq!(twin.exit, Exit::Code(0), "{}", text(&twin));
+}
+
+#[test]
+fn disk_bytes_in_one_file_many_files_and_files_without_a_name() {
+    for script in [
+        "head -c 200M /dev/zero > big; sleep 60",
+        "for i in $(seq 100); do head -c 2M /dev/zero > part$i; done; sleep 60",
+        "exec 5> gone; rm gone; head -c 60M /dev/zero >&5; sleep 60",
+        "mkdir d; head -c 60M /dev/zero > d/x; chmod 000 d; sleep 60",
+        // Over the limit and gone before anybody looked.
+        "head -c 35M /dev/zero > big",
+    ] {
+        let place = Place::new();
+        let mut limited = place.policy();
+        limited.limits.disk_bytes = 32 << 20;
+        let record = run(&shell(script, limited));
+        assert_eq!(
+            record.exit,
+            Exit::DiskLimit,
+            "`{script}`: {}",
+            text(&record)
+        );
+        assert!(
+            record.usage.disk_bytes <= 64 << 20,
+            "`{script}`: {:?}",
+            record.usage
+        );
+    }
+}
+
+#[test]
+fn disk_files() {
+    let place = Place::new();
+    let mut limited = place.policy();
+    limited.limits.disk_files = 500;
+    let record = run(&shell(
+        "for i in $(seq 5000); do : > f$i; done; sleep 60",
+        limited,
+    ));
+    assert_eq!(record.exit, Exit::DiskLimit, "{}", text(&record));
+    let place = Place::new();
+    let twin = run(&shell(
+        "for i in $(seq 50); do : > f$i; done",
+        place.policy(),
+    ));
+    assert_eq!((twin.exit, twin.usage.disk_files), (Exit::Code(0), 50));
+}
+
+#[test]
+fn a_flood_of_output_is_counted_stopped_and_bounded_in_memory() {
+    let before = resident_bytes();
+    let limited = policy(|limits| {
+        limits.output_bytes = 64 << 10;
+        limits.output_total_bytes = 2 << 30;
+    });
+    let record = run(&shell("head -c 1G /dev/zero; echo end", limited.clone()));
+    assert_eq!(record.exit, Exit::Code(0), "{}", text(&record));
+    assert_eq!(record.stdout.total, (1 << 30) + 4);
+    assert!(record.stdout.truncated && record.stdout.tail.ends_with(b"end\n"));
+    assert!(record.stdout.head.len() + record.stdout.tail.len() <= 64 << 10);
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 64 << 20, "the supervisor grew by {grown} bytes");
+    let endless = policy(|limits| limits.output_total_bytes = 10 << 20);
+    assert_eq!(run(&shell("yes", endless)).exit, Exit::OutputLimit);
+}
+
+#[test]
+fn open_files_are_bounded() {
+    let limited = policy(|limits| limits.open_files = 64);
+    let script = "perl -e 'my @f; while (open(my $f, \"<\", \"/dev/null\")) { push @f, $f } print scalar @f'";
+    let record = run(&shell(script, limited));
+    let opened: usize = String::from_utf8(record.stdout.head)
+        .expect("text")
+        .parse()
+        .expect("a number");
+    assert!((50..64).contains(&opened), "{opened}");
+}
+
+#[test]
+fn processors_are_pinned() {
+    let mut pinned = Policy::default();
+    pinned.cpus = vec![0];
+    let record = run(&Job::new(["nproc"], pinned));
+    // nproc(1) reads OMP_NUM_THREADS as well; the status file says it without doubt.
+    assert_eq!(record.exit, Exit::Code(0));
+    let mut pinned = Policy::default();
+    pinned.cpus = vec![0];
+    let record = run(&shell("grep Cpus_allowed_list /proc/self/status", pinned));
+    assert_eq!(record.stdout.head, b"Cpus_allowed_list:\t0\n");
+}
+
+#[test]
+fn a_kill_names_its_cause_and_the_first_one_stays() {
+    let running = SANDBOX
+        .spawn(&shell("sleep 1000", policy(|_| {})))
+        .expect("starts");
+    let killer = running.killer();
+    std::thread::spawn(move || {
+        killer.kill("budget spent");
+        killer.kill("second thoughts");
+    });
+    let record = running.wait().expect("ends");
+    assert_eq!(
+        record.exit,
+        Exit::Killed {
+            cause: "budget spent".into()
+        }
+    );
+}
+
+fn resident_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("reads");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .expect("has a line");
+    line.trim()
+        .trim_end_matches(" kB")
+        .parse::<u64>()
+        .expect("a number")
+        * 1_024
+}

@@ -5,8 +5,9 @@ use crate::{mean, sd, special::chi_square_quantile};
 /// Fewest measurements from which a floor is taken as known.
 const LEAST: usize = 3;
 /// Relative standard error of the spread that is small enough. Under normal noise it is 1/√(2(n − 1)), so this stops
-/// at 5 measurements: a sixth would cost as much as a new experiment and take the error from 35 % to 32 %.
-const RELATIVE_ERROR_MOST: f64 = 0.36;
+/// at 4 measurements. On the synthetic campaign of `bench/noise` 3, 4 and 5 search equally well; a fifth takes the error
+/// from 41 % to 35 % for the price of an experiment.
+const RELATIVE_ERROR_MOST: f64 = 0.41;
 /// Confidence of the upper bound of the spread.
 const UPPER_CONFIDENCE: f64 = 0.95;
 
@@ -45,7 +46,7 @@ pub fn floor(values: &[f64]) -> Option<Floor> {
 }
 
 /// Tells whether the floor needs no further measurement: `most` are taken, or at least three are taken and either all
-/// are equal to the last bit or the relative standard error of their spread is at most 36 %.
+/// are equal to the last bit or the relative standard error of their spread is at most 41 %.
 pub fn floor_is_known(values: &[f64], most: usize) -> bool {
     if values.len() >= most {
         return true;
@@ -91,12 +92,11 @@ mod tests {
     }
 
     #[test]
-    fn a_floor_is_known_after_three_equal_or_five_different_or_at_the_limit() {
+    fn a_floor_is_known_after_three_equal_or_four_different_or_at_the_limit() {
         assert!(!floor_is_known(&[1.0, 1.0], 8));
         assert!(floor_is_known(&[1.0, 1.0, 1.0], 8));
         assert!(!floor_is_known(&[1.0, 1.0, 1.1], 8));
-        assert!(!floor_is_known(&[1.0, 1.0, 1.1, 1.2], 8));
-        assert!(floor_is_known(&[1.0, 1.0, 1.1, 1.2, 1.3], 8));
+        assert!(floor_is_known(&[1.0, 1.0, 1.1, 1.2], 8));
         assert!(floor_is_known(&[1.0, 1.1], 2));
     }
 }

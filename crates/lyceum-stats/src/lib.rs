@@ -18,7 +18,9 @@ mod special;
 mod summary;
 
 pub use confirm::{Confirmation, confirm};
-pub use decide::{Decision, Look, RepeatSeed, Rule, UnknownRule, decide};
+pub use decide::{
+    Decision, Look, REPEATS_BEST, RepeatSeed, Rule, UnknownRule, decide, first_gap, repeats_worth,
+};
 pub use evidence::{AlphaSpending, e_value, futile, ln_e_value, pairs_needed};
 pub use floor::{Floor, floor, floor_is_known};
 pub use interval::{bootstrap_interval, clopper_pearson, t_interval};

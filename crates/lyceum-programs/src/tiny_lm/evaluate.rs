@@ -116,7 +116,11 @@ fn load(path: &Path) -> Result<Checkpoint, Failure> {
 }
 
 /// Returns the mean cost of a byte of `text` in bits; see the module for windows and mixture.
-fn bits_per_byte(path: &Path, checkpoint: &Checkpoint, text: &[u8]) -> Result<f64, Failure> {
+pub(super) fn bits_per_byte(
+    path: &Path,
+    checkpoint: &Checkpoint,
+    text: &[u8],
+) -> Result<f64, Failure> {
     let Checkpoint {
         model,
         alphabet,

@@ -152,3 +152,56 @@ fn the_grammar_depends_on_its_seed_only() {
             > 1e-6
     );
 }
+
+#[test]
+fn a_model_approaches_the_limit_and_does_not_beat_it() {
+    use lyceum_train::checkpoint::Checkpoint;
+    use lyceum_train::transformer::Transformer;
+
+    use super::super::alphabet::Alphabet;
+    use super::super::evaluate::bits_per_byte;
+    use super::super::recipe::Recipe;
+    use super::super::trainer::Trainer;
+
+    let small = Settings {
+        topics: 2,
+        classes: 3,
+        words_per_class: 5,
+        ..settings()
+    };
+    let source = Source::new(&small);
+    let train = source.draw(100_000, &mut Random::new(1));
+    let heldout = source.draw(20_000, &mut Random::new(2));
+    let recipe: Recipe = toml_edit::de::from_str(
+        "learning_rate = 0.01\nschedule = \"cosine\"\nwarmup = 0.1\nwidth = 32\ndepth = 2\n\
+         heads = 2\nbatch = 8\ncontext = 64\noptimizer = \"adamw\"\ncpu_seconds = 1.0\n",
+    )
+    .unwrap();
+    let alphabet = Alphabet::of(&train);
+    let text = alphabet.encode(&train);
+    let model = Transformer::new(recipe.config(alphabet.bytes().len()).unwrap()).unwrap();
+    let mut trainer = Trainer::new(&model, &text, &recipe, 1);
+    let rates = recipe.rates(300);
+    for step in 0..300 {
+        trainer.step(rates.rate(step));
+    }
+    let parameters = trainer.parameters().to_vec();
+    let checkpoint = Checkpoint {
+        model: model.clone(),
+        alphabet: alphabet.bytes().to_vec(),
+        parameters,
+    };
+    let found = bits_per_byte(Path::new("model"), &checkpoint, &heldout).unwrap();
+    // On the same text, so that the luck of the draw falls out.
+    let (ideal, bytes) = code_length(&source, &heldout);
+    let ideal = ideal / bytes as f64;
+    assert!((ideal - source.entropy_rate()).abs() < 0.05);
+    assert!(
+        found > ideal - 0.002,
+        "model {found} beats the ideal predictor's {ideal}"
+    );
+    assert!(
+        found < ideal + 0.15,
+        "model {found} stays away from the ideal predictor's {ideal}"
+    );
+}

@@ -16,7 +16,7 @@ const CENTRES: usize = 5;
 const AROUND: usize = 64;
 /// Candidates that are refined, rounds of refinement, and tries in each round.
 const REFINED: usize = 4;
-const ROUNDS: usize = 12;
+const ROUNDS: usize = 30;
 const TRIES: usize = 20;
 
 /// A candidate and its score.

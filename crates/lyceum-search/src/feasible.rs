@@ -12,8 +12,10 @@ const SUCCESS: f64 = 1.0;
 const FAILURE: f64 = -1.0;
 /// What is believed of settings that nothing is known of: rather a success.
 const UNKNOWN: f64 = 0.5;
+/// Regions that crash are wide: "too large a step", "too little memory". Added to the logarithm of length scales.
+const WIDE: f64 = 0.7;
 /// Variance of a label at fixed settings: some crashes are bad luck.
-const LUCK: f64 = 0.09;
+const LUCK: f64 = 0.04;
 
 /// The probability of success, by least-squares classification with a Gaussian process (Rasmussen and Williams, 2006,
 /// section 6.5).
@@ -41,8 +43,10 @@ impl Feasible {
             mean: LUCK.ln(),
             sd: 0.5,
         };
+        let mut priors = Priors::new(measured.width, luck);
+        priors.length.mean += WIDE;
         Feasible {
-            model: fit(&labels, &Priors::new(measured.width, luck)),
+            model: fit(&labels, &priors),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{error::Error, thread};
 
 use lyceum_stats::{
     Decision, Floor, Look, REPEATS_BEST, RepeatSeed, Rule, confirm, decide, first_gap, floor,
-    floor_is_known, futile, mean, repeats_worth, sd,
+    floor_is_known, futile, mean, repeats_worth, sd, unbiased_gain,
 };
 use lyceum_types::{Goal, Seed};
 
@@ -261,7 +261,8 @@ impl Campaign<'_> {
             let found = confirm(Goal::Maximize, &pairs, ALPHA);
             let over = futile(found.wins, found.pairs, most_pairs, ALPHA);
             if found.confirmed || over || found.pairs >= most_pairs {
-                ended.reported = found.mean_gain.unwrap_or(0.0);
+                ended.reported =
+                    unbiased_gain(Goal::Maximize, &pairs, most_pairs, ALPHA).unwrap_or(0.0);
                 ended.claims = found.confirmed;
                 ended.claim_runs = 2 * found.pairs;
                 return;

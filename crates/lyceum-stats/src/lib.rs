@@ -17,7 +17,7 @@ mod optimism;
 mod special;
 mod summary;
 
-pub use confirm::{Confirmation, confirm};
+pub use confirm::{Confirmation, confirm, unbiased_gain};
 pub use decide::{
     Decision, Look, REPEATS_BEST, RepeatSeed, Rule, UnknownRule, decide, first_gap, repeats_worth,
 };

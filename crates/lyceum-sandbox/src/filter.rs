@@ -109,11 +109,7 @@ const NAMESPACE_FLAGS: [libc::c_int; 7] = [
 ];
 
 /// Terminal requests that put words into another terminal's mouth or load line disciplines.
-const TERMINAL_REQUESTS: [u64; 3] = [
-    libc::TIOCSTI as u64,
-    libc::TIOCLINUX as u64,
-    libc::TIOCSETD as u64,
-];
+const TERMINAL_REQUESTS: [u64; 3] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
 
 /// Set-user-id and set-group-id: a writable host directory must not gain such a file.
 const SPECIAL_MODES: [u64; 2] = [libc::S_ISUID as u64, libc::S_ISGID as u64];

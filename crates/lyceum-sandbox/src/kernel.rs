@@ -76,8 +76,8 @@ pub(crate) fn drop_from_bounding_set(capability: libc::c_ulong) -> io::Result<bo
 
 /// Clears the ambient set and locks every rule by which root or `execve` regains capabilities.
 pub(crate) fn lock_capability_rules() -> io::Result<()> {
-    /// NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE and their locks, and the lock of KEEP_CAPS
-    /// (`linux/securebits.h`).
+    /// `NOROOT`, `NO_SETUID_FIXUP`, `NO_CAP_AMBIENT_RAISE` and their locks, and the lock of
+    /// `KEEP_CAPS` (`linux/securebits.h`).
     const LOCKED: libc::c_ulong = 0b1110_1111;
     // SAFETY: plain integers.
     unsafe {

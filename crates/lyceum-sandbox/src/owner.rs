@@ -74,19 +74,19 @@ fn swap(one: u32, other: u32) -> String {
         return format!("0 0 {}\n", u32::MAX);
     }
     let (low, high) = (one.min(other), one.max(other));
-    let mut lines = String::new();
-    for (inside, outside, count) in [
+    let ranges = [
         (0, 0, low),
         (low, high, 1),
         (low + 1, low + 1, high - low - 1),
         (high, low, 1),
         (high + 1, high + 1, u32::MAX - high - 1),
-    ] {
-        if count > 0 {
-            lines.push_str(&format!("{inside} {outside} {count}\n"));
-        }
-    }
-    lines
+    ];
+    let line = |(inside, outside, count)| format!("{inside} {outside} {count}\n");
+    ranges
+        .into_iter()
+        .filter(|(_, _, count)| *count > 0)
+        .map(line)
+        .collect()
 }
 
 /// Body of the helper that lends its user namespace: creates it, says so, and waits to be dismissed.

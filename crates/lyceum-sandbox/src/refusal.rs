@@ -21,7 +21,7 @@ pub enum Cause {
     },
     /// All user namespaces that the settings allow are in use.
     UserNamespacesExhausted,
-    /// AppArmor grants user namespaces to listed programs only.
+    /// `AppArmor` grants user namespaces to listed programs only.
     AppArmor,
     /// A system call filter around this process, as containers have, refuses namespaces.
     ContainerFilter,

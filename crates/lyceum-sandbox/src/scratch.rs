@@ -147,10 +147,8 @@ fn empty_to_depth(top: &OwnedFd, moved: &mut u64) -> io::Result<()> {
             return Ok(());
         };
         let Some(entry) = directory.read() else {
-            if let Some((_, name)) = open.pop() {
-                if let Some((parent, _)) = open.last() {
-                    unlinkat(parent.fd()?, &name, AtFlags::REMOVEDIR)?;
-                }
+            if let (Some((_, name)), Some((parent, _))) = (open.pop(), open.last()) {
+                unlinkat(parent.fd()?, &name, AtFlags::REMOVEDIR)?;
             }
             continue;
         };
@@ -232,7 +230,7 @@ mod tests {
         let closed = scratch.work().join("work");
         fs::create_dir(&closed).expect("makes");
         fs::write(closed.join("file"), "x").expect("writes");
-        fs::set_permissions(&closed, fs::Permissions::from_mode(0)).expect("closes");
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o0)).expect("closes");
         std::os::unix::fs::symlink(&victim, scratch.out().join("link")).expect("links");
         let deep = scratch.out().join("d/".repeat(400));
         fs::create_dir_all(deep).expect("makes");

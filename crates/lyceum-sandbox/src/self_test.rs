@@ -81,6 +81,8 @@ impl Findings {
 mod tests {
     use super::*;
 
+    type Dig = fn(&mut Findings);
+
     fn sound() -> Findings {
         let zero = "0000000000000000";
         let status = format!(
@@ -101,13 +103,13 @@ mod tests {
     #[test]
     fn sound_findings_pass_and_each_hole_is_named() {
         assert_eq!(sound().judge(4242), Ok(()));
-        let holes: [(&str, fn(&mut Findings)); 6] = [
+        let holes: [(&str, Dig); 6] = [
             ("user map", |f| f.uid_map = "0 0 4294967295".into()),
             ("empty capability sets", |f| {
-                f.status = f.status.replace("CapBnd:\t0", "CapBnd:\t1")
+                f.status = f.status.replace("CapBnd:\t0", "CapBnd:\t1");
             }),
             ("system call filter", |f| {
-                f.status = f.status.replace("Seccomp:\t2", "Seccomp:\t0")
+                f.status = f.status.replace("Seccomp:\t2", "Seccomp:\t0");
             }),
             ("read-only root", |f| f.root_writable = true),
             ("loopback only", |f| f.interfaces.push("eth0".into())),

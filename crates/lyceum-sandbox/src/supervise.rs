@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -116,7 +116,7 @@ impl Killer {
 pub struct Running {
     identity: ProcessIdentity,
     shared: Arc<Shared>,
-    follower: Option<JoinHandle<Result<Record, Error>>>,
+    record: Option<Receiver<Record>>,
 }
 
 impl Running {
@@ -148,24 +148,28 @@ impl Running {
                 Capture::new_head(ANSWER_MAX),
             ],
             output_total_max: limits.output_total_bytes,
-            control_open: true,
+            keeper_speaks: true,
             done: None,
             watched: Watched::default(),
             gone: None,
         };
         let wants_answer = follower.streams[2].is_some();
+        let (sender, record) = channel();
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
             .spawn(move || {
-                let followed = follower.follow();
-                let waited = child.wait();
-                followed.record(started, wants_answer, waited)
+                let record = follower.follow().record(started, wants_answer);
+                // Nobody may be waiting any more.
+                let _ = sender.send(record);
+                // All that is left is the keeper, which lets go of the namespaces: milliseconds
+                // that the record need not wait for.
+                let _ = child.wait();
             });
         match thread {
-            Ok(follower) => Ok(Self {
+            Ok(_) => Ok(Self {
                 identity,
                 shared,
-                follower: Some(follower),
+                record: Some(record),
             }),
             Err(source) => {
                 // The child went with the closure; closing the control socket ends its sandbox.
@@ -194,25 +198,22 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Fails when the helper was lost before it could say how the command ended.
+    /// Fails when this crate's own thread failed. A sandbox destroyed from outside is [`Exit::Lost`].
     pub fn wait(mut self) -> Result<Record, Error> {
-        let lost = || Error::HelperLost {
+        let record = self.record.take().and_then(|record| record.recv().ok());
+        record.ok_or_else(|| Error::HelperLost {
             found: "its follower panicked".into(),
-        };
-        self.follower
-            .take()
-            .ok_or_else(lost)?
-            .join()
-            .map_err(|_| lost())?
+        })
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(follower) = self.follower.take() {
+        if let Some(record) = self.record.take() {
             self.shared.kill_now();
-            // The record of a run that nobody waited for has no reader.
-            let _ = follower.join();
+            // The record of a run that nobody waited for has no reader; its arrival says that all
+            // processes are gone.
+            let _ = record.recv();
         }
     }
 }
@@ -224,17 +225,17 @@ struct Follower {
     streams: [Option<OwnedFd>; 3],
     captures: [Capture; 3],
     output_total_max: u64,
-    control_open: bool,
+    keeper_speaks: bool,
     done: Option<Done>,
     watched: Watched,
-    /// When the control channel closed.
+    /// When the last process was gone.
     gone: Option<Instant>,
 }
 
 impl Follower {
     fn follow(mut self) -> Self {
         let mut buffer = vec![0; READ_BYTES];
-        while self.control_open || self.streams.iter().any(Option::is_some) {
+        while self.keeper_speaks || self.streams.iter().any(Option::is_some) {
             let ready = self.wait_readable();
             for (index, ready) in ready[..3].iter().enumerate() {
                 if *ready {
@@ -263,7 +264,7 @@ impl Follower {
 
     /// Waits until something can be read; tells which of the three streams and the control channel.
     fn wait_readable(&self) -> [bool; 4] {
-        let control = self.control_open.then(|| self.shared.control.as_fd());
+        let control = self.keeper_speaks.then(|| self.shared.control.as_fd());
         let [stdout, stderr, answer] = &self.streams;
         let all = [
             stdout.as_ref().map(AsFd::as_fd),
@@ -296,7 +297,11 @@ impl Follower {
     fn listen(&mut self) {
         match wire::receive::<Report>(&self.shared.control) {
             Ok(Some((Report::Done(done), _))) => self.done = Some(done),
-            Ok(Some((Report::Watched(watched), _))) => self.watched = watched,
+            Ok(Some((Report::Watched(watched), _))) => {
+                // The keeper's last words: pid 1 is reaped.
+                self.watched = watched;
+                self.hang_up();
+            }
             Ok(Some((Report::NotBuilt(fault), _))) => {
                 self.done.get_or_insert(Done {
                     end: End::NotStarted(fault),
@@ -306,26 +311,17 @@ impl Follower {
                 });
             }
             Ok(Some((Report::Init { .. }, _))) => {}
-            Ok(None) | Err(_) => {
-                self.control_open = false;
-                self.gone = Some(Instant::now());
-            }
+            Ok(None) | Err(_) => self.hang_up(),
         }
     }
 
-    fn record(
-        self,
-        (began, started_at): (Instant, SystemTime),
-        wants_answer: bool,
-        waited: std::io::Result<ExitStatus>,
-    ) -> Result<Record, Error> {
-        let exit = self.exit()?;
-        if let Err(source) = waited {
-            return Err(Error::Helper {
-                action: "wait for the helper",
-                source,
-            });
-        }
+    fn hang_up(&mut self) {
+        self.keeper_speaks = false;
+        self.gone = Some(Instant::now());
+    }
+
+    fn record(self, (began, started_at): (Instant, SystemTime), wants_answer: bool) -> Record {
+        let exit = self.exit();
         let Self {
             captures: [stdout, stderr, answer],
             done,
@@ -347,7 +343,7 @@ impl Follower {
             disk_files: watched.disk_files,
         };
         let answer = answer.finish();
-        Ok(Record {
+        Record {
             level: Level::Namespace,
             exit,
             usage,
@@ -357,18 +353,18 @@ impl Follower {
             answer: wants_answer.then_some(answer.head),
             started_at,
             finished_at: SystemTime::now(),
-        })
+        }
     }
 
-    fn exit(&self) -> Result<Exit, Error> {
+    fn exit(&self) -> Exit {
         let stopped = self.shared.stopping().map(|(why, _)| match why {
             Why::Output => Exit::OutputLimit,
             Why::Asked(cause) => Exit::Killed { cause },
         });
         let Some(done) = &self.done else {
-            return Ok(stopped.unwrap_or(Exit::Lost));
+            return stopped.unwrap_or(Exit::Lost);
         };
-        Ok(match &done.end {
+        match &done.end {
             End::NotStarted(fault) => Exit::NotStarted {
                 step: fault.step,
                 errno: fault.errno,
@@ -389,6 +385,6 @@ impl Follower {
                     (None, None) => Exit::Lost,
                 }
             }
-        })
+        }
     }
 }

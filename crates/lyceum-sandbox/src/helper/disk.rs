@@ -79,11 +79,15 @@ fn count(place: &OwnedFd, files_max: u64) -> Amount {
         };
         amount.files += 1;
         let is_directory = FileType::from_raw_mode(status.st_mode).is_dir();
-        let links = if is_directory {
-            1
-        } else {
-            status.st_nlink.max(1) as u64
-        };
+        #[cfg_attr(
+            target_arch = "x86_64",
+            expect(
+                clippy::unnecessary_cast,
+                reason = "the width differs between architectures"
+            )
+        )]
+        let names = status.st_nlink.max(1) as u64;
+        let links = if is_directory { 1 } else { names };
         amount.bytes += status.st_blocks as u64 * BLOCK_BYTES / links;
         let below = if is_directory {
             open_directory(parent, entry.file_name()).ok()

@@ -108,10 +108,8 @@ fn wait_for(main: i32, children: &OwnedFd, lines: &Lines<'_>) -> (End, u64) {
         if orphaned {
             kernel::exit_now(1);
         }
-        if child {
-            if let Some(status) = reap_all(main, children) {
-                return (End::Status(status), now);
-            }
+        if child && let Some(status) = reap_all(main, children) {
+            return (End::Status(status), now);
         }
         if told {
             match wire::receive::<Note>(&lines.link) {

@@ -250,6 +250,7 @@ struct Place {
     directory: tempfile::TempDir,
 }
 
+#[derive(Clone, Copy)]
 enum Who {
     Same,
     User(u32),

@@ -13,6 +13,7 @@
 //! | `kernel`, `gaussian`, `fit` | the model: covariance, posterior, hyper-parameters |
 //! | `warp`, `feasible` | outliers tamed, failures learnt |
 //! | `improvement`, `candidates` | log expected improvement and the search for its greatest value |
+//! | `view`, `models` | an ask as the model sees it, and the models fitted to it |
 //! | `process` | the `gp` researcher, which puts these together |
 //! | `explain` | proposals in words |
 
@@ -26,6 +27,7 @@ mod gaussian;
 mod improvement;
 mod kernel;
 mod matrix;
+mod models;
 mod normal;
 mod process;
 mod random;
@@ -33,6 +35,7 @@ mod researcher;
 mod sobol;
 mod stream;
 mod unseen;
+mod view;
 mod warp;
 
 pub use process::GaussianProcess;

@@ -8,6 +8,12 @@ use super::{
     state::{Run, State},
 };
 
+/// Grades a criterion of the rubric from what is known; `None` when the rubric has no such criterion.
+pub fn grade_again(state: &State, protocol: &Protocol, criterion: u32) -> Option<Graded> {
+    let index = criterion as usize;
+    (index < protocol.rubric.len()).then(|| grade(state, protocol, index))
+}
+
 /// Grades one criterion.
 pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded {
     let criterion = &protocol.rubric[index];

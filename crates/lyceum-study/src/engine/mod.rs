@@ -23,6 +23,7 @@ pub use ask::history;
 pub use budget::{Cost, Left, Spent, run_cost};
 pub use drive::{Driver, End, Error, Live, Observer};
 pub use ending::{Want, changed_knobs, claim_pairs, finding, put_back, wants};
+pub use grade::grade_again;
 pub use execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
 pub use journal::{Journal, JournalError, MemoryJournal};
 pub use protocol::{Budget, Criterion, Protocol};

@@ -12,13 +12,17 @@ mod kit;
 mod machine;
 mod place;
 mod record;
+mod repeat;
 mod study;
 mod timed;
 mod toolchain;
+mod verify;
 
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
 pub use kit::{Kit, Programs, clean_up};
 pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab};
 pub use record::{StudyJournal, load, read_events, stream_of, studies};
+pub use repeat::{Repeated, Repeater, same_measurement};
 pub use study::{OpenError, OpenStudy, Opening, Request, open, protocol, trust_text};
+pub use verify::{Checked, Difference, check};

@@ -141,6 +141,15 @@ pub struct Opening {
 
 /// Opens a study, or goes on with it where it is in the ledger already.
 pub fn open(kit: &Kit, request: &Request) -> Result<Opening, OpenError> {
+    open_as(kit, request, None)
+}
+
+/// Opens the study that is in the ledger under this name.
+pub(super) fn open_named(kit: &Kit, request: &Request, name: &str) -> Result<Opening, OpenError> {
+    open_as(kit, request, Some(name))
+}
+
+fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, OpenError> {
     let opened = format::open(&request.directory)?;
     let study = &opened.study;
     check_inputs(study, request)?;
@@ -149,7 +158,10 @@ pub fn open(kit: &Kit, request: &Request) -> Result<Opening, OpenError> {
     let start = knobs::start_settings(study, &workspace)?;
     let manifest = workspace::scan(&workspace, workspace::Limits::default())?;
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
-    let (name, state) = choose(&reader, study, request.again)?;
+    let (name, state) = match name {
+        Some(name) => (name.to_owned(), record::load(&reader, name)?),
+        None => choose(&reader, study, request.again)?,
+    };
     let researcher = researcher(study, request, &state)?;
     let seed = state.opened.as_ref().map_or(Seed(request.seed.unwrap_or(1)), |old| old.seed);
     let mut protocol = protocol(study, start, seed);

@@ -1,0 +1,104 @@
+//! The commands, one file each.
+
+mod doctor;
+mod export;
+mod log;
+mod new;
+mod replay;
+mod report;
+mod rerun;
+mod run;
+mod schema;
+mod show;
+mod status;
+mod verify;
+
+use clap::{Parser, Subcommand};
+
+use crate::{context::LabPlace, exit::Exit, failure::Failure};
+
+/// An autonomous AI research lab: give it a question, a workspace and a way to measure
+#[derive(Debug, Parser)]
+#[command(name = "lyceum", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, rubric satisfied; 1 finished, rubric not satisfied; 2 bad input; \
+3 budget spent before the planned end; 70 internal; 75 lab in use; 78 refused to run unsafely; 130 interrupted")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    place: LabPlace,
+    /// Print JSON for programs
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Work on a study until it is finished; goes on where it stopped
+    Run(run::Arguments),
+    /// Write a small study that runs
+    New(new::Arguments),
+    /// Show the lab's studies and how far they are
+    Status,
+    /// Show what happened in a study, event by event
+    Log(log::Arguments),
+    /// Show an experiment: hypothesis, change, runs, verdict and why
+    Show(show::Arguments),
+    /// Write a study's report and print where it is
+    Report(report::Arguments),
+    /// Check the ledger, its blobs and every verdict; measure some runs again on request
+    Verify(verify::Arguments),
+    /// Repeat a run and compare it with the record
+    Rerun(rerun::Arguments),
+    /// Show what another keep rule would have claimed on the same log
+    Replay(replay::Arguments),
+    /// Print a study's experiments as a table
+    Export(export::Arguments),
+    /// Show what the sandbox can do here, and what to do where it cannot
+    Doctor,
+    /// Print the schema of a file format
+    Schema(schema::Arguments),
+    /// Run one of the built-in studies' programs by hand
+    Program(Program),
+}
+
+#[derive(Debug, clap::Args)]
+struct Program {
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+}
+
+impl Cli {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let (place, json) = (&self.place, self.json);
+        match self.command {
+            Command::Run(arguments) => run::run(place, json, &arguments),
+            Command::New(arguments) => new::run(json, &arguments),
+            Command::Status => status::run(place, json),
+            Command::Log(arguments) => log::run(place, json, &arguments),
+            Command::Show(arguments) => show::run(place, json, &arguments),
+            Command::Report(arguments) => report::run(place, json, &arguments),
+            Command::Verify(arguments) => verify::run(place, json, &arguments),
+            Command::Rerun(arguments) => rerun::run(place, json, &arguments),
+            Command::Replay(arguments) => replay::run(place, json, &arguments),
+            Command::Export(arguments) => export::run(place, json, &arguments),
+            Command::Doctor => doctor::run(json),
+            Command::Schema(arguments) => schema::run(&arguments),
+            Command::Program(program) => program.run(),
+        }
+    }
+}
+
+impl Program {
+    fn run(&self) -> Result<Exit, Failure> {
+        let (name, rest) = self.words.split_first().ok_or_else(|| Failure::bad_input("no program"))?;
+        match lyceum_programs::dispatch(name, rest) {
+            Some(0) => Ok(Exit::Done),
+            Some(2) => Ok(Exit::BadInput),
+            Some(_) => Ok(Exit::Unsatisfied),
+            None => Err(Failure::bad_input(format!("no built-in program `{name}`"))
+                .hint(format!("there are: {}", lyceum_programs::names().join(", ")))),
+        }
+    }
+}

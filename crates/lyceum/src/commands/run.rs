@@ -1,0 +1,116 @@
+//! `lyceum run`: works on a study until it is finished.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal as _,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use lyceum_study::{
+    engine::{End, Observer},
+    lab::{Conducted, Request, conduct},
+};
+
+use super::report::write_report;
+use crate::{
+    context::LabPlace,
+    exit::Exit,
+    failure::Failure,
+    view::{Json, Live, Plain, summary},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of the study
+    study: PathBuf,
+    /// Who proposes: gp or random [default: the study's own choice, else gp]
+    #[arg(long, value_name = "NAME")]
+    researcher: Option<String>,
+    /// Root seed of a new study, from which all seeds follow [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// Begin the study anew, beside what the lab knows of it
+    #[arg(long)]
+    again: bool,
+    /// Most experiments, in place of the study's own number
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    experiments: Option<u32>,
+    /// Most experiments side by side [default: as many as the machine has processors for]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    slots: Option<u16>,
+    /// File that the study's data program reads
+    #[arg(long, value_name = "NAME=FILE", value_parser = input)]
+    input: Vec<(String, PathBuf)>,
+    /// Your own text: the same as --input text=FILE
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+}
+
+fn input(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, file) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((name.to_owned(), PathBuf::from(file)))
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut inputs: BTreeMap<String, PathBuf> = arguments.input.iter().cloned().collect();
+    inputs.extend(arguments.text.iter().map(|file| ("text".to_owned(), file.clone())));
+    let request = Request {
+        directory: arguments.study.clone(),
+        researcher: arguments.researcher.clone(),
+        seed: arguments.seed,
+        inputs,
+        again: arguments.again,
+        experiments: arguments.experiments,
+    };
+    // A study that is not right is told before anything is made or locked.
+    lyceum_study::format::open(&request.directory)?;
+    let stop = stop_on_signals()?;
+    let kit = place.kit()?;
+    let mut observer: Box<dyn Observer> = if json {
+        Box::new(Json)
+    } else if std::io::stderr().is_terminal() {
+        Box::new(Live::new())
+    } else {
+        Box::new(Plain::new())
+    };
+    let slots = arguments.slots.map(usize::from);
+    let conducted = conduct(kit, &request, slots, stop, observer.as_mut(), |opening| {
+        if !json {
+            summary::opening(opening);
+        }
+    });
+    drop(observer);
+    let conducted = conducted?;
+    end(place, json, &conducted)
+}
+
+/// Sets a flag at the first SIGINT or SIGTERM; the second ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        let code = Exit::Interrupted as i32;
+        signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+fn end(place: &LabPlace, json: bool, conducted: &Conducted) -> Result<Exit, Failure> {
+    let reader = place.reader()?;
+    let path = write_report(place, &reader, &conducted.study)?;
+    if !json {
+        summary::end(&conducted.study, &conducted.state, &path)?;
+    }
+    Ok(match (conducted.end, &conducted.state.finished) {
+        (End::Interrupted, _) => {
+            if !json {
+                summary::how_to_go_on();
+            }
+            Exit::Interrupted
+        }
+        (End::Finished, Some(finished)) if finished.satisfied => Exit::Done,
+        (End::Finished, Some(finished)) if finished.cut_short => Exit::BudgetSpent,
+        (End::Finished, _) => Exit::Unsatisfied,
+    })
+}

@@ -1,0 +1,116 @@
+//! `lyceum verify`: the chain, every blob, every verdict, and some measurements again.
+
+use lyceum_study::lab::{self, Repeater, same_measurement};
+use lyceum_types::RunId;
+
+use crate::{
+    context::{Known, LabPlace, known},
+    exit::Exit,
+    failure::Failure,
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Only the verdicts of this study [default: of all]
+    study: Option<String>,
+    /// Measure this many runs again, spread evenly over the study
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    measure: usize,
+}
+
+struct Outcome {
+    text: Vec<String>,
+    good: bool,
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let reader = place.reader()?;
+    let mut outcome = Outcome { text: vec![], good: true };
+    let ledger = reader.verify()?;
+    match &ledger.fault {
+        None => outcome.text.push(format!(
+            "chain: {} events in {} streams, {} blobs, all as they were written",
+            ledger.events, ledger.streams, ledger.blobs
+        )),
+        Some(fault) => {
+            outcome.good = false;
+            outcome.text.push(format!("chain: {fault}"));
+        }
+    }
+    let names = match &arguments.study {
+        Some(name) => vec![known(&reader, Some(name))?.name],
+        None => lab::studies(&reader)?,
+    };
+    for name in names {
+        let known = known(&reader, Some(&name))?;
+        let checked = lab::check(&reader, &name, &known.protocol)?;
+        outcome.good &= checked.differences.is_empty();
+        outcome.text.push(format!(
+            "{name}: {} verdicts computed again from {} events, {} differ",
+            checked.verdicts,
+            checked.events,
+            checked.differences.len()
+        ));
+        for difference in &checked.differences {
+            outcome.text.push(format!("  event {}: {}", difference.seq, difference.what));
+        }
+        if arguments.measure > 0 {
+            measure(place, &known, arguments.measure, &mut outcome)?;
+        }
+    }
+    outcome.text.push(format!(
+        "head: event {} {} (keep it elsewhere: a cut-off end shows only against it)",
+        ledger.head.position, ledger.head.hash
+    ));
+    if json {
+        let shown = serde_json::json!({
+            "intact": outcome.good,
+            "events": ledger.events,
+            "blobs": ledger.blobs,
+            "head": { "position": ledger.head.position, "hash": ledger.head.hash.to_string() },
+            "findings": outcome.text,
+        });
+        println!("{shown}");
+    } else {
+        for line in &outcome.text {
+            println!("{line}");
+        }
+    }
+    Ok(if outcome.good { Exit::Done } else { Exit::Unsatisfied })
+}
+
+/// Measures some runs again and compares bit for bit; a ratio of times is compared by nothing, since it cannot repeat.
+#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
+fn measure(
+    place: &LabPlace,
+    known: &Known,
+    number: usize,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let Some(opened) = &known.state.opened else { return Ok(()) };
+    let repeater = Repeater::open(place.kit()?, opened.directory.clone().into(), &known.name)?;
+    let measured: Vec<RunId> =
+        known.state.runs.iter().filter(|run| run.value_is_there()).map(|run| run.id).collect();
+    let step = (measured.len() / number).max(1);
+    let (mut same, mut all) = (0, 0);
+    for id in measured.into_iter().step_by(step).take(number) {
+        eprintln!("measuring {id} again");
+        let again = repeater.measure_again(id).map_err(|error| Failure::internal(&error))?;
+        let Some((then, now)) = again else { continue };
+        all += 1;
+        if then.fresh.is_some() || same_measurement(&then, &now) {
+            same += 1;
+        } else {
+            outcome.good = false;
+            let metric = &known.study.metric.name;
+            outcome.text.push(format!(
+                "  {id}: recorded {:?}, measured again {:?}",
+                then.measured.value(metric),
+                now.measured.value(metric)
+            ));
+        }
+    }
+    outcome.text.push(format!("{}: {same} of {all} measurements repeated as recorded", known.name));
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! What most commands share: the lab, the study that is meant, and what is known of it.
+
+use std::path::PathBuf;
+
+use lyceum_ledger::{Ledger, Options, Reader};
+use lyceum_sandbox::Sandbox;
+use lyceum_study::{
+    engine::{Protocol, State},
+    format::{self, Study},
+    lab::{self, Kit, Lab, Programs},
+};
+
+use crate::failure::Failure;
+
+/// Where the lab is.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct LabPlace {
+    /// Directory of the lab [default: the nearest `.lyceum` here or above]
+    #[arg(long, global = true, value_name = "DIR", env = "LYCEUM_LAB")]
+    lab: Option<PathBuf>,
+}
+
+impl LabPlace {
+    pub(crate) fn lab(&self) -> Result<Lab, Failure> {
+        match &self.lab {
+            Some(path) => Ok(Lab::at(path)),
+            None => Ok(Lab::find(&std::env::current_dir()?)),
+        }
+    }
+
+    /// Opens the ledger for reading, whether or not another process writes to it.
+    pub(crate) fn reader(&self) -> Result<Reader, Failure> {
+        let lab = self.lab()?;
+        Ledger::open_read_only(&lab.ledger()).map_err(|error| {
+            let absent = matches!(error, lyceum_ledger::Error::Absent { .. });
+            let failure = Failure::from(error);
+            if absent {
+                failure.hint("begin with `lyceum run STUDY`, or name the lab with `--lab DIR`")
+            } else {
+                failure
+            }
+        })
+    }
+
+    /// Takes the lab for writing and makes ready to run commands.
+    pub(crate) fn kit(&self) -> Result<Kit, Failure> {
+        let lab = self.lab()?;
+        // First what may refuse, then what makes something.
+        let sandbox = Sandbox::new()?;
+        let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+        let binary = std::env::current_exe()?;
+        let names = lyceum_programs::names().iter().map(|name| (*name).to_owned()).collect();
+        let programs = Programs { binary, names };
+        Kit::new(sandbox, ledger, lab, &programs).map_err(|error| Failure::internal(&error))
+    }
+}
+
+/// A study of the ledger, read whole.
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// The definition that the study was begun with.
+    pub(crate) study: Study,
+    pub(crate) protocol: Protocol,
+}
+
+/// Reads the study of this name; without a name the only one, or the one that was worked on last.
+pub(crate) fn known(reader: &Reader, name: Option<&str>) -> Result<Known, Failure> {
+    let name = match name {
+        Some(name) => named(reader, name)?,
+        None => latest(reader)?,
+    };
+    let state = lab::load(reader, &name)?;
+    let opened = state.opened.as_ref().ok_or_else(|| no_study(&name, &[]))?;
+    let text = definition(reader, &opened.definition)?;
+    let study = format::parse(&text, "study.toml", &name.replace('~', "-"))
+        .map_err(|problems| Failure::bad_input(problems.to_string()))?;
+    let protocol = lab::protocol(&study, opened.start.clone(), opened.seed);
+    Ok(Known { name, state, study, protocol })
+}
+
+fn definition(reader: &Reader, blob: &str) -> Result<String, Failure> {
+    let id = blob.parse().map_err(|_| {
+        Failure::bad_input(format!("the study names its definition `{blob}`, which is no blob"))
+    })?;
+    Ok(String::from_utf8_lossy(&reader.blob(id)?).into_owned())
+}
+
+/// Accepts a study's name and, for convenience, the path of its directory.
+fn named(reader: &Reader, name: &str) -> Result<String, Failure> {
+    let all = lab::studies(reader)?;
+    if all.iter().any(|known| known == name) {
+        return Ok(name.to_owned());
+    }
+    let last = std::path::Path::new(name).file_name().and_then(|part| part.to_str());
+    let newest = |base: &str| {
+        let of_base = |known: &&String| known.split('~').next() == Some(base);
+        all.iter().filter(of_base).max_by_key(|known| number(known)).cloned()
+    };
+    last.and_then(newest).ok_or_else(|| no_study(name, &all))
+}
+
+fn number(name: &str) -> u32 {
+    name.split_once('~').and_then(|(_, number)| number.parse().ok()).unwrap_or(1)
+}
+
+fn latest(reader: &Reader) -> Result<String, Failure> {
+    let all = lab::studies(reader)?;
+    if let [only] = all.as_slice() {
+        return Ok(only.clone());
+    }
+    let mut newest: Option<(i64, String)> = None;
+    for name in all {
+        let state = lab::load(reader, &name)?;
+        let at = state.sessions.last().map_or(0, |session| session.last_at);
+        if newest.as_ref().is_none_or(|(best, _)| at >= *best) {
+            newest = Some((at, name));
+        }
+    }
+    newest.map(|(_, name)| name).ok_or_else(|| {
+        Failure::bad_input("the lab holds no study").hint("begin with `lyceum run STUDY`")
+    })
+}
+
+fn no_study(name: &str, all: &[String]) -> Failure {
+    let name = lyceum_sandbox::show_untrusted(name.as_bytes());
+    let failure = Failure::bad_input(format!("the lab holds no study `{name}`"));
+    if all.is_empty() {
+        failure.hint("begin with `lyceum run STUDY`")
+    } else {
+        failure.hint(format!("it holds: {}", all.join(", ")))
+    }
+}

@@ -1,0 +1,142 @@
+//! Errors as people read them: what failed, why, what to do.
+
+use std::{error::Error, fmt::Write as _};
+
+use lyceum_ledger::Error as LedgerError;
+use lyceum_sandbox::Refusal;
+use lyceum_study::{
+    engine::{Error as DriveError, JournalError},
+    format,
+    lab::{ConductError, OpenError},
+};
+
+use crate::exit::Exit;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub(crate) exit: Exit,
+    /// The whole message, without `error: `.
+    message: String,
+    /// What to do.
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// Returns a failure that the user can mend.
+    pub(crate) fn bad_input(message: impl Into<String>) -> Failure {
+        Failure { exit: Exit::BadInput, message: message.into(), hint: None }
+    }
+
+    /// Returns a failure of the lab or its machine.
+    pub(crate) fn internal(error: &dyn Error) -> Failure {
+        Failure { exit: Exit::Internal, message: chain(error), hint: None }
+    }
+
+    /// Returns the same failure with an advice.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints it to standard error.
+    #[expect(clippy::print_stderr, reason = "this is where errors are printed")]
+    pub(crate) fn print(&self) {
+        let known = self.message.starts_with("error: ");
+        eprintln!("{}{}", if known { "" } else { "error: " }, self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+    }
+}
+
+/// The message of an error and of all that caused it.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            let _ = write!(text, "\n  because: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Failure {
+        let exit = match &error {
+            LedgerError::Locked { .. } => Exit::Busy,
+            LedgerError::Absent { .. }
+            | LedgerError::Newer { .. }
+            | LedgerError::NotALedger { .. }
+            | LedgerError::ReadOnly { .. }
+            | LedgerError::NoWriteAheadLog { .. } => Exit::BadInput,
+            _ => Exit::Internal,
+        };
+        let hint = error.hint().map(str::to_owned);
+        Failure { exit, message: chain(&error), hint }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Failure {
+        match error {
+            JournalError::Ledger(error) => error.into(),
+            JournalError::Decode(error) => Failure::bad_input(chain(&error))
+                .hint("use the version of lyceum that wrote this lab, or a newer one"),
+            JournalError::Encode(_) | JournalError::Fold(_) => Failure::internal(&error)
+                .hint("`lyceum verify` tells whether the ledger was changed by someone else"),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Failure {
+        let hint = error.hint();
+        match error {
+            OpenError::Journal(error) => error.into(),
+            OpenError::Broken(error) => Failure::internal(&error),
+            error => Failure { exit: Exit::BadInput, message: chain(&error), hint },
+        }
+    }
+}
+
+impl From<ConductError> for Failure {
+    fn from(error: ConductError) -> Failure {
+        match error {
+            ConductError::Open(error) => error.into(),
+            ConductError::Drive(DriveError::Journal(error)) => error.into(),
+            ConductError::Drive(error) => Failure::internal(&error)
+                .hint("nothing that was recorded is lost: the same command goes on"),
+        }
+    }
+}
+
+impl From<format::Error> for Failure {
+    fn from(error: format::Error) -> Failure {
+        Failure::bad_input(error.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Failure {
+        let hint = Some(format!("{}; `lyceum doctor` shows each part", refusal.remedy));
+        Failure { exit: Exit::Refused, message: refusal.to_string(), hint }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Failure {
+        Failure::internal(&error)
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Failure {
+        Failure::internal(&error)
+    }
+}

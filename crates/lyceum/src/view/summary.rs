@@ -1,0 +1,107 @@
+//! What stands on the screen when a session begins and ends.
+
+use std::path::Path;
+
+use lyceum_study::{
+    engine::State,
+    lab::{Opening, trust_text},
+};
+use lyceum_types::ExperimentId;
+
+use super::words::{self, number};
+use crate::failure::Failure;
+
+/// Says what is about to happen.
+#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
+pub(crate) fn opening(opening: &Opening) {
+    let study = &opening.open.study;
+    eprintln!("{}", words::clean(&study.question));
+    eprintln!(
+        "study {} · {} · {} · researcher {}",
+        opening.open.name,
+        study.metric.name,
+        trust_text(study.trust()),
+        opening.researcher
+    );
+    if let Some(finished) = &opening.state.finished {
+        eprintln!("already finished: {}; `--again` begins anew", finished.why);
+    } else if opening.state.last_seq > 0 {
+        eprintln!("goes on after event {}", opening.state.last_seq);
+    }
+}
+
+/// Prints the result: one fact a line, from the record alone.
+#[expect(clippy::print_stdout, reason = "this is the result")]
+pub(crate) fn end(study: &str, state: &State, report: &Path) -> Result<(), Failure> {
+    println!("{study}: {}", verdict(state));
+    if let Some(line) = sealed(state) {
+        println!("{line}");
+    }
+    for graded in &state.graded {
+        let sign = if graded.satisfied { "✓" } else { "✗" };
+        println!("{sign} {}: {}", graded.text, graded.why);
+    }
+    println!("report: {}", report.display());
+    Ok(())
+}
+
+/// The study's finding in one sentence. What is not confirmed is called so.
+pub(crate) fn verdict(state: &State) -> String {
+    let Some(opened) = &state.opened else { return "not begun".into() };
+    let unit = if opened.unit.is_empty() { String::new() } else { format!(" {}", opened.unit) };
+    let start = words::value(state, ExperimentId(0));
+    match (&state.claimed, &state.finished) {
+        (Some(claimed), _) => {
+            let finding = &claimed.finding;
+            let side = |pick: fn(&lyceum_types::Pair) -> Option<f64>| {
+                let values: Vec<f64> = claimed.pairs.iter().filter_map(pick).collect();
+                lyceum_stats::mean(&values).map_or("—".into(), number)
+            };
+            let gain = finding.gain.map_or("—".into(), number);
+            let interval = finding
+                .interval
+                .map_or(String::new(), |(low, high)| format!(" [{}, {}]", number(low), number(high)));
+            format!(
+                "{} {} → {}{unit}, gain {gain}{interval}; {}",
+                opened.metric,
+                side(|pair| pair.base),
+                side(|pair| pair.other),
+                finding.why
+            )
+        }
+        (None, Some(finished)) if state.best == ExperimentId(0) => match start {
+            Some(start) => format!(
+                "nothing was found that is better than the start, {} {}{unit}",
+                opened.metric,
+                number(start)
+            ),
+            None => finished.why.clone(),
+        },
+        (None, _) => {
+            let best = words::value(state, state.best).map_or("—".into(), number);
+            let start = start.map_or("—".into(), number);
+            format!("{} {start} → {best}{unit}, not confirmed yet", opened.metric)
+        }
+    }
+}
+
+fn sealed(state: &State) -> Option<String> {
+    let opened = state.opened.as_ref()?;
+    let runs = state.sealed.as_ref()?;
+    let mean = |ids: &[lyceum_types::RunId]| {
+        let values = ids.iter().filter_map(|id| state.run(*id)?.sealed_value(&opened.metric));
+        lyceum_stats::mean(&values.collect::<Vec<f64>>())
+    };
+    let start = mean(&runs.start).map_or("—".into(), number);
+    Some(match mean(&runs.winner) {
+        Some(winner) => format!("sealed {}: {start} → {}", opened.metric, number(winner)),
+        None => format!("sealed {}: {start}", opened.metric),
+    })
+}
+
+/// Says how to go on after a stop.
+#[expect(clippy::print_stderr, reason = "advice goes to standard error")]
+pub(crate) fn how_to_go_on() {
+    let words: Vec<String> = std::env::args().collect();
+    eprintln!("stopped; nothing is lost. Go on with: {}", words.join(" "));
+}

@@ -1,0 +1,122 @@
+//! Events in words, one line each.
+
+use lyceum_sandbox::show_untrusted;
+use lyceum_study::engine::{Run, State};
+use lyceum_types::{Body, ExperimentId, Measured, Outcome, Purpose, Role, Side, Split, Verdict};
+
+/// A sign for each verdict, so that meaning never hangs on colour.
+pub(crate) fn sign(verdict: Verdict) -> char {
+    match verdict {
+        Verdict::Kept => '●',
+        Verdict::Discarded => '○',
+        Verdict::Inconclusive => '◐',
+        Verdict::Failed => '×',
+        Verdict::Void => '·',
+    }
+}
+
+/// Returns a number with as many digits as people read.
+pub(crate) fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        large if large >= 1000.0 => 1,
+        large if large >= 10.0 => 3,
+        _ => 4,
+    };
+    format!("{value:.digits$}")
+}
+
+/// Returns a length of time.
+pub(crate) fn duration(millis: u64) -> String {
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        1000..60_000 => format!("{:.1} s", millis as f64 / 1e3),
+        60_000..3_600_000 => format!("{}m{:02}s", millis / 60_000, millis / 1000 % 60),
+        _ => format!("{}h{:02}m", millis / 3_600_000, millis / 60_000 % 60),
+    }
+}
+
+/// Returns what a run is for.
+pub(crate) fn purpose(state: &State, run: &Run) -> String {
+    match &run.purpose {
+        Purpose::Floor => "noise floor".into(),
+        Purpose::Search => "search".into(),
+        Purpose::Repeat => "repeat".into(),
+        Purpose::Confirm { pair, side: Side::Start } => format!("confirm pair {}: start", pair + 1),
+        Purpose::Confirm { pair, side: Side::Winner } => format!("confirm pair {}: winner", pair + 1),
+        Purpose::Ablate { .. } => match state.experiment(run.experiment).map(|one| &one.proposed.role) {
+            Some(Role::Ablation { knob }) => format!("ablation of {knob}"),
+            _ => "ablation".into(),
+        },
+    }
+}
+
+/// Returns an event in words; `None` for those that people need not see.
+pub(crate) fn event(state: &State, body: &Body) -> Option<String> {
+    let metric = state.opened.as_ref().map_or("", |opened| opened.metric.as_str());
+    Some(match body {
+        Body::RunMeasured(measured) => {
+            let run = state.run(measured.run)?;
+            let what = purpose(state, run);
+            let split = if measured.split == Split::Sealed { "sealed, " } else { "" };
+            match &measured.measured {
+                Measured::Values { .. } => {
+                    let value = measured.measured.value(metric)?;
+                    format!("  {} {} {metric} {} ({split}{what})", run.id, run.experiment, number(value))
+                }
+                Measured::Failed(reason) => {
+                    format!("  {} {} failed: {} ({split}{what})", run.id, run.experiment, clean(&reason.to_string()))
+                }
+            }
+        }
+        Body::RunFinished(finished) => match &finished.outcome {
+            Outcome::Completed => return None,
+            Outcome::Failed(reason) => {
+                let last = finished.log.lines().last().unwrap_or_default();
+                format!("  {} failed: {}: {}", finished.run, clean(&reason.to_string()), clean(last))
+            }
+            Outcome::Cut { cause } => format!("  {} cut short: {}", finished.run, clean(cause)),
+        },
+        Body::RunVoided(voided) => format!("  {} void: {}", voided.run, voided.why),
+        Body::ExperimentProposed(proposed) if proposed.role == Role::Search => {
+            format!("  {} {}", proposed.experiment, clean(&proposed.hypothesis))
+        }
+        Body::Decided(decided) => format!(
+            "{} {} {}: {}",
+            sign(decided.verdict),
+            decided.experiment,
+            decided.verdict,
+            clean(&decided.why)
+        ),
+        Body::SearchEnded(ended) => format!("search ended: {}", ended.why),
+        Body::Claimed(claimed) => format!("{}: {}", claimed.winner, claimed.finding.why),
+        Body::Ablated(ablated) => format!("  without {}: {}", ablated.knob, ablated.finding.why),
+        Body::SealedOpened(opened) => {
+            format!("the sealed split is opened, once, for {} runs", opened.start.len() + opened.winner.len())
+        }
+        Body::Graded(graded) => format!(
+            "{} {}: {}",
+            if graded.satisfied { "✓" } else { "✗" },
+            graded.text,
+            graded.why
+        ),
+        Body::StudyFinished(finished) => finished.why.clone(),
+        Body::StudyOpened(_)
+        | Body::DataDrawn(_)
+        | Body::SessionStarted(_)
+        | Body::SessionEnded(_)
+        | Body::ExperimentProposed(_)
+        | Body::RunStarted(_) => return None,
+    })
+}
+
+/// Returns text from a researcher or a candidate, safe to print.
+pub(crate) fn clean(text: &str) -> String {
+    show_untrusted(text.as_bytes())
+}
+
+/// Returns the mean of an experiment's looks.
+pub(crate) fn value(state: &State, id: ExperimentId) -> Option<f64> {
+    let metric = &state.opened.as_ref()?.metric;
+    let values: Vec<f64> = state.looks(id, metric).iter().map(|(_, value)| *value).collect();
+    lyceum_stats::mean(&values)
+}

@@ -45,8 +45,8 @@ pub(crate) fn decimals(value: f64, digits: u8) -> String {
 /// Writes with so many significant digits; in powers of ten below 1e-4 and from 1e7 on.
 pub(crate) fn significant(value: f64, digits: u8) -> String {
     let digits = digits.max(1);
-    if value == 0.0 {
-        return "0".into();
+    if value.fract() == 0.0 && value.abs() < 1e6 {
+        return decimals(value, 0);
     }
     let written = format!("{:.*e}", usize::from(digits.saturating_sub(1)), value.abs());
     let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
@@ -115,17 +115,24 @@ fn bytes(value: f64) -> String {
     format!("{size:.digits$}\u{a0}{}", units[unit])
 }
 
-/// Returns how many decimals a metric needs: two digits of its spread, or of its distance to a limit, whichever is finer.
-pub(crate) fn metric_decimals(scale: f64, finest: impl IntoIterator<Item = f64>) -> u8 {
-    let places = |size: f64, digits: f64| (digits - 1.0 - size.log10().floor()).clamp(0.0, 6.0);
+/// Returns how many decimals a metric of this size needs so that its finest part (spread, distance to a limit) shows.
+///
+/// The finest part keeps two digits when they are between 10 and 35, one otherwise: the rule of the Particle Data
+/// Group for uncertainties (Review of Particle Physics, introduction, §5.3).
+pub(crate) fn metric_decimals(size: f64, finest: impl IntoIterator<Item = f64>) -> u8 {
     let usable = |size: &f64| size.is_finite() && *size > 0.0;
-    let floor = if usable(&scale) {
-        places(scale, 3.0)
+    let places = |part: f64| {
+        let exponent = part.log10().floor();
+        let two = part / 10_f64.powf(exponent) < 3.55;
+        f64::from(u8::from(two)) - exponent
+    };
+    let least = if usable(&size) {
+        2.0 - size.log10().floor()
     } else {
         3.0
     };
     let finest = finest.into_iter().map(f64::abs).filter(usable);
-    finest.map(|size| places(size, 2.0)).fold(floor, f64::max) as u8
+    finest.map(places).fold(least, f64::max).clamp(0.0, 6.0) as u8
 }
 
 #[cfg(test)]
@@ -154,6 +161,7 @@ mod tests {
     #[test]
     fn decimals_follow_the_spread() {
         assert_eq!(metric_decimals(2.4, [0.0123]), 3);
+        assert_eq!(metric_decimals(2.4, [0.0098]), 3);
         assert_eq!(metric_decimals(2.6, [0.0003]), 5);
         assert_eq!(metric_decimals(2.4, []), 2);
         assert_eq!(metric_decimals(0.0, [0.0]), 3);

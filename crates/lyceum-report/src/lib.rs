@@ -11,8 +11,10 @@ mod format;
 pub mod model;
 mod number;
 mod page;
+mod terminal;
 mod text;
 
 pub use model::Report;
 pub use number::{Evidence, Form, Number, NumberError, Source};
 pub use page::render;
+pub use terminal::{sparkline, terminal_curve};

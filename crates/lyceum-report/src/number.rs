@@ -190,7 +190,7 @@ impl Number {
         if self.unit.is_empty() {
             self.text()
         } else {
-            format!("{}\u{a0}{}", self.text(), self.unit)
+            format!("{}\u{a0}{}", self.text(), crate::text::line(&self.unit))
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Text that someone else wrote, made safe to look at.
 
+use std::fmt::Write as _;
+
 /// Longest log that is printed, in characters; the end is kept.
 const LOG_CHARACTERS_MAX: usize = 6_000;
 /// Most lines of a log that are printed; the end is kept.
@@ -55,7 +57,7 @@ fn visible(text: &str, lines: bool) -> String {
             | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
             | '\u{e0000}'..='\u{e007f}' => {
-                out.push_str(&format!("\\u{{{:x}}}", u32::from(character)));
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
             }
             _ => out.push(character),
         }
@@ -121,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_long_log_keeps_its_end() {
-        let long: String = (0..10_000).map(|i| format!("line {i}\n")).collect();
+        let lines: Vec<String> = (0..10_000).map(|i| format!("line {i}")).collect();
+        let long = lines.join("\n");
         let shown = log(&long);
         assert!(shown.ends_with("line 9999"), "{shown}");
         assert_eq!(shown.lines().count(), LOG_LINES_MAX + 1);

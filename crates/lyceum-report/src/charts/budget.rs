@@ -108,8 +108,9 @@ fn plot(shown: &[&Budget], most: f64, width: f64, size: &str) -> Plot {
         description: shown
             .iter()
             .rev()
-            .map(|budget| format!("{}: {}. ", budget.name, amount(budget)))
-            .collect(),
+            .map(|budget| format!("{}: {}.", budget.name, amount(budget)))
+            .collect::<Vec<_>>()
+            .join(" "),
         width,
         height: 56.0 + 36.0 * names.len() as f64,
         x: Axis {

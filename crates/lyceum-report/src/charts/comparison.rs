@@ -3,7 +3,7 @@
 use super::parts::{Cell, Figure, HALF, Key, Layout, Table, with_unit};
 use crate::{
     Number, Report,
-    figure::{Axis, EndLabel, Label, Layer, Mark, Plot, Scale, Shape},
+    figure::{Axis, Label, Layer, Mark, Plot, Scale, Shape},
     model::{Ablation, Comparison, PairResult},
     text,
 };
@@ -61,6 +61,13 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
         ]
     });
     layers.push(Layer::Marks(dots.collect()));
+    let mean = |side: fn(&(&PairResult, f64, f64)) -> f64| {
+        pairs.iter().map(side).sum::<f64>() / pairs.len() as f64
+    };
+    layers.push(Layer::Labels(vec![
+        mean_label(report, 0.0, mean(|pair| pair.1)),
+        mean_label(report, 1.0, mean(|pair| pair.2)),
+    ]));
     let wins = pairs
         .iter()
         .filter(|(_, base, other)| goal.better(*other, *base))
@@ -77,10 +84,6 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
         ));
     }
     let names = ["start".to_owned(), format!("winner {}", claim.winner)];
-    let mean = |side: fn(&(&PairResult, f64, f64)) -> f64| {
-        pairs.iter().map(side).sum::<f64>() / pairs.len() as f64
-    };
-    let (base, other) = (mean(|pair| pair.1), mean(|pair| pair.2));
     let plot = Plot {
         id: "confirmation-plot".into(),
         title: "Confirmation".into(),
@@ -90,28 +93,17 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
         ),
         width: HALF,
         height: 330.0,
-        x: Axis::named(&names, 0.28),
+        x: Axis::named(&names, 0.42),
         y: Axis::round(scale.padded(0.08), report.metric.axis_with_goal()),
         layers,
-        ends: vec![
-            EndLabel {
-                y: base,
-                text: report.metric.text(base),
-                class: "quiet",
-            },
-            EndLabel {
-                y: other,
-                text: report.metric.text(other),
-                class: "strong",
-            },
-        ],
+        ends: vec![],
         rail: None,
     };
     Some(Figure {
         slug: "confirmation",
         title: "Confirmation on fresh seeds",
         caption: format!(
-            "Start and winner, each run once more with {} new seeds that neither had seen. At the right: the means. {}",
+            "Start and winner, each run once more with {} new seeds that neither had seen. Beside the dots: the means. {}",
             claim.comparison.pairs.len(),
             failed_note(&claim.comparison)
         ),
@@ -119,6 +111,19 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
         layout: Layout::Half(plot.svg()),
         table: pair_table(&claim.comparison, "start", "winner"),
     })
+}
+
+/// The mean of one side, written outside its dots.
+fn mean_label(report: &Report, x: f64, mean: f64) -> Label {
+    let start = x == 0.0;
+    Label {
+        x,
+        y: mean,
+        shift: (if start { -12.0 } else { 12.0 }, 4.0),
+        anchor: if start { "end" } else { "start" },
+        text: report.metric.text(mean),
+        class: if start { "" } else { "strong" },
+    }
 }
 
 /// Returns what each change is worth: one interval for each knob put back; `None` without ablations.
@@ -173,10 +178,7 @@ pub(crate) fn ablation(report: &Report) -> Option<Figure> {
         description: describe(&shown),
         width: HALF,
         height: 78.0 + 34.0 * names.len() as f64,
-        x: Axis::round(
-            scale,
-            with_unit("gain that is lost without the change", &report.metric.unit),
-        ),
+        x: Axis::round(scale, with_unit("worth of the change", &report.metric.unit)),
         y: Axis::named(&names, 0.7),
         layers: vec![
             Layer::Upright {

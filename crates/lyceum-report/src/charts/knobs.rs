@@ -20,12 +20,7 @@ pub(crate) fn knob_effects(report: &Report) -> Option<Figure> {
         .filter_map(|one| one.value.as_ref())
         .map(Number::value)
         .collect();
-    let must: Vec<f64> = report
-        .start
-        .iter()
-        .map(Number::value)
-        .chain(report.best.iter().map(|best| best.value.value()))
-        .collect();
+    let must: Vec<f64> = report.best.iter().map(|best| best.value.value()).collect();
     let turned = |knob: &&Knob| {
         report
             .experiments
@@ -38,9 +33,12 @@ pub(crate) fn knob_effects(report: &Report) -> Option<Figure> {
     }
     let range = Range::around(&values, &must);
     let mut keys = verdict_keys(report);
-    if report.start.is_some() {
-        keys.push(Key::Shape(Shape::Diamond, "v-start", "start".into()));
-        keys.push(Key::Line("level", "value of the start".into()));
+    if let Some(start) = &report.start {
+        keys.push(Key::Shape(
+            range.shape(start.value(), Shape::Diamond),
+            "v-start",
+            format!("start, {}", start.text()),
+        ));
     }
     Some(Figure {
         slug: "knobs",
@@ -74,7 +72,8 @@ fn plot(report: &Report, knob: &Knob, range: Range) -> Plot {
             .collect()
     };
     let mut layers = Vec::new();
-    if let Some(start) = &report.start {
+    let inside = |start: &&Number| range.shape(start.value(), Shape::Diamond) == Shape::Diamond;
+    if let Some(start) = report.start.as_ref().filter(inside) {
         layers.push(Layer::Level {
             at: start.value(),
             class: "level",
@@ -88,7 +87,7 @@ fn plot(report: &Report, knob: &Knob, range: Range) -> Plot {
         layers.push(Layer::Marks(vec![Mark {
             x,
             y: start.value(),
-            shape: Shape::Diamond,
+            shape: range.shape(start.value(), Shape::Diamond),
             size: 5.0,
             class: "v-start",
             title: format!("start · {}", start.text_with_unit()),

@@ -218,7 +218,13 @@ pub(crate) fn experiment_mark(
     let (shape, class, word) = verdict_look(experiment.verdict);
     let value = experiment.value.as_ref().map_or_else(
         || crate::text::line(&experiment.why),
-        |value| format!("{} {}", report.metric.name, value.text_with_unit()),
+        |value| {
+            format!(
+                "{} {}",
+                crate::text::line(&report.metric.name),
+                value.text_with_unit()
+            )
+        },
     );
     let winner = report
         .best

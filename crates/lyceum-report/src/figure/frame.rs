@@ -52,12 +52,9 @@ impl Frame {
         } else {
             TITLE_HEIGHT
         };
-        let mut below = 6.0;
+        let mut below = 6.0 + TICK_HEIGHT;
         if plot.rail.is_some() {
             below += RAIL_HEIGHT;
-        }
-        if !plot.x.is_bare() {
-            below += TICK_HEIGHT;
         }
         if !plot.x.title.is_empty() {
             below += TITLE_HEIGHT - 6.0;

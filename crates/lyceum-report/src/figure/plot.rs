@@ -46,7 +46,6 @@ pub(crate) struct Axis {
 /// Where an axis has ticks.
 #[derive(Clone, Debug)]
 pub(crate) enum Ticks {
-    Bare,
     Round,
     Whole,
     At(Vec<Tick>),
@@ -57,6 +56,12 @@ pub(crate) enum Ticks {
 pub(crate) enum Layer {
     /// Between two heights.
     Band {
+        low: f64,
+        high: f64,
+        class: &'static str,
+    },
+    /// Between two places from left to right.
+    Column {
         low: f64,
         high: f64,
         class: &'static str,
@@ -163,23 +168,8 @@ impl Axis {
         }
     }
 
-    /// Returns an axis without ticks.
-    pub(crate) fn bare(scale: Scale) -> Axis {
-        Axis {
-            scale,
-            title: String::new(),
-            ticks: Ticks::Bare,
-            grid: false,
-        }
-    }
-
-    pub(super) fn is_bare(&self) -> bool {
-        matches!(self.ticks, Ticks::Bare)
-    }
-
     pub(super) fn ticks_for(&self, about: usize) -> Vec<Tick> {
         match &self.ticks {
-            Ticks::Bare => Vec::new(),
             Ticks::Round => self.scale.ticks(about, false),
             Ticks::Whole => self.scale.ticks(about, true),
             Ticks::At(ticks) => ticks.clone(),
@@ -198,19 +188,14 @@ impl Plot {
             self.width,
             self.height,
         );
-        for layer in self
-            .layers
-            .iter()
-            .filter(|layer| matches!(layer, Layer::Band { .. }))
-        {
+        // Bands lie under the axes' lines, everything else over them.
+        let (under, over): (Vec<&Layer>, Vec<&Layer>) =
+            self.layers.iter().partition(|layer| layer.is_band());
+        for layer in under {
             layer.draw(&frame, &mut out);
         }
         self.draw_axes(&frame, &mut out);
-        for layer in self
-            .layers
-            .iter()
-            .filter(|layer| !matches!(layer, Layer::Band { .. }))
-        {
+        for layer in over {
             layer.draw(&frame, &mut out);
         }
         self.draw_ends(&frame, &mut out);
@@ -273,13 +258,11 @@ impl Plot {
                 escape(&label)
             );
         }
-        if !self.x.is_bare() {
-            let _ = writeln!(
-                out,
-                "<path class=\"axis\" d=\"M{left} {y}H{right}\"/>",
-                y = c(base)
-            );
-        }
+        let _ = writeln!(
+            out,
+            "<path class=\"axis\" d=\"M{left} {y}H{right}\"/>",
+            y = c(base)
+        );
         if !self.x.title.is_empty() {
             let _ = writeln!(
                 out,
@@ -347,6 +330,10 @@ fn draw_rail(rail: &Rail, frame: &Frame, out: &mut String) {
 }
 
 impl Layer {
+    fn is_band(&self) -> bool {
+        matches!(self, Layer::Band { .. } | Layer::Column { .. })
+    }
+
     fn draw(&self, frame: &Frame, out: &mut String) {
         match self {
             Layer::Band { low, high, class } => {
@@ -358,6 +345,17 @@ impl Layer {
                     c(top),
                     c(frame.right - frame.left),
                     c((bottom - top).max(1.0))
+                );
+            }
+            Layer::Column { low, high, class } => {
+                let (left, right) = (frame.at_x(*low), frame.at_x(*high));
+                let _ = writeln!(
+                    out,
+                    "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+                    c(left),
+                    c(frame.top),
+                    c((right - left).max(1.0)),
+                    c(frame.bottom - frame.top)
                 );
             }
             Layer::Line {

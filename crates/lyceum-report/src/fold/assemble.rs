@@ -74,7 +74,7 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         claim: compare::claim(&fold),
         ablations: compare::ablations(&fold),
         sealed: fold.sealed(),
-        rubric: fold.rubric(context.rubric),
+        rubric: fold.rubric(&context.rubric),
         budgets: spending::budgets(&record, context.limits),
         drawing: context.drawing,
         knobs: context.knobs,
@@ -255,7 +255,7 @@ impl<'a> Fold<'a> {
         })
     }
 
-    fn rubric(&self, texts: Vec<String>) -> Vec<Criterion> {
+    fn rubric(&self, texts: &[String]) -> Vec<Criterion> {
         let graded = |index: usize| {
             self.record
                 .graded

@@ -18,7 +18,10 @@ pub(crate) fn runs(report: &Report, anchors: &Anchors) -> Markup {
     html! {
         @if report.runs.is_empty() { p.empty { "No run has been started yet." } }
         @else {
-            p.lead { "Open a row for the command that repeats it, its settings, what the evaluator said and the end of its log." }
+            p.lead {
+                code { "lyceum rerun " (shell_word(&report.study)) " RUN" }
+                " repeats a run. Each row opens on its own command, its settings, what the evaluator said and the end of its log."
+            }
             div.runs {
                 div.row.head aria-hidden="true" {
                     span { "run" } span { "of" } span { "for" } span.num { "seed" } span { "outcome" }
@@ -37,7 +40,7 @@ pub(crate) fn runs(report: &Report, anchors: &Anchors) -> Markup {
 fn row(report: &Report, run: &Run) -> Markup {
     let (class, state) = state(run);
     html! {
-        details.run id=(run.id) {
+        details class={ "run " (class) } id=(run.id) {
             summary.row {
                 span.id { (run.id) }
                 span { (run.experiment) }
@@ -100,16 +103,22 @@ fn exact(value: f64) -> String {
     }
 }
 
-fn state(run: &Run) -> (&'static str, &'static str) {
-    let no_number =
-        || !run.measurements.is_empty() && run.measurements.iter().all(|one| one.value.is_err());
+/// Returns how a run is marked and what its row says: for a failure the reason itself.
+fn state(run: &Run) -> (&'static str, String) {
+    let problem = || {
+        run.measurements
+            .iter()
+            .find_map(|one| one.value.as_ref().err())
+    };
     match &run.state {
-        RunState::Open => ("open", "… open"),
-        RunState::Completed if no_number() => ("bad", "× no number"),
-        RunState::Completed => ("good", "completed"),
-        RunState::Failed { .. } => ("bad", "× failed"),
-        RunState::Cut { .. } => ("cut", "cut short"),
-        RunState::Void { .. } => ("cut", "void"),
+        RunState::Open => ("open", "… open".into()),
+        RunState::Completed => match problem() {
+            Some(problem) => ("bad", format!("× {}", text::line(problem))),
+            None => ("good", "completed".into()),
+        },
+        RunState::Failed { reason } => ("bad", format!("× {}", text::line(reason))),
+        RunState::Cut { .. } => ("cut", "– cut short".into()),
+        RunState::Void { .. } => ("cut", "– void".into()),
     }
 }
 

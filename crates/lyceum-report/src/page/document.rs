@@ -88,18 +88,18 @@ fn sections(report: &Report, anchors: &Anchors) -> Vec<Section> {
     add("rubric", "Rubric", summary::rubric(report));
     add(
         "progress",
-        "Progress",
-        charts::best_so_far(report).map(|figure| figures::figure(&figure)),
+        "Best so far",
+        figures::alone(charts::best_so_far(report)),
     );
     add(
         "noise",
-        "Noise and foresight",
+        "Noise and prediction",
         figures::pair(charts::noise_floor(report), charts::prediction(report)),
     );
     add(
         "effects",
         "Effect of each knob",
-        charts::knob_effects(report).map(|figure| figures::figure(&figure)),
+        figures::alone(charts::knob_effects(report)),
     );
     add(
         "tests",
@@ -108,8 +108,8 @@ fn sections(report: &Report, anchors: &Anchors) -> Vec<Section> {
     );
     add(
         "spending",
-        "Budgets",
-        charts::budgets(report).map(|figure| figures::figure(&figure)),
+        "What each budget went to",
+        figures::alone(charts::budgets(report)),
     );
     add("winner", "The winner", experiments::winner(report));
     add(

@@ -70,7 +70,7 @@ pub(crate) fn number(number: &Number) -> Markup {
         sources => html! {
             details.ev {
                 summary class=(class) title={ (trust) "from " (sources.len()) " runs or events" } { (value(number)) }
-                span.from { (list(number.evidence())) }
+                span.from { " " (list(number.evidence())) }
             }
         },
     }

@@ -4,33 +4,64 @@ use lyceum_types::{Setting, Settings};
 use maud::{Markup, PreEscaped, html};
 
 use super::{
-    evidence::{number_or_dash, runs},
+    appendix::shell_word,
+    evidence::{number, number_or_dash, runs},
     figures,
+    verdict::means,
 };
 use crate::{
-    Number, Report, charts, charts::verdict_look, figure::draw_shape, model::Experiment, text,
+    Number, Report, charts,
+    charts::verdict_look,
+    figure::draw_shape,
+    model::{Best, Experiment},
+    text,
 };
 
-/// Returns the winner's settings beside the start's, and its picture; `None` when nothing beat the start.
+/// Returns the winner's settings beside the start's, what it reached and its picture; `None` when nothing beat the start.
 pub(crate) fn winner(report: &Report) -> Option<Markup> {
     let best = report.best.as_ref()?;
-    let settings = report.best_settings()?;
+    let one = report.experiment(best.experiment)?;
     let drawing = charts::drawing(report);
-    let hypothesis = report
-        .experiment(best.experiment)
-        .map(|one| text::line(&one.hypothesis));
+    let settings = diff(&report.start_settings, &one.settings);
     Some(html! {
-        div class=(if drawing.is_some() { "pair" } else { "single" }) {
-            div.diff {
-                p {
-                    a.id href={ "#" (best.experiment) } { (best.experiment) }
-                    @if let Some(hypothesis) = hypothesis.filter(|text| !text.is_empty()) { ": " q { (hypothesis) } }
-                }
-                (diff(&report.start_settings, settings))
+        div.pair {
+            @if let Some(drawing) = &drawing {
+                (figures::figure(drawing))
+                div { (reached(report, best, one)) (settings) }
+            } @else {
+                (settings)
+                (reached(report, best, one))
             }
-            @if let Some(drawing) = &drawing { (figures::figure(drawing)) }
         }
     })
+}
+
+/// What the winner is, what it reached and how to see it again.
+fn reached(report: &Report, best: &Best, one: &Experiment) -> Markup {
+    let fresh = report
+        .claim
+        .as_ref()
+        .and_then(|claim| means(&claim.comparison));
+    let sealed = report
+        .sealed
+        .as_ref()
+        .and_then(|sealed| sealed.winner.as_ref());
+    html! {
+        div.reached {
+            p {
+                a.id href={ "#" (best.experiment) } { (best.experiment) } " by " (text::line(&one.researcher))
+                @if !one.hypothesis.is_empty() { ": " q { (text::line(&one.hypothesis)) } }
+            }
+            dl.plain {
+                dt { "in the search" } dd { (number(&best.value)) }
+                @if let Some((_, winner)) = fresh { dt { "on fresh seeds" } dd { (number(&winner)) } }
+                @if let Some(sealed) = sealed { dt { "on sealed data" } dd { (number(sealed)) } }
+                @if let Some(run) = one.runs.first() {
+                    dt { "run it again" } dd { code { "lyceum rerun " (shell_word(&report.study)) " " (run) } }
+                }
+            }
+        }
+    }
 }
 
 /// Returns the settings of two experiments side by side, changed ones marked by a sign and by weight.

@@ -10,6 +10,15 @@ use crate::{
 
 /// Returns a figure with its key, its words and its numbers.
 pub(crate) fn figure(figure: &Figure) -> Markup {
+    with_heading(figure, true)
+}
+
+/// Returns a figure that is alone in its section, whose title is its own.
+pub(crate) fn alone(figure: Option<Figure>) -> Option<Markup> {
+    figure.map(|figure| with_heading(&figure, false))
+}
+
+fn with_heading(figure: &Figure, heading: bool) -> Markup {
     let class = match figure.layout {
         Layout::Full { .. } => "full",
         Layout::Half(_) => "half",
@@ -18,7 +27,7 @@ pub(crate) fn figure(figure: &Figure) -> Markup {
     html! {
         figure class=(class) id=(figure.slug) {
             figcaption {
-                h3 { (figure.title) }
+                @if heading { h3 { (figure.title) } }
                 @if !figure.keys.is_empty() { ul.key { @for one in &figure.keys { li { (key(one)) } } } }
             }
             @match &figure.layout {
@@ -40,10 +49,17 @@ pub(crate) fn figure(figure: &Figure) -> Markup {
     }
 }
 
-/// Returns one or two figures beside one another; `None` for none.
+/// Returns two figures beside one another, or one beside its numbers; `None` for none.
 pub(crate) fn pair(first: Option<Figure>, second: Option<Figure>) -> Option<Markup> {
-    let both: Vec<Markup> = first.iter().chain(&second).map(figure).collect();
-    (!both.is_empty()).then(|| html! { div.pair { @for one in &both { (one) } } })
+    let (first, second) = match (first, second) {
+        (Some(first), Some(second)) => (figure(&first), figure(&second)),
+        (Some(mut one), None) | (None, Some(mut one)) => {
+            let numbers = table(&std::mem::take(&mut one.table));
+            (figure(&one), numbers)
+        }
+        (None, None) => return None,
+    };
+    Some(html! { div.pair { (first) (second) } })
 }
 
 fn key(key: &Key) -> Markup {

@@ -1,7 +1,7 @@
 //! Title, key facts, rubric.
 
 use lyceum_types::{EndReason, Goal, Trust, Verdict};
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::evidence::{dash, experiment, interval, number, number_or_dash};
 use crate::{
@@ -61,35 +61,23 @@ pub(crate) fn legend(report: &Report) -> Markup {
 
 /// Returns the key facts as a list of names and values.
 pub(crate) fn facts(report: &Report) -> Markup {
-    let metric = &report.metric;
-    let goal = match metric.goal {
-        Goal::Minimize => "lower is better",
-        Goal::Maximize => "higher is better",
-    };
-    let sd = report.floor.as_ref().and_then(|floor| floor.sd.as_ref());
     html! {
         dl.facts {
-            (fact("Metric", html! {
-                (text::line(&metric.name)) @if !metric.unit.is_empty() { ", " (text::line(&metric.unit)) }
-            }, html! { (goal) }))
-            (fact("Start", number_or_dash(report.start.as_ref()), html! { "the unchanged workspace" }))
-            (fact("Best in the search", match &report.best {
-                Some(best) => number(&best.value),
-                None => dash(),
-            }, match &report.best {
-                Some(best) => html! { (experiment(report, best.experiment)) @if report.claim.as_ref().is_none_or(|claim| !claim.comparison.confirmed) { ", not confirmed" } },
-                None => html! { "nothing beat the start" },
-            }))
+            (metric_fact(report))
+            (Fact::of("Start", number_or_dash(report.start.as_ref())).noted(html! { "the unchanged workspace" }))
+            (best_fact(report))
             @if let Some(sealed) = &report.sealed {
-                (fact("On sealed data", number_or_dash(sealed.winner.as_ref()), html! { "start " (number_or_dash(sealed.start.as_ref())) }))
+                (Fact::of("On sealed data", number_or_dash(sealed.winner.as_ref()))
+                    .noted(html! { "start " (number_or_dash(sealed.start.as_ref())) }))
             }
             @if let Some(limit) = &report.limit {
-                (fact("Best possible", number(limit), gap(report, limit)))
+                (Fact::of("Best possible", number(limit)).noted(gap(report, limit)))
             }
             @if let Some(floor) = &report.floor {
-                (fact("Noise floor", number_or_dash(sd), html! { "sd of " (floor.values.len()) " runs of the start" }))
+                (Fact::of("Noise floor", number_or_dash(floor.sd.as_ref()))
+                    .noted(html! { "sd of " (floor.values.len()) " runs of the start" }))
             }
-            (fact("Experiments", html! { (report.experiments.len()) }, tally(report)))
+            (Fact::of("Experiments", html! { (report.experiments.len()) }).noted(tally(report)))
             @for budget in report.budgets.iter().filter(|budget| budget.name != "experiments") {
                 (budget_fact(budget))
             }
@@ -97,8 +85,56 @@ pub(crate) fn facts(report: &Report) -> Markup {
     }
 }
 
-fn fact(name: &str, value: Markup, note: Markup) -> Markup {
-    html! { div { dt { (name) } dd.value { (value) } dd.note { (note) } } }
+/// A name, a value and a few words about it.
+struct Fact<'n> {
+    name: &'n str,
+    value: Markup,
+    note: Markup,
+}
+
+impl<'n> Fact<'n> {
+    fn of(name: &'n str, value: Markup) -> Fact<'n> {
+        Fact {
+            name,
+            value,
+            note: html! {},
+        }
+    }
+
+    fn noted(self, note: Markup) -> Fact<'n> {
+        Fact { note, ..self }
+    }
+}
+
+impl Render for Fact<'_> {
+    fn render(&self) -> Markup {
+        html! { div { dt { (self.name) } dd.value { (self.value) } dd.note { (self.note) } } }
+    }
+}
+
+fn metric_fact(report: &Report) -> Fact<'static> {
+    let metric = &report.metric;
+    let value = html! {
+        (text::line(&metric.name)) @if !metric.unit.is_empty() { ", " (text::line(&metric.unit)) }
+    };
+    Fact::of("Metric", value).noted(match metric.goal {
+        Goal::Minimize => html! { "lower is better" },
+        Goal::Maximize => html! { "higher is better" },
+    })
+}
+
+fn best_fact(report: &Report) -> Fact<'static> {
+    let name = "Best in the search";
+    let confirmed = report
+        .claim
+        .as_ref()
+        .is_some_and(|claim| claim.comparison.confirmed);
+    match &report.best {
+        Some(best) => Fact::of(name, number(&best.value)).noted(html! {
+            (experiment(report, best.experiment)) @if !confirmed { ", not confirmed" }
+        }),
+        None => Fact::of(name, dash()).noted(html! { "nothing beat the start" }),
+    }
 }
 
 /// The distance that is left to the best possible value.
@@ -133,7 +169,7 @@ fn tally(report: &Report) -> Markup {
     html! { a href="#experiments" { @if counts.is_empty() { "none yet" } @else { (counts.join(", ")) } } }
 }
 
-fn budget_fact(budget: &Budget) -> Markup {
+fn budget_fact(budget: &Budget) -> Fact<'_> {
     let mut parts = budget.parts.iter().map(|(_, part)| part);
     let sum = parts.next().map(|first| {
         parts.fold(first.clone(), |all, part| {
@@ -146,14 +182,9 @@ fn budget_fact(budget: &Budget) -> Markup {
         "disk" => "Disk",
         other => other,
     };
-    fact(
-        name,
-        number_or_dash(sum.as_ref()),
-        match &budget.limit {
-            Some(limit) => html! { "of " (number(limit)) },
-            None => html! { "no limit" },
-        },
-    )
+    Fact::of(name, number_or_dash(sum.as_ref())).noted(html! {
+        @if let Some(limit) = &budget.limit { "of " (number(limit)) } @else { "no limit" }
+    })
 }
 
 /// Returns the rubric; `None` when there is none.

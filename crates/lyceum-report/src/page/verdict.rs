@@ -1,5 +1,6 @@
 //! The verdict in one sentence. What is not confirmed is never said as if it were.
 
+use lyceum_types::Trust;
 use maud::{Markup, html};
 
 use super::evidence::{experiment, interval, number};
@@ -13,6 +14,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     Confirmed,
+    /// Confirmed, but on numbers that the candidate printed about itself.
+    OwnAccount,
     Unconfirmed,
     Nothing,
     Open,
@@ -21,7 +24,10 @@ enum Standing {
 impl Standing {
     fn of(report: &Report) -> Standing {
         match (&report.claim, &report.stage) {
-            (Some(claim), _) if claim.comparison.confirmed => Standing::Confirmed,
+            (Some(claim), _) if claim.comparison.confirmed => match report.metric.trust {
+                Trust::SelfReported => Standing::OwnAccount,
+                Trust::Measured | Trust::Sealed => Standing::Confirmed,
+            },
             (Some(_), _) => Standing::Unconfirmed,
             (None, Stage::Finished { .. }) if report.best.is_some() => Standing::Unconfirmed,
             (None, Stage::Finished { .. }) => Standing::Nothing,
@@ -32,6 +38,11 @@ impl Standing {
     fn look(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Standing::Confirmed => ("banner confirmed", "✓", "confirmed"),
+            Standing::OwnAccount => (
+                "banner unconfirmed",
+                "†",
+                "confirmed on self-reported numbers only",
+            ),
             Standing::Unconfirmed => ("banner unconfirmed", "?", "unconfirmed"),
             Standing::Nothing => ("banner nothing", "○", "nothing was confirmed"),
             Standing::Open => ("banner open", "…", "not finished"),
@@ -62,6 +73,10 @@ fn sentence(report: &Report, standing: Standing) -> Markup {
     html! {
         @match (standing, &report.claim) {
             (Standing::Confirmed, Some(claim)) => (claimed(report, claim)),
+            (Standing::OwnAccount, Some(claim)) => {
+                (claimed(report, claim))
+                " No evaluator has checked these numbers."
+            },
             (Standing::Unconfirmed, Some(claim)) => {
                 (claimed(report, claim))
                 " The evidence does not suffice for a claim."
@@ -112,7 +127,7 @@ fn claimed(report: &Report, claim: &Claim) -> Markup {
 }
 
 /// Returns the means over the pairs in which both runs gave a value.
-fn means(comparison: &Comparison) -> Option<(Number, Number)> {
+pub(crate) fn means(comparison: &Comparison) -> Option<(Number, Number)> {
     let both = comparison
         .pairs
         .iter()

@@ -3,4 +3,4 @@
 mod journal;
 mod studies;
 
-pub use studies::{Study, all, empty, maximise, nothing, rich, running, self_reported, unconfirmed};
+pub use studies::{Study, all};

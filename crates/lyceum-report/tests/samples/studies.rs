@@ -1,5 +1,11 @@
 //! The studies.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::unnecessary_wraps,
+    reason = "made-up data of a fixed shape"
+)]
+
 use std::collections::BTreeMap;
 
 use lyceum_report::{
@@ -8,10 +14,10 @@ use lyceum_report::{
     model::{Drawing, Head},
 };
 use lyceum_types::{
-    Ablated, Body, Claimed, Condition, DataDrawn, EndReason, ExperimentId, FailureReason, Goal, Graded,
-    Knob, KnobKind, MachineFacts, Output, Prediction, Purpose, Role, RunId, Scale, Seed, SealedOpened,
-    SearchEnded, SessionEnded, SessionStarted, Setting, Settings, Side, Split, StudyFinished, StudyOpened, Trust,
-    Verdict,
+    Ablated, Body, Claimed, Condition, DataDrawn, EndReason, ExperimentId, FailureReason, Goal,
+    Graded, Knob, KnobKind, MachineFacts, Output, Prediction, Purpose, Role, RunId, Scale,
+    SealedOpened, SearchEnded, Seed, SessionEnded, SessionStarted, Setting, Settings, Side, Split,
+    StudyFinished, StudyOpened, Trust, Verdict,
 };
 
 use super::journal::{Answer, Journal, normal, uniform};
@@ -30,15 +36,31 @@ impl Study {
 }
 
 pub fn all() -> Vec<Study> {
-    vec![rich(), nothing(), running(), self_reported(), maximise(), unconfirmed(), empty()]
+    vec![
+        rich(),
+        nothing(),
+        running(),
+        self_reported(),
+        maximise(),
+        unconfirmed(),
+        empty(),
+    ]
 }
 
 fn float(name: &str, low: f64, high: f64, scale: Scale) -> Knob {
-    Knob { name: name.into(), kind: KnobKind::Float { low, high, scale }, condition: None }
+    Knob {
+        name: name.into(),
+        kind: KnobKind::Float { low, high, scale },
+        condition: None,
+    }
 }
 
 fn integer(name: &str, low: i64, high: i64, scale: Scale) -> Knob {
-    Knob { name: name.into(), kind: KnobKind::Integer { low, high, scale }, condition: None }
+    Knob {
+        name: name.into(),
+        kind: KnobKind::Integer { low, high, scale },
+        condition: None,
+    }
 }
 
 fn knobs() -> Vec<Knob> {
@@ -51,15 +73,28 @@ fn knobs() -> Vec<Knob> {
         float("weight_decay", 1e-4, 1.0, Scale::Log),
         Knob {
             name: "optimizer".into(),
-            kind: KnobKind::Categorical { choices: vec![text("sgd"), text("adamw")] },
+            kind: KnobKind::Categorical {
+                choices: vec![text("sgd"), text("adamw")],
+            },
             condition: None,
         },
         Knob {
             name: "momentum".into(),
-            kind: KnobKind::Float { low: 0.5, high: 0.99, scale: Scale::Linear },
-            condition: Some(Condition { knob: "optimizer".into(), is: vec![text("sgd")] }),
+            kind: KnobKind::Float {
+                low: 0.5,
+                high: 0.99,
+                scale: Scale::Linear,
+            },
+            condition: Some(Condition {
+                knob: "optimizer".into(),
+                is: vec![text("sgd")],
+            }),
         },
-        Knob { name: "tied_embeddings".into(), kind: KnobKind::Boolean, condition: None },
+        Knob {
+            name: "tied_embeddings".into(),
+            kind: KnobKind::Boolean,
+            condition: None,
+        },
     ]
 }
 
@@ -83,9 +118,16 @@ fn number(settings: &Settings, name: &str) -> f64 {
 /// A made-up loss surface with noise, divergence at high rates and a time limit for large networks.
 fn language_model(settings: &Settings, seed: Seed) -> Answer {
     let adam = settings.get("optimizer") == Some(&Setting::Text("adamw".into()));
-    let (rate, width, depth) = (number(settings, "learning_rate"), number(settings, "width"), number(settings, "depth"));
+    let (rate, width, depth) = (
+        number(settings, "learning_rate"),
+        number(settings, "width"),
+        number(settings, "depth"),
+    );
     if rate > 0.04 {
-        return Err(FailureReason::NotFinite { metric: "val_bpb".into(), found: "nan".into() });
+        return Err(FailureReason::NotFinite {
+            metric: "val_bpb".into(),
+            found: "nan".into(),
+        });
     }
     if width * depth > 330.0 {
         return Err(FailureReason::Timeout);
@@ -99,13 +141,16 @@ fn language_model(settings: &Settings, seed: Seed) -> Answer {
     let value = 1.78 + 0.21 * off * off + 0.035 * size * size - 0.12 * f64::from(u8::from(adam))
         + 1.2 * (number(settings, "warmup_share") - 0.1).powi(2)
         + 0.008 * (number(settings, "weight_decay") / 0.03).log10().powi(2)
-        - 0.02 * f64::from(u8::from(settings.get("tied_embeddings") == Some(&Setting::Boolean(true))))
+        - 0.02
+            * f64::from(u8::from(
+                settings.get("tied_embeddings") == Some(&Setting::Boolean(true)),
+            ))
         + if rate > 0.03 { 1.4 } else { 0.0 };
-    Ok(value + 0.011 * normal(seed, "noise"))
+    Ok(value + 0.011 * normal(seed, &format!("{settings:?}")))
 }
 
-fn nothing_works(_: &Settings, seed: Seed) -> Answer {
-    Ok(0.5 + 0.02 * normal(seed, "null"))
+fn nothing_works(settings: &Settings, seed: Seed) -> Answer {
+    Ok(0.5 + 0.02 * normal(seed, &format!("{settings:?}")))
 }
 
 fn proposal(seed: Seed, id: u32, best: &Settings) -> Settings {
@@ -119,16 +164,27 @@ fn proposal(seed: Seed, id: u32, best: &Settings) -> Settings {
                     Scale::Linear => (value - low) / (high - low),
                     Scale::Log => (value / low).ln() / (high / low).ln(),
                 };
-                let centre = best.get(&knob.name).and_then(Setting::number).map_or(0.5, share);
-                let at = if near { (centre + 0.5 * (u(&knob.name) - 0.5)).clamp(0.0, 1.0) } else { u(&knob.name) };
+                let centre = best
+                    .get(&knob.name)
+                    .and_then(Setting::number)
+                    .map_or(0.5, share);
+                let at = if near {
+                    (centre + 0.5 * (u(&knob.name) - 0.5)).clamp(0.0, 1.0)
+                } else {
+                    u(&knob.name)
+                };
                 let value = match scale {
                     Scale::Linear => low + at * (high - low),
                     Scale::Log => low * (high / low).powf(at),
                 };
                 Setting::Float(format!("{value:.2e}").parse().unwrap())
             }
-            KnobKind::Integer { low, high, .. } => Setting::Integer(low + (u(&knob.name) * (high - low + 1) as f64) as i64),
-            KnobKind::Categorical { choices } => choices[(u(&knob.name) * choices.len() as f64) as usize].clone(),
+            KnobKind::Integer { low, high, .. } => {
+                Setting::Integer(low + (u(&knob.name) * (high - low + 1) as f64) as i64)
+            }
+            KnobKind::Categorical { choices } => {
+                choices[(u(&knob.name) * choices.len() as f64) as usize].clone()
+            }
             KnobKind::Boolean => Setting::Boolean(u(&knob.name) < 0.5),
         };
         settings.insert(knob.name.clone(), value);
@@ -139,7 +195,14 @@ fn proposal(seed: Seed, id: u32, best: &Settings) -> Settings {
     settings
 }
 
-fn open(journal: &mut Journal, study: &str, question: &str, unit: &str, start: Settings, limit: Option<f64>) {
+fn open(
+    journal: &mut Journal,
+    study: &str,
+    question: &str,
+    unit: &str,
+    start: Settings,
+    limit: Option<f64>,
+) {
     journal.push(StudyOpened {
         study: study.into(),
         question: question.into(),
@@ -162,16 +225,31 @@ fn open(journal: &mut Journal, study: &str, question: &str, unit: &str, start: S
         pid: 4711,
         slots: 2,
         sandbox: "namespaces, overlay, seccomp, Landlock; no network".into(),
-        machine: MachineFacts { system: "Linux 6.12.0".into(), processor: "AMD EPYC 7B13".into(), cores: 2, memory_bytes: 8 << 30 },
+        machine: MachineFacts {
+            system: "Linux 6.12.0".into(),
+            processor: "AMD EPYC 7B13".into(),
+            cores: 2,
+            memory_bytes: 8 << 30,
+        },
         binary: "77".repeat(32),
         lyceum: "0.1.0".into(),
     });
-    let blob = |name: &str, byte: &str| vec![Output { name: name.into(), blob: byte.repeat(32), bytes: 65_536, executable: false }];
+    let blob = |name: &str, byte: &str| {
+        vec![Output {
+            name: name.into(),
+            blob: byte.repeat(32),
+            bytes: 65_536,
+            executable: false,
+        }]
+    };
     journal.push(DataDrawn {
         public: blob("train.txt", "a1"),
         private: blob("heldout.txt", "b2"),
         sealed: blob("sealed.txt", "c3"),
-        limits: limit.map(|limit| (journal.metric.to_owned(), limit)).into_iter().collect(),
+        limits: limit
+            .map(|limit| (journal.metric.to_owned(), limit))
+            .into_iter()
+            .collect(),
         inputs: BTreeMap::new(),
     });
 }
@@ -179,7 +257,11 @@ fn open(journal: &mut Journal, study: &str, question: &str, unit: &str, start: S
 fn floor(journal: &mut Journal, settings: Settings) -> f64 {
     journal.propose(0, Role::Start, settings, "the unchanged workspace", None);
     let values: Vec<f64> = (0..6)
-        .filter_map(|index| journal.run(0, Purpose::Floor, journal.seed.derive("look", index)).1)
+        .filter_map(|index| {
+            journal
+                .run(0, Purpose::Floor, journal.seed.derive("look", index))
+                .1
+        })
         .collect();
     values.iter().sum::<f64>() / values.len() as f64
 }
@@ -188,20 +270,38 @@ fn floor(journal: &mut Journal, settings: Settings) -> f64 {
 fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
     let (mut best, mut best_value) = (0, start_value);
     for id in 1..=count {
-        let settings = proposal(journal.seed, id, &journal.settings[&ExperimentId(best)].clone());
+        let settings = proposal(
+            journal.seed,
+            id,
+            &journal.settings[&ExperimentId(best)].clone(),
+        );
         let truth = (journal.world)(&settings, Seed(99)).ok();
         let off = 0.05 * normal(journal.seed.derive("off", u64::from(id)), "off");
-        let prediction = (id > 8).then(|| Prediction { mean: truth.unwrap_or(2.0) + off, sd: 0.03 + 0.04 * uniform(journal.seed, "sd", u64::from(id)) });
+        let prediction = (id > 8).then(|| Prediction {
+            mean: truth.unwrap_or(2.0) + off,
+            sd: 0.03 + 0.04 * uniform(journal.seed, "sd", u64::from(id)),
+        });
         let hypothesis = match id % 4 {
             0 => "A higher learning rate with a short warm-up should use the ten seconds better.",
-            1 => "Width pays more than depth at this budget; move along the ridge that e-values suggest.",
+            1 => {
+                "Width pays more than depth at this budget; move along the ridge that e-values suggest."
+            }
             2 => "Far from everything tried: learn whether weight decay matters at all.",
-            _ => "Exploit: a small step from the best so far where the model expects the largest improvement.",
+            _ => {
+                "Exploit: a small step from the best so far where the model expects the largest improvement."
+            }
         };
         journal.propose(id, Role::Search, settings, hypothesis, prediction);
         let (run, value) = journal.run(id, Purpose::Search, journal.seed.derive("look", 0));
         let Some(first) = value else {
-            journal.decide(id, Verdict::Failed, best, None, "its run gave no number: see the run", vec![run]);
+            journal.decide(
+                id,
+                Verdict::Failed,
+                best,
+                None,
+                "its run gave no number: see the run",
+                vec![run],
+            );
             continue;
         };
         let mut values = vec![first];
@@ -209,17 +309,30 @@ fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
         let gain = journal.goal.gain(best_value, first);
         if gain.abs() < 3.0 * sd {
             for look in 1..3 {
-                let (run, value) = journal.run(id, Purpose::Repeat, journal.seed.derive("look", look));
+                let (run, value) =
+                    journal.run(id, Purpose::Repeat, journal.seed.derive("look", look));
                 values.extend(value);
                 runs.push(run);
             }
         }
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         let gain = journal.goal.gain(best_value, mean);
-        let verdict = if gain > 1.5 * sd { Verdict::Kept } else if gain > -0.5 * sd { Verdict::Inconclusive } else { Verdict::Discarded };
+        let verdict = if gain > 1.5 * sd {
+            Verdict::Kept
+        } else if gain > -0.5 * sd {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Discarded
+        };
         let why = match verdict {
-            Verdict::Kept => format!("gain {gain:.3} over e{best} is above {:.3}, what the noise would give", 1.5 * sd),
-            Verdict::Inconclusive => format!("gain {gain:.3} over e{best} is within the noise after {} looks", values.len()),
+            Verdict::Kept => format!(
+                "gain {gain:.3} over e{best} is above {:.3}, what the noise would give",
+                1.5 * sd
+            ),
+            Verdict::Inconclusive => format!(
+                "gain {gain:.3} over e{best} is within the noise after {} looks",
+                values.len()
+            ),
             _ => format!("worse than e{best} by {:.3}", -gain),
         };
         journal.decide(id, verdict, best, Some(gain), &why, runs);
@@ -227,44 +340,89 @@ fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
             (best, best_value) = (id, mean);
         }
     }
-    journal.push(SearchEnded { why: "the budget of experiments is spent".into() });
+    journal.push(SearchEnded {
+        why: "the budget of experiments is spent".into(),
+    });
     best
 }
 
 fn confirm(journal: &mut Journal, winner: u32) {
     let (pairs, finding) = journal.compare(
-        (0, |pair| Purpose::Confirm { pair, side: Side::Start }),
-        (winner, |pair| Purpose::Confirm { pair, side: Side::Winner }),
+        (0, |pair| Purpose::Confirm {
+            pair,
+            side: Side::Start,
+        }),
+        (winner, |pair| Purpose::Confirm {
+            pair,
+            side: Side::Winner,
+        }),
         10,
         "confirm",
     );
-    journal.push(Claimed { winner: ExperimentId(winner), pairs, finding });
+    journal.push(Claimed {
+        winner: ExperimentId(winner),
+        pairs,
+        finding,
+    });
 }
 
 fn ablate(journal: &mut Journal, winner: u32, first_id: u32) {
-    let (winner_settings, start) = (journal.settings[&ExperimentId(winner)].clone(), journal.settings[&ExperimentId(0)].clone());
-    let changed: Vec<String> = winner_settings.keys().filter(|knob| winner_settings.get(*knob) != start.get(*knob)).cloned().collect();
+    let (winner_settings, start) = (
+        journal.settings[&ExperimentId(winner)].clone(),
+        journal.settings[&ExperimentId(0)].clone(),
+    );
+    let changed: Vec<String> = winner_settings
+        .keys()
+        .filter(|knob| winner_settings.get(*knob) != start.get(*knob))
+        .cloned()
+        .collect();
     for (index, knob) in changed.into_iter().enumerate() {
         let id = first_id + index as u32;
         let mut settings = winner_settings.clone();
         if let Some(value) = start.get(&knob) {
             settings.insert(knob.clone(), value.clone());
         }
-        journal.propose(id, Role::Ablation { knob: knob.clone() }, settings, "the winner with one knob put back", None);
-        let (pairs, finding) = journal.compare((id, |pair| Purpose::Ablate { pair }), (winner, |pair| Purpose::Ablate { pair }), 6, "ablate");
-        journal.push(Ablated { experiment: ExperimentId(id), knob, pairs, finding });
+        journal.propose(
+            id,
+            Role::Ablation { knob: knob.clone() },
+            settings,
+            "the winner with one knob put back",
+            None,
+        );
+        let (pairs, finding) = journal.compare(
+            (id, |pair| Purpose::Ablate { pair }),
+            (winner, |pair| Purpose::Ablate { pair }),
+            8,
+            "ablate",
+        );
+        journal.push(Ablated {
+            experiment: ExperimentId(id),
+            knob,
+            pairs,
+            finding,
+        });
     }
 }
 
 /// Opens the sealed split for the runs of the confirmation.
 fn open_sealed(journal: &mut Journal) -> Vec<RunId> {
-    let claim = journal.events.iter().rev().find_map(|(_, _, body)| match body {
-        Body::Claimed(claim) => Some(claim.clone()),
-        _ => None,
-    });
+    let claim = journal
+        .events
+        .iter()
+        .rev()
+        .find_map(|(_, _, body)| match body {
+            Body::Claimed(claim) => Some(claim.clone()),
+            _ => None,
+        });
     let pairs = claim.unwrap().pairs;
-    let (start, winner): (Vec<RunId>, Vec<RunId>) = pairs.iter().map(|pair| (pair.base_run, pair.other_run)).unzip();
-    journal.push(SealedOpened { start, winner: winner.clone() });
+    let (start, winner): (Vec<RunId>, Vec<RunId>) = pairs
+        .iter()
+        .map(|pair| (pair.base_run, pair.other_run))
+        .unzip();
+    journal.push(SealedOpened {
+        start,
+        winner: winner.clone(),
+    });
     for pair in pairs {
         for (run, value) in [(pair.base_run, pair.base), (pair.other_run, pair.other)] {
             journal.measure(run, Split::Sealed, Ok(value.unwrap() + 0.006));
@@ -273,84 +431,230 @@ fn open_sealed(journal: &mut Journal) -> Vec<RunId> {
     winner
 }
 
-fn grade(journal: &mut Journal, text: &str, satisfied: bool, value: Option<f64>, runs: Vec<RunId>, why: &str) {
-    let criterion = journal.events.iter().filter(|(_, _, body)| matches!(body, Body::Graded(_))).count() as u32;
+fn grade(
+    journal: &mut Journal,
+    text: &str,
+    satisfied: bool,
+    value: Option<f64>,
+    runs: Vec<RunId>,
+    why: &str,
+) {
+    let criterion = journal
+        .events
+        .iter()
+        .filter(|(_, _, body)| matches!(body, Body::Graded(_)))
+        .count() as u32;
     let interval = value.map(|value| (value - 0.008, value + 0.008));
-    journal.push(Graded { criterion, text: text.into(), satisfied, value, interval, why: why.into(), runs });
+    journal.push(Graded {
+        criterion,
+        text: text.into(),
+        satisfied,
+        value,
+        interval,
+        why: why.into(),
+        runs,
+    });
 }
 
 fn finish(journal: &mut Journal, satisfied: bool, why: &str) {
-    journal.push(StudyFinished { satisfied, cut_short: false, why: why.into() });
-    journal.push(SessionEnded { reason: EndReason::Finished, wall_ms: 374_000 });
+    journal.push(StudyFinished {
+        satisfied,
+        cut_short: false,
+        why: why.into(),
+    });
+    journal.push(SessionEnded {
+        reason: EndReason::Finished,
+        wall_ms: 374_000,
+    });
 }
 
 fn close(journal: Journal, name: &'static str, context: Context) -> Study {
-    let head = Head { position: journal.events.len() as u64, hash: "3fa9".repeat(16), at: "22 November 2026, 05:12 UTC".into() };
-    Study { name, events: journal.events, context: Context { study: format!("studies/{name}"), head, ..context } }
+    let head = Head {
+        position: journal.events.len() as u64,
+        hash: "3fa9".repeat(16),
+        at: "22 November 2026, 05:12 UTC".into(),
+    };
+    Study {
+        name,
+        events: journal.events,
+        context: Context {
+            study: format!("studies/{name}"),
+            head,
+            ..context
+        },
+    }
 }
 
 fn limits(experiments: u64) -> BudgetLimits {
-    BudgetLimits { experiments: Some(experiments), wall_ms: Some(600_000), cpu_ms: Some(1_200_000), disk_bytes: Some(1 << 30) }
+    BudgetLimits {
+        experiments: Some(experiments),
+        wall_ms: Some(600_000),
+        cpu_ms: Some(1_200_000),
+        disk_bytes: Some(1 << 30),
+    }
 }
 
-const LM_QUESTION: &str = "Which training recipe gives the lowest validation bits per byte in 10 s of CPU?";
+const LM_QUESTION: &str =
+    "Which training recipe gives the lowest validation bits per byte in 10 s of CPU?";
 
 /// A full study: 60 experiments, failures, a confirmed winner.
 pub fn rich() -> Study {
     let mut journal = Journal::new("val_bpb", Goal::Minimize, Trust::Measured, language_model);
-    open(&mut journal, "tiny-lm", LM_QUESTION, "bits/byte", start(), Some(1.583));
+    open(
+        &mut journal,
+        "tiny-lm",
+        LM_QUESTION,
+        "bits/byte",
+        start(),
+        Some(1.583),
+    );
     let value = floor(&mut journal, start());
     let winner = search(&mut journal, 60, 0.011, value);
     confirm(&mut journal, winner);
     ablate(&mut journal, winner, 61);
     let runs = open_sealed(&mut journal);
-    grade(&mut journal, "sealed val_bpb at most 1.9 bits/byte at 95 % confidence", true, Some(1.702), runs.clone(), "the interval lies below 1.9");
-    grade(&mut journal, "a confirmed improvement of val_bpb by at least 0.5 bits/byte", false, Some(0.31), runs, "the interval does not lie above 0.5");
+    grade(
+        &mut journal,
+        "sealed val_bpb at most 1.9 bits/byte at 95 % confidence",
+        true,
+        Some(1.702),
+        runs.clone(),
+        "the interval lies below 1.9",
+    );
+    grade(
+        &mut journal,
+        "a confirmed improvement of val_bpb by at least 0.5 bits/byte",
+        false,
+        Some(0.31),
+        runs,
+        "the interval does not lie above 0.5",
+    );
     finish(&mut journal, false, "one of two criteria does not hold");
-    close(journal, "tiny-lm", Context { knobs: knobs(), limits: limits(60), ..Context::default() })
+    close(
+        journal,
+        "tiny-lm",
+        Context {
+            knobs: knobs(),
+            limits: limits(60),
+            ..Context::default()
+        },
+    )
 }
 
 /// A study in which nothing can work.
 pub fn nothing() -> Study {
     let mut journal = Journal::new("accuracy", Goal::Maximize, Trust::Measured, nothing_works);
-    open(&mut journal, "null", "Does any of these knobs change the outcome of a fair coin?", "", start(), None);
+    open(
+        &mut journal,
+        "null",
+        "Does any of these knobs change the outcome of a fair coin?",
+        "",
+        start(),
+        None,
+    );
     let value = floor(&mut journal, start());
     let _ = search(&mut journal, 24, 0.03, value + 0.02);
-    grade(&mut journal, "a confirmed improvement of accuracy", false, None, vec![], "nothing was kept, so there is nothing to confirm");
+    grade(
+        &mut journal,
+        "a confirmed improvement of accuracy",
+        false,
+        None,
+        vec![],
+        "nothing was kept, so there is nothing to confirm",
+    );
     finish(&mut journal, false, "nothing beat the start");
-    close(journal, "null", Context { knobs: knobs(), limits: limits(24), ..Context::default() })
+    close(
+        journal,
+        "null",
+        Context {
+            knobs: knobs(),
+            limits: limits(24),
+            ..Context::default()
+        },
+    )
 }
 
 /// A study of which only the floor is done.
 pub fn running() -> Study {
     let mut journal = Journal::new("val_bpb", Goal::Minimize, Trust::Measured, language_model);
-    open(&mut journal, "tiny-lm", LM_QUESTION, "bits/byte", start(), Some(1.583));
+    open(
+        &mut journal,
+        "tiny-lm",
+        LM_QUESTION,
+        "bits/byte",
+        start(),
+        Some(1.583),
+    );
     floor(&mut journal, start());
     let rubric = vec!["sealed val_bpb at most 1.9 bits/byte at 95 % confidence".into()];
-    close(journal, "running", Context { knobs: knobs(), limits: limits(40), rubric, ..Context::default() })
+    close(
+        journal,
+        "running",
+        Context {
+            knobs: knobs(),
+            limits: limits(40),
+            rubric,
+            ..Context::default()
+        },
+    )
 }
 
 /// A study whose numbers are printed by the candidate.
 pub fn self_reported() -> Study {
-    let mut journal = Journal::new("val_bpb", Goal::Minimize, Trust::SelfReported, language_model);
-    open(&mut journal, "script", "What can ./train.sh reach by its own account?", "bits/byte", start(), None);
+    let mut journal = Journal::new(
+        "val_bpb",
+        Goal::Minimize,
+        Trust::SelfReported,
+        language_model,
+    );
+    open(
+        &mut journal,
+        "script",
+        "What can ./train.sh reach by its own account?",
+        "bits/byte",
+        start(),
+        None,
+    );
     let value = floor(&mut journal, start());
     let winner = search(&mut journal, 14, 0.011, value);
     confirm(&mut journal, winner);
     finish(&mut journal, true, "no criteria");
-    close(journal, "script", Context { knobs: knobs(), limits: limits(14), ..Context::default() })
+    close(
+        journal,
+        "script",
+        Context {
+            knobs: knobs(),
+            limits: limits(14),
+            ..Context::default()
+        },
+    )
 }
 
 /// A study whose winner does not survive the confirmation.
 pub fn unconfirmed() -> Study {
     let mut journal = Journal::new("accuracy", Goal::Maximize, Trust::Measured, nothing_works);
-    open(&mut journal, "luck", "Does any of these knobs change the outcome of a fair coin?", "", start(), None);
+    open(
+        &mut journal,
+        "luck",
+        "Does any of these knobs change the outcome of a fair coin?",
+        "",
+        start(),
+        None,
+    );
     let value = floor(&mut journal, start());
     let winner = search(&mut journal, 24, 0.004, value - 0.03);
     assert_ne!(winner, 0, "the sample is of a lucky winner");
     confirm(&mut journal, winner);
     finish(&mut journal, false, "the winner's gain is not confirmed");
-    close(journal, "luck", Context { knobs: knobs(), limits: limits(24), ..Context::default() })
+    close(
+        journal,
+        "luck",
+        Context {
+            knobs: knobs(),
+            limits: limits(24),
+            ..Context::default()
+        },
+    )
 }
 
 fn packing_value(settings: &Settings, seed: Seed) -> Answer {
@@ -361,22 +665,68 @@ fn packing_value(settings: &Settings, seed: Seed) -> Answer {
 
 /// A study with the goal to maximise, a known limit and a picture.
 pub fn maximise() -> Study {
-    let mut journal = Journal::new("sum_of_radii", Goal::Maximize, Trust::Measured, packing_value);
-    open(&mut journal, "circle-packing", "How large can the sum of radii of 26 circles in the unit square be?", "", start(), Some(2.635_98));
+    let mut journal = Journal::new(
+        "sum_of_radii",
+        Goal::Maximize,
+        Trust::Measured,
+        packing_value,
+    );
+    open(
+        &mut journal,
+        "circle-packing",
+        "How large can the sum of radii of 26 circles in the unit square be?",
+        "",
+        start(),
+        Some(2.635_98),
+    );
     let value = floor(&mut journal, start());
     let winner = search(&mut journal, 30, 0.0018, value);
     confirm(&mut journal, winner);
-    grade(&mut journal, "measured sum_of_radii at least 2.63 at 95 % confidence", true, Some(2.6349), vec![RunId(40)], "the interval lies above 2.63");
+    grade(
+        &mut journal,
+        "measured sum_of_radii at least 2.63 at 95 % confidence",
+        true,
+        Some(2.6349),
+        vec![RunId(40)],
+        "the interval lies above 2.63",
+    );
     finish(&mut journal, true, "every criterion holds");
     let circles = (0..26).map(|i| {
         let (row, column) = (i / 5, i % 5);
-        if i == 25 { (0.2, 0.2, 0.0414) } else { (0.1 + 0.2 * f64::from(column), 0.1 + 0.2 * f64::from(row), 0.1) }
+        if i == 25 {
+            (0.2, 0.2, 0.0414)
+        } else {
+            (
+                0.1 + 0.2 * f64::from(column),
+                0.1 + 0.2 * f64::from(row),
+                0.1,
+            )
+        }
     });
-    let drawing = Some(Drawing::Packing { circles: circles.collect(), run: RunId(40) });
-    close(journal, "circle-packing", Context { knobs: knobs()[..2].to_vec(), limits: limits(30), drawing, ..Context::default() })
+    let drawing = Some(Drawing::Packing {
+        circles: circles.collect(),
+        run: RunId(40),
+    });
+    close(
+        journal,
+        "circle-packing",
+        Context {
+            knobs: knobs()[..2].to_vec(),
+            limits: limits(30),
+            drawing,
+            ..Context::default()
+        },
+    )
 }
 
 /// A ledger without a single event.
 pub fn empty() -> Study {
-    Study { name: "empty", events: vec![], context: Context { study: "studies/empty".into(), ..Context::default() } }
+    Study {
+        name: "empty",
+        events: vec![],
+        context: Context {
+            study: "studies/empty".into(),
+            ..Context::default()
+        },
+    }
 }

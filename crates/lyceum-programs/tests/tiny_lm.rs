@@ -300,6 +300,24 @@ fn a_model_file_that_may_be_anything_is_refused_without_an_answer() {
 }
 
 #[test]
+fn without_a_seed_the_text_is_that_of_the_grammar() {
+    let directory = study();
+    let path = directory.path();
+    let seeded = std::fs::read(path.join("train.txt")).unwrap();
+    let draw = |seed: &str| {
+        let drawn = run_with(
+            path,
+            &["draw-text", "source.toml"],
+            &[("LYCEUM_SEED", seed)],
+        );
+        assert_eq!(drawn.code, Some(0), "{drawn:?}");
+        std::fs::read(path.join("train.txt")).unwrap()
+    };
+    let unseeded = draw("");
+    assert!(unseeded == draw("") && unseeded == draw("0") && unseeded != seeded);
+}
+
+#[test]
 fn sources_out_of_range_are_refused() {
     let directory = study();
     let path = directory.path();

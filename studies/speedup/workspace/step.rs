@@ -129,7 +129,8 @@ fn train_step(problem: &mut Problem) {
     let Problem { network, batch, rate, data, targets, .. } = problem;
     let mut hidden = forward(data, &network.first, &network.first_bias, *batch);
     for value in &mut hidden {
-        *value = value.max(0.0);
+        // Softsign: smooth, so that rounding cannot switch a unit on or off.
+        *value /= 1.0 + value.abs();
     }
     let mut error = forward(&hidden, &network.second, &network.second_bias, *batch);
     let scale = 2.0 / (*batch * network.outputs) as f32;
@@ -139,9 +140,8 @@ fn train_step(problem: &mut Problem) {
     let mut hidden_error = vec![0.0; hidden.len()];
     rows_by_columns(&error, &network.second, &mut hidden_error, network.outputs);
     for (value, activation) in hidden_error.iter_mut().zip(&hidden) {
-        if *activation <= 0.0 {
-            *value = 0.0;
-        }
+        let slope = 1.0 - activation.abs();
+        *value *= slope * slope;
     }
     update(&mut network.second, &mut network.second_bias, &error, &hidden, *batch, *rate);
     update(&mut network.first, &mut network.first_bias, &hidden_error, data, *batch, *rate);

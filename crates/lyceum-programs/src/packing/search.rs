@@ -27,7 +27,7 @@ const STEP_PRICE: u64 = 75;
 /// When a search ends. The last descent is always finished.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// After this much CPU time of the whole process.
+    /// After this much CPU time of the whole process, counted from the call.
     CpuTime(Duration),
     /// After this much work in evaluations: a seed then gives the same packing every time.
     Evaluations(u64),
@@ -44,6 +44,8 @@ pub struct Found {
     pub starts: u64,
     /// Polishes made.
     pub polishes: u64,
+    /// Evaluations after which the best packing was there.
+    pub evaluations_to_best: u64,
     /// Work done: evaluations of the penalty function, and polishing steps at their price.
     pub evaluations: u64,
 }
@@ -54,6 +56,7 @@ pub struct Found {
 pub fn search(settings: &Settings, limit: Limit, seed: u64) -> Found {
     let mut search = Search {
         settings,
+        began: cpu_time(),
         random: Random::for_purpose(seed, "circle packing"),
         polisher: Polisher::default(),
         best_sum: 0.0,
@@ -63,6 +66,7 @@ pub fn search(settings: &Settings, limit: Limit, seed: u64) -> Found {
             starts: 0,
             polishes: 0,
             evaluations: 0,
+            evaluations_to_best: 0,
         },
     };
     search.best_sum = search.found.best.sum_rounded_down();
@@ -74,6 +78,7 @@ pub fn search(settings: &Settings, limit: Limit, seed: u64) -> Found {
 
 struct Search<'a> {
     settings: &'a Settings,
+    began: Duration,
     random: Random,
     polisher: Polisher,
     found: Found,
@@ -136,6 +141,7 @@ impl Search<'_> {
         {
             self.best_sum = packing.sum_rounded_down();
             self.found.best = packing;
+            self.found.evaluations_to_best = self.found.evaluations;
         }
         *at = polished;
         sum
@@ -145,7 +151,7 @@ impl Search<'_> {
         // The first start always runs, so that there is a packing to write.
         self.found.hops > 0
             && match limit {
-                Limit::CpuTime(most) => cpu_time() >= most,
+                Limit::CpuTime(most) => cpu_time().saturating_sub(self.began) >= most,
                 Limit::Evaluations(most) => self.found.evaluations >= most,
             }
     }

@@ -38,7 +38,7 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
     let outputs = cli::outputs()?;
     let (texts, limit) = match std::env::var_os(INPUT_VARIABLE) {
         Some(input) => (split(&PathBuf::from(input), &settings)?, None),
-        None => drawn(&settings, cli::seed()?),
+        None => drawn(&settings, seed()?),
     };
     write(&outputs.join("train.txt"), &texts.train)?;
     write(&outputs.join("heldout.txt"), &texts.heldout)?;
@@ -48,6 +48,14 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         write(&outputs.join("limits.json"), limits.as_bytes())?;
     }
     Ok(())
+}
+
+/// Returns `LYCEUM_SEED`, or 0 where it is not set: then the text is that of the grammar's seed alone.
+fn seed() -> Result<u64, Failure> {
+    match std::env::var_os("LYCEUM_SEED") {
+        Some(_) => Ok(cli::seed()?),
+        None => Ok(0),
+    }
 }
 
 /// Draws each text on its own stream of the seed, so that none tells anything about another.

@@ -206,7 +206,7 @@ fn hostile_outputs_are_invalid_and_nothing_is_answered() {
         (with(f32::NAN), "weight 0 of `bad` is not finite: NaN"),
         (with(f32::NEG_INFINITY), "not finite: -inf"),
         (with(1.01), "first weights: the largest difference is"),
-        (vec![0; OUTPUT_BYTES], "allowed: 1e-3"),
+        (vec![0; OUTPUT_BYTES], "allowed: 1e-4"),
     ] {
         fs::write(at.join("bad"), bytes).unwrap();
         run(at, &["step-check", "good", "bad"]).refused(3, reason);

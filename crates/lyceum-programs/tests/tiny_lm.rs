@@ -1,4 +1,8 @@
 //! The tiny language model study's programs as the lab runs them: files, environment, descriptor 3.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 #[path = "programs/support.rs"]
 mod support;

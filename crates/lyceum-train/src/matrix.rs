@@ -84,7 +84,11 @@ impl<'a> MatrixMut<'a> {
         Self::strided(data, rows, columns, columns)
     }
 
-    /// Returns a view whose rows start `row_stride` numbers apart; rows may not overlap.
+    /// Returns a view whose rows start `row_stride` numbers apart.
+    ///
+    /// # Panics
+    ///
+    /// Where rows overlap or the view reaches past its slice.
     pub fn strided(data: &'a mut [f32], rows: usize, columns: usize, row_stride: usize) -> Self {
         assert!(
             row_stride >= columns || rows <= 1,
@@ -103,13 +107,20 @@ impl<'a> MatrixMut<'a> {
 
 /// Computes `c = alpha · a b`, or adds it to `c` where `adds` is true.
 ///
-/// Where `adds` is false the old content of `c` is not read. Shapes that do not fit are a bug of the
-/// caller and panic.
+/// Where `adds` is false the old content of `c` is not read.
+///
+/// # Panics
+///
+/// Where the shapes do not fit each other, a bug of the caller.
 pub fn multiply(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, adds: bool, c: MatrixMut<'_>) {
     multiply_known(alpha, a, b, adds, c, Known::Nothing);
 }
 
 /// Computes the same as [`multiply`], leaving out what is known of a square factor.
+///
+/// # Panics
+///
+/// Where the shapes do not fit each other, a bug of the caller.
 pub fn multiply_known(
     alpha: f32,
     a: Matrix<'_>,
@@ -145,6 +156,10 @@ pub fn multiply_known(
 /// Numbers in a right factor up to which the kernel for small networks is used.
 const SMALL: usize = 1 << 16;
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the output is a borrow that ends here"
+)]
 fn multiply_large(alpha: f32, a: Matrix<'_>, b: Matrix<'_>, adds: bool, c: MatrixMut<'_>) {
     let (left, right, out) = (a.shape, b.shape, c.shape);
     #[expect(unsafe_code, reason = "matrixmultiply takes raw pointers")]
@@ -187,7 +202,8 @@ mod tests {
             true,
             MatrixMut::strided(&mut c, 2, 2, 3),
         );
-        assert_eq!(c, [11.0, 23.0, 1.0, 23.0, 51.0, 1.0]);
+        let exact = [11.0_f32, 23.0, 1.0, 23.0, 51.0, 1.0];
+        assert_eq!(c.map(f32::to_bits), exact.map(f32::to_bits));
     }
 
     #[test]

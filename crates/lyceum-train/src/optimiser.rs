@@ -147,7 +147,8 @@ mod tests {
         let mut parameters = [0.0; 3];
         optimiser.step(&layout, &mut parameters, &[1.0, 2.0, 4.0], 0.5);
         optimiser.step(&layout, &mut parameters, &[1.0, 2.0, 4.0], 0.5);
-        assert_eq!(parameters, [-1.25, -2.5, -5.0]);
+        let exact = [-1.25_f32, -2.5, -5.0];
+        assert_eq!(parameters.map(f32::to_bits), exact.map(f32::to_bits));
     }
 
     #[test]

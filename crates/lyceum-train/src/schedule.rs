@@ -59,8 +59,8 @@ mod tests {
     fn the_rate_rises_to_its_peak_and_then_takes_its_shape() {
         for shape in [Shape::Constant, Shape::Linear, Shape::Cosine] {
             let rates = rates(shape);
-            for step in 0..4 {
-                assert!((rates[step] - 0.2 * (step + 1) as f64).abs() < 1e-12);
+            for (rate, expected) in rates.iter().zip([0.2, 0.4, 0.6, 0.8]) {
+                assert!((rate - expected).abs() < 1e-12);
             }
             assert!((rates[4] - 1.0).abs() < 1e-12);
             assert!(rates.iter().all(|&rate| rate > 0.0));

@@ -1,4 +1,8 @@
 //! Every layer and the optimiser against values computed by `PyTorch` (`goldens/generate.py`).
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper that fails is a test that fails"
+)]
 
 use lyceum_train::layers::{CausalAttention, CrossEntropy, Embedding, Gelu, LayerNorm, Linear};
 use lyceum_train::optimiser::{Optimiser, Rule};

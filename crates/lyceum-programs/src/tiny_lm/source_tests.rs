@@ -31,7 +31,7 @@ fn code_length(source: &Source, text: &[u8]) -> (f64, usize) {
         })
     };
     let text = std::str::from_utf8(text).unwrap();
-    let whole = &text[..text.rfind('\n').unwrap() + 1];
+    let whole = &text[..=text.rfind('\n').unwrap()];
     let (mut bits, mut last_topic) = (0.0, None);
     for line in whole.lines() {
         let line = line.strip_suffix('.').unwrap();

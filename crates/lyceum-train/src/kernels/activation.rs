@@ -6,7 +6,7 @@ use super::dispatched;
 use super::exponential::exp;
 
 /// Twice √(2/π).
-const SLOPE: f32 = 1.595_769_1;
+const SLOPE: f32 = 1.595_769;
 const CUBIC: f32 = 0.044_715;
 
 dispatched! {

@@ -6,10 +6,6 @@
 /// Range reduction to |r| ≤ ln 2 / 2 (Cody and Waite) and the polynomial of Cephes `expf`; the
 /// rounding to an integer and the power of two are made by adding 1.5 · 2^23, because `floor` and
 /// float-to-integer casts have no vector form in the x86-64 baseline.
-#[expect(
-    clippy::inline_always,
-    reason = "it must become part of the caller's vector loop"
-)]
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;

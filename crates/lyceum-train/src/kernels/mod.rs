@@ -17,7 +17,6 @@ macro_rules! dispatched {
     ($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
         pub(crate) fn $name($($arg: $type),*) $(-> $result)? {
-            #[expect(clippy::inline_always, reason = "the body must be compiled inside each build")]
             #[inline(always)]
             fn body($($arg: $type),*) $(-> $result)? $body
 
@@ -85,27 +84,38 @@ thread_local! {
     static FORCED: std::cell::Cell<Option<Width>> = const { std::cell::Cell::new(None) };
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+/// Runs `work` in every build that this processor has, the baseline first.
+#[cfg(test)]
+fn in_every_build<T>(work: impl Fn() -> T) -> Vec<T> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let builds: &[Width] = match width() {
+            Width::Avx512 => &[Width::Baseline, Width::Avx2, Width::Avx512],
+            Width::Avx2 => &[Width::Baseline, Width::Avx2],
+            Width::Baseline => &[Width::Baseline],
+        };
+        let run = |&build: &Width| {
+            FORCED.with(|cell| cell.set(Some(build)));
+            let result = work();
+            FORCED.with(|cell| cell.set(None));
+            result
+        };
+        builds.iter().map(run).collect()
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    vec![work()]
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// Runs `kernel` in every build that this processor has and compares the bits.
+    /// Asserts that `kernel` gives the same bits in every build.
     fn same_bits_in_every_build(kernel: impl Fn() -> Vec<f32>) {
-        let widest = width();
-        let bits = |forced| {
-            FORCED.with(|cell| cell.set(Some(forced)));
-            let result: Vec<u32> = kernel().into_iter().map(f32::to_bits).collect();
-            FORCED.with(|cell| cell.set(None));
-            result
-        };
-        let baseline = bits(Width::Baseline);
-        if widest != Width::Baseline {
-            assert_eq!(baseline, bits(Width::Avx2));
-        }
-        if widest == Width::Avx512 {
-            assert_eq!(baseline, bits(Width::Avx512));
-        }
+        let bits = || kernel().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let results = in_every_build(bits);
+        assert!(results.iter().all(|result| *result == results[0]));
     }
 
     #[test]

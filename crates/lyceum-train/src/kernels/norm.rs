@@ -85,7 +85,6 @@ dispatched! {
 }
 
 /// Returns Σ (x − mean) · gain · slope, in sixteen partial sums.
-#[expect(clippy::inline_always, reason = "part of the bodies of other kernels")]
 #[inline(always)]
 fn along(x: &[f32], gain: &[f32], slope: &[f32], mean: f32) -> f32 {
     const BLOCK: usize = 64;

@@ -88,6 +88,7 @@ pub(crate) fn multiply(product: &mut Product<'_>) {
 }
 
 /// Goes through blocks of the inner index and panels of columns.
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn blocks<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
     product: &mut Product<'_>,
@@ -118,6 +119,7 @@ fn blocks<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
 }
 
 /// Computes `WIDE` columns from `column` on: copies the right factor's part, then goes down the rows.
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn strip<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
     product: &mut Product<'_>,
@@ -142,6 +144,7 @@ fn strip<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
 }
 
 /// Copies a part of the right factor, with zeros beyond its last column.
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn pack<const WIDE: usize>(
     product: &Product<'_>,
@@ -177,6 +180,7 @@ fn pack<const WIDE: usize>(
 }
 
 /// Computes `ROWS` × `WIDE` outputs over the terms of the panel.
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn tile<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
     product: &mut Product<'_>,
@@ -206,6 +210,11 @@ fn tile<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
 /// Sums the products of `ROWS` left rows with the panel.
 ///
 /// The sums live in registers only as long as nothing indexes them by a variable: hence the copy.
+#[expect(
+    clippy::inline_always,
+    clippy::needless_range_loop,
+    reason = "each build compiles its own copy; constant indices keep the sums in registers"
+)]
 #[inline(always)]
 fn accumulate<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
     left: &[f32],
@@ -234,6 +243,7 @@ fn accumulate<const FUSED: bool, const ROWS: usize, const WIDE: usize>(
 }
 
 /// Writes or adds a tile of sums.
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn store<const ROWS: usize, const WIDE: usize>(
     product: &mut Product<'_>,
@@ -255,6 +265,7 @@ fn store<const ROWS: usize, const WIDE: usize>(
     }
 }
 
+#[expect(clippy::inline_always, reason = "each build compiles its own copy")]
 #[inline(always)]
 fn put(out: &mut [f32], sum: &[f32], adds: bool, alpha: f32) {
     if adds {
@@ -273,8 +284,12 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    /// Compares with sums in double precision, for every stride, remainder and kind of knowledge.
+    /// Compares every build with sums in double precision.
     fn check(rows: usize, inner: usize, columns: usize, transposed: [bool; 2], known: Known) {
+        crate::kernels::in_every_build(|| check_one(rows, inner, columns, transposed, known));
+    }
+
+    fn check_one(rows: usize, inner: usize, columns: usize, transposed: [bool; 2], known: Known) {
         let mut random = Random::new((rows * 31 + inner * 7 + columns) as u64);
         let mut matrix = |m: usize, n: usize| -> Vec<f32> {
             (0..m * n).map(|_| random.normal() as f32).collect()
@@ -334,7 +349,7 @@ mod tests {
                 assert!(
                     c[i * (columns + 3) + columns..][..3]
                         .iter()
-                        .all(|&x| x == 0.5)
+                        .all(|x| x.to_bits() == 0.5_f32.to_bits())
                 );
             }
         }

@@ -9,6 +9,10 @@ pub struct Gelu;
 
 impl Gelu {
     /// Writes the activation of `input` to `output`.
+    ///
+    /// # Panics
+    ///
+    /// Where their lengths differ.
     pub fn forward(self, input: &[f32], output: &mut [f32]) {
         assert_eq!(
             input.len(),
@@ -19,6 +23,10 @@ impl Gelu {
     }
 
     /// Turns the gradient of the output, in place, into that of the input.
+    ///
+    /// # Panics
+    ///
+    /// Where their lengths differ.
     pub fn backward(self, input: &[f32], gradient: &mut [f32]) {
         assert_eq!(
             input.len(),

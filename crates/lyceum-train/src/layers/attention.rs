@@ -18,7 +18,11 @@ pub struct CausalAttention {
 const PARTS: usize = 3;
 
 impl CausalAttention {
-    /// Returns attention over `heads` heads; `heads` divides `width`, or the call panics.
+    /// Returns attention over `heads` heads.
+    ///
+    /// # Panics
+    ///
+    /// Where `heads` does not divide `width`.
     pub fn new(width: usize, heads: usize) -> Self {
         assert!(
             heads > 0 && width.is_multiple_of(heads),

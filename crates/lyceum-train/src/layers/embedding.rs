@@ -46,7 +46,9 @@ impl Embedding {
 
     /// Writes one row for each of `tokens`, which are whole sequences of `length` positions.
     ///
-    /// Panics on a token at or beyond the vocabulary and on sequences longer than the context.
+    /// # Panics
+    ///
+    /// On a token at or beyond the vocabulary and on sequences longer than the context.
     pub fn forward(&self, parameters: &[f32], tokens: &[u16], length: usize, output: &mut [f32]) {
         self.check(tokens, length, output);
         let (table, places) = (self.tokens.of(parameters), self.positions.of(parameters));

@@ -10,7 +10,9 @@ impl CrossEntropy {
     /// Writes the loss of each row in nats to `losses`, and turns `logits`, in place, into the gradient
     /// of `scale` times the sum of the losses (1 / rows for a mean).
     ///
-    /// Panics on a target at or beyond the width of a row.
+    /// # Panics
+    ///
+    /// Where there is not one loss and one row for each target, and on a target beyond its row.
     pub fn forward_backward(
         self,
         logits: &mut [f32],

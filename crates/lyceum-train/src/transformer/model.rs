@@ -92,7 +92,11 @@ impl Transformer {
             .initialise(&mut Random::stream(seed, WEIGHTS_STREAM))
     }
 
-    /// Returns buffers for `batch` sequences of `length` tokens; `length` is at most the context.
+    /// Returns buffers for `batch` sequences of `length` tokens.
+    ///
+    /// # Panics
+    ///
+    /// Where `length` is zero or above the context.
     pub fn workspace(&self, batch: usize, length: usize) -> Workspace {
         assert!(
             length > 0 && length <= self.config.context,

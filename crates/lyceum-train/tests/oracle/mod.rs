@@ -4,18 +4,18 @@ use lyceum_train::random::Random;
 use lyceum_train::transformer::Config;
 
 /// Returns `count` normal numbers.
-pub fn normals(seed: u64, count: usize) -> Vec<f32> {
+pub(crate) fn normals(seed: u64, count: usize) -> Vec<f32> {
     let mut random = Random::new(seed);
     (0..count).map(|_| random.normal() as f32).collect()
 }
 
 /// Returns the same numbers in double precision.
-pub fn doubles(values: &[f32]) -> Vec<f64> {
+pub(crate) fn doubles(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
 /// `y = x Wᵀ + b`, `W` as outputs × inputs.
-pub fn linear(x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
+pub(crate) fn linear(x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
     let outputs = bias.len();
     let inputs = weight.len() / outputs;
     let row = |x: &[f64]| -> Vec<f64> {
@@ -32,7 +32,7 @@ pub fn linear(x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
 }
 
 /// Layer norm with the variance of the whole row and 1e-5 added to it.
-pub fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64]) -> Vec<f64> {
+pub(crate) fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64]) -> Vec<f64> {
     let width = gain.len();
     let row = |x: &[f64]| -> Vec<f64> {
         let mean = x.iter().sum::<f64>() / width as f64;
@@ -45,13 +45,13 @@ pub fn layer_norm(x: &[f64], gain: &[f64], bias: &[f64]) -> Vec<f64> {
 }
 
 /// The tanh form of the Gaussian error linear unit.
-pub fn gelu(x: f64) -> f64 {
+pub(crate) fn gelu(x: f64) -> f64 {
     let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
     0.5 * x * (1.0 + inner.tanh())
 }
 
 /// Causal attention over rows of queries, keys and values.
-pub fn attention(x: &[f64], length: usize, width: usize, heads: usize) -> Vec<f64> {
+pub(crate) fn attention(x: &[f64], length: usize, width: usize, heads: usize) -> Vec<f64> {
     let each = width / heads;
     let rows = x.len() / (3 * width);
     let mut output = vec![0.0; rows * width];
@@ -78,7 +78,7 @@ pub fn attention(x: &[f64], length: usize, width: usize, heads: usize) -> Vec<f6
 }
 
 /// A row for each token plus one for its place.
-pub fn embedding(
+pub(crate) fn embedding(
     table: &[f64],
     places: &[f64],
     tokens: &[u16],
@@ -94,7 +94,7 @@ pub fn embedding(
 }
 
 /// The loss of each row in nats.
-pub fn cross_entropy(logits: &[f64], targets: &[u16]) -> Vec<f64> {
+pub(crate) fn cross_entropy(logits: &[f64], targets: &[u16]) -> Vec<f64> {
     let width = logits.len() / targets.len();
     let row = |(row, &target): (&[f64], &u16)| {
         row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[usize::from(target)]
@@ -103,7 +103,7 @@ pub fn cross_entropy(logits: &[f64], targets: &[u16]) -> Vec<f64> {
 }
 
 /// The mean loss of the whole network, its tensors in the order of the layout.
-pub fn network(
+pub(crate) fn network(
     config: &Config,
     parameters: &[f64],
     tokens: &[u16],

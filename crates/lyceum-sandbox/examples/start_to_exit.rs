@@ -16,6 +16,7 @@ const BUBBLEWRAP: &str = "--unshare-user --unshare-all --new-session --die-with-
     --proc /proc --dev /dev --tmpfs /tmp --tmpfs /home --remount-ro / true";
 
 struct Series {
+    order: usize,
     name: &'static str,
     run: Box<dyn Fn() -> Result<(), Box<dyn Error>>>,
     walls: Vec<Duration>,
@@ -30,15 +31,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let place = std::env::temp_dir().canonicalize()?;
     let lower = scratch::create(&place, "bench-lower")?;
     let mut all = series(&lower)?;
-    for _ in 0..runs {
+    for round in 0..runs {
+        // Another one begins each round: the kernel takes down namespaces of the run before.
+        all.rotate_left(round % 2 + 1);
         for one in &mut all {
-            let ticks = children_ticks()?;
             let begun = Instant::now();
             (one.run)()?;
             one.walls.push(begun.elapsed());
-            one.cpu_ticks += children_ticks()? - ticks;
         }
     }
+    for one in &mut all {
+        let ticks = processor_ticks()?;
+        for _ in 0..runs {
+            (one.run)()?;
+        }
+        // The last helper goes a little after its record came.
+        std::thread::sleep(Duration::from_millis(100));
+        one.cpu_ticks = processor_ticks()? - ticks;
+    }
+    all.sort_by_key(|one| one.order);
     for left in ["bench-lower", "bench"].map(|prefix| scratch::leftovers(&place, prefix)) {
         left?.iter().try_for_each(|path| scratch::remove(path))?;
     }
@@ -55,15 +66,17 @@ fn series(lower: &scratch::Scratch) -> Result<Vec<Series>, Box<dyn Error>> {
         .parent()
         .ok_or("the scratch has a parent")?
         .to_owned();
-    let new = |name, run| Series {
+    let new = |order, name, run| Series {
+        order,
         name,
         run,
         walls: Vec::new(),
         cpu_ticks: 0,
     };
     Ok(vec![
-        new("plain", Box::new(|| command("true", &[]))),
+        new(0, "plain", Box::new(|| command("true", &[]))),
         new(
+            1,
             "bubblewrap",
             Box::new(|| {
                 command(
@@ -73,10 +86,12 @@ fn series(lower: &scratch::Scratch) -> Result<Vec<Series>, Box<dyn Error>> {
             }),
         ),
         new(
+            2,
             "lyceum",
             Box::new(move || sandboxed(&plain, Policy::default())),
         ),
         new(
+            3,
             "lyceum + overlay",
             Box::new(move || {
                 let scratch = scratch::create(&place, "bench")?;
@@ -122,12 +137,13 @@ fn sandboxed(sandbox: &Sandbox, policy: Policy) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Returns clock ticks that finished children used: fields 16 and 17 of `/proc/self/stat`.
-fn children_ticks() -> Result<u64, Box<dyn Error>> {
+/// Returns clock ticks that this process and its finished children used: fields 14 to 17 of
+/// `/proc/self/stat`.
+fn processor_ticks() -> Result<u64, Box<dyn Error>> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let figures: Vec<&str> = after_name.split_ascii_whitespace().collect();
-    Ok(figures[13].parse::<u64>()? + figures[14].parse::<u64>()?)
+    let figures = after_name.split_ascii_whitespace().skip(11).take(4);
+    Ok(figures.map(str::parse::<u64>).sum::<Result<u64, _>>()?)
 }
 
 fn report(all: &mut [Series]) {

@@ -84,6 +84,7 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
     };
     drop(passed);
     make_namespaces(own)?;
+    privileges::empty_bounding_set()?;
     let sources = match sources {
         Some(sources) => sources,
         None => sources::open_all(&order, &[])?,

@@ -15,6 +15,9 @@ use crate::wire::{Stop, Watched};
 const INTERVAL_MAX: Duration = Duration::from_millis(50);
 const INTERVAL_MIN: Duration = Duration::from_millis(4);
 
+/// Time from the start to the first measurement; shorter commands are known by what they used in all.
+const INTERVAL_FIRST: Duration = Duration::from_millis(10);
+
 /// Looking through descriptors and directories costs more than reading a few files of `/proc`: a
 /// measurement of these may take one part in this many of the time.
 const SLOW_SHARE: u32 = 20;
@@ -75,7 +78,7 @@ impl Meter {
             nameless: Nameless::default(),
             next_slow: Instant::now(),
             last: None,
-            pace: INTERVAL_MAX,
+            pace: INTERVAL_FIRST,
         }
     }
 
@@ -116,6 +119,10 @@ impl Meter {
         let view = self.view.as_mut()?;
         if view.begun.elapsed() >= self.limits.wall {
             return Some(Stop::Wall);
+        }
+        // The command is only about to start; looking now would delay it.
+        if view.begun.elapsed() < INTERVAL_FIRST {
+            return None;
         }
         let look = look(&view.proc);
         let cpu = view.cpu(&look);

@@ -9,15 +9,21 @@ use crate::kernel;
 use crate::record::Step;
 use crate::wire::Fault;
 
-/// Keeps only the given capabilities, for this process alone: `execve` keeps none. Also sets
-/// no-new-privileges, closes the process to others of the same user, and verifies.
-pub(super) fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
-    let step = Step::DropCapabilities;
+/// Empties the bounding set, for this process and its children: no `execve` can add a capability.
+pub(super) fn empty_bounding_set() -> Result<(), Fault> {
     for number in 0..64 {
-        if !kernel::drop_from_bounding_set(number).at(step, "emptying the bounding set")? {
+        let known = kernel::drop_from_bounding_set(number);
+        if !known.at(Step::DropCapabilities, "emptying the bounding set")? {
             break;
         }
     }
+    Ok(())
+}
+
+/// Keeps only the given capabilities, for this process alone. Also sets no-new-privileges, closes the
+/// process to others of the same user, and verifies.
+pub(super) fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
+    let step = Step::DropCapabilities;
     kernel::lock_capability_rules().at(step, "locking the capability rules")?;
     let wanted = CapabilitySets {
         effective: kept,

@@ -2,6 +2,8 @@
 //!
 //! [`fold`](crate::fold) makes it from the events of a study; a test or another program may fill it in by hand.
 
+use std::collections::BTreeMap;
+
 use lyceum_types::{
     EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust, Usage,
     Verdict,
@@ -48,6 +50,8 @@ pub struct Report {
     pub start_settings: Settings,
     /// All runs in the order in which they were started.
     pub runs: Vec<Run>,
+    /// What each event is, by its position: `claim.tested`. Needed for events that a number cites.
+    pub events: BTreeMap<u64, String>,
     /// What the study was pinned to.
     pub pinned: Pinned,
     /// The end of the ledger that the report was made from.

@@ -34,6 +34,9 @@ pub(crate) fn knob_effects(report: &Report) -> Option<Figure> {
     let range = Range::around(&values, &must);
     let mut keys = verdict_keys(report);
     if let Some(start) = &report.start {
+        if range.shape(start.value(), Shape::Diamond) == Shape::Diamond {
+            keys.push(Key::Line("level", "value of the start".into()));
+        }
         keys.push(Key::Shape(
             range.shape(start.value(), Shape::Diamond),
             "v-start",

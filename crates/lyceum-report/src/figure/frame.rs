@@ -29,7 +29,7 @@ pub(crate) struct Frame {
 impl Frame {
     /// Lays a plot out.
     pub(crate) fn of(plot: &Plot) -> Frame {
-        let y_ticks = plot.y.ticks_for(((plot.height - 60.0) / 44.0) as usize);
+        let y_ticks = plot.y.ticks_for(((plot.height - 60.0) / 36.0) as usize);
         let widest = |labels: &mut dyn Iterator<Item = &str>| {
             labels
                 .map(|label| text::width(label, TEXT_SIZE))
@@ -61,7 +61,8 @@ impl Frame {
         }
         let (left, right) = (left.max(14.0), plot.width - right);
         let widest_x = widest(&mut plot.x.ticks_for(6).iter().map(|tick| tick.label.as_str()));
-        let room = ((right - left) / (widest_x + 22.0)) as usize;
+        let room =
+            ((right - left) / (widest_x + if plot.x.scale.is_log() { 9.0 } else { 22.0 })) as usize;
         Frame {
             left,
             right,

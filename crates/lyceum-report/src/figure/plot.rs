@@ -417,22 +417,28 @@ impl Mark {
             self.class,
             escape(&self.title)
         );
-        if let Some((low, high)) = self.interval {
-            let (low, high) = (frame.at_x(low), frame.at_x(high));
-            let _ = write!(
-                out,
-                "<path class=\"whisker\" d=\"M{low} {y}H{high}M{low} {top}V{bottom}M{high} {top}V{bottom}\"/>",
-                low = c(low),
-                high = c(high),
-                y = c(y),
-                top = c(y - 3.0),
-                bottom = c(y + 3.0)
-            );
+        if let Some(ends) = self.interval {
+            out.push_str(&whisker(ends, y, frame));
         }
         out.push_str(&draw_shape(self.shape, x, y, self.size));
         out.push_str("</g>");
         out.push_str(if link.is_some() { "</a>\n" } else { "\n" });
     }
+}
+
+/// An interval through a mark; an end outside the axis runs to the edge and has no cap.
+fn whisker((low, high): (f64, f64), y: f64, frame: &Frame) -> String {
+    let mut path = format!("M{} {}H{}", c(frame.at_x(low)), c(y), c(frame.at_x(high)));
+    for end in [low, high].into_iter().filter(|end| frame.x.contains(*end)) {
+        let _ = write!(
+            path,
+            "M{} {}V{}",
+            c(frame.at_x(end)),
+            c(y - 3.0),
+            c(y + 3.0)
+        );
+    }
+    format!("<path class=\"whisker\" d=\"{path}\"/>")
 }
 
 /// Half the height of a bar.

@@ -82,6 +82,16 @@ impl Scale {
         }
     }
 
+    /// Tells whether the scale is logarithmic.
+    pub(crate) fn is_log(&self) -> bool {
+        self.log
+    }
+
+    /// Tells whether a value lies on the axis.
+    pub(crate) fn contains(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
     /// Returns the low end.
     pub(crate) fn low(&self) -> f64 {
         self.low

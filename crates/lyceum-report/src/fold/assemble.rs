@@ -1,5 +1,7 @@
 //! The report's data from the record.
 
+use std::collections::BTreeMap;
+
 use lyceum_types::{
     Body, ExperimentId, Goal, Knob, Outcome, Role, RunId, Settings, Split, Trust, Verdict,
 };
@@ -52,7 +54,9 @@ pub struct BudgetLimits {
 /// Events of a study that is not at its end give a report that says so. Values that are not finite are left out.
 pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Context) -> Report {
     let mut record = Record::default();
+    let mut kinds = BTreeMap::new();
     for (seq, at, body) in events {
+        kinds.insert(seq, body.kind().to_owned());
         record.take(seq, at, body);
     }
     let fold = Fold::of(&record);
@@ -80,6 +84,7 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         knobs: context.knobs,
         start_settings: fold.start_settings(),
         runs: record.runs.values().map(|run| fold.run(run)).collect(),
+        events: kinds,
         pinned: pinned::pinned(&record),
         head: context.head,
         metric: fold.metric,

@@ -163,14 +163,18 @@ fn purpose(purpose: &Purpose) -> String {
 }
 
 fn events(report: &Report, anchors: &Anchors) -> Markup {
+    let kind = |position: &u64| report.events.get(position).map(|kind| text::line(kind));
     html! {
         h3 #events { "Events" }
-        p.lead { "Numbers that are stated in an event rather than measured in one run rest on these." }
+        p.lead {
+            "Numbers that an event states, rather than one run, rest on these. "
+            code { "lyceum log " (shell_word(&report.study)) }
+            " prints them all."
+        }
         ul.events {
             @for position in &anchors.events {
                 li id={ "event-" (position) } {
-                    span.id { "event\u{a0}" (position) } " "
-                    code { "lyceum log " (shell_word(&report.study)) " --after " (position.saturating_sub(1)) }
+                    span.id { "event\u{a0}" (position) } " " (kind(position).unwrap_or_default())
                 }
             }
         }

@@ -120,7 +120,7 @@ fn claimed(report: &Report, claim: &Claim) -> Markup {
         }
         (number(wins)) " of " (number(counted)) " pairs"
         @if let (Some(e_value), Some(needed)) = (e_value, needed) {
-            ", E = " (number(e_value)) @if *confirmed { " ≥ " } @else { " < " } (number(needed))
+            ", " span.interval { "E = " (number(e_value)) @if *confirmed { " ≥ " } @else { " < " } (number(needed)) }
         }
         "."
     }

@@ -3,7 +3,7 @@
 //! The number of steps is fixed before the first one, so that the learning rate has a schedule of known
 //! length: a copy of the network takes a few steps against the clock, is thrown away, and the steps
 //! that fit in what is left of the budget are planned. A run that still takes longer than
-//! [`OVERRUN`] × its budget is stopped where it is. `replay.toml`, written beside the model, holds both
+//! 1.25 times its budget is stopped where it is. `replay.toml`, written beside the model, holds both
 //! numbers; a run that finds such a file in its directory takes exactly those steps, whatever the
 //! clock says, and gives the same model bit for bit.
 

@@ -101,25 +101,10 @@ pub fn terminal_curve(
         let (x, y) = (column(*number), row(up(*value), rows));
         canvas.dot(x, y);
     }
-    let mut before: Option<usize> = None;
-    let ends = kept
+    let steps = kept
         .iter()
-        .skip(1)
-        .map(|(number, _)| column(*number))
-        .chain([columns - 1]);
-    let ends: Vec<usize> = ends.collect();
-    for ((number, value), end) in kept.iter().zip(ends) {
-        let (from, y) = (column(*number), row(*value, rows));
-        for x in from..=end {
-            canvas.dot(x, y);
-        }
-        if let Some(before) = before {
-            for between in before.min(y)..=before.max(y) {
-                canvas.dot(from, between);
-            }
-        }
-        before = Some(y);
-    }
+        .map(|(number, value)| (column(*number), row(*value, rows)));
+    canvas.stairs(&steps.collect::<Vec<_>>());
     canvas.lines()
 }
 
@@ -161,6 +146,26 @@ impl Braille {
             && let Some(cell) = self.cells.get_mut(y / 4 * self.width + x / 2)
         {
             *cell |= BITS[y % 4][x % 2];
+        }
+    }
+
+    /// Draws steps: each holds its height until the next begins, the last one to the right end.
+    fn stairs(&mut self, steps: &[(usize, usize)]) {
+        let ends = steps
+            .iter()
+            .skip(1)
+            .map(|(x, _)| *x)
+            .chain([self.columns() - 1]);
+        let ends: Vec<usize> = ends.collect();
+        let mut before = steps.first().map_or(0, |(_, y)| *y);
+        for ((from, y), end) in steps.iter().zip(ends) {
+            for x in *from..=end {
+                self.dot(x, *y);
+            }
+            for between in before.min(*y)..=before.max(*y) {
+                self.dot(*from, between);
+            }
+            before = *y;
         }
     }
 

@@ -1,5 +1,7 @@
 //! Confirmation and ablation: what was tested on paired seeds.
 
+use lyceum_types::RunId;
+
 use super::parts::{Cell, Figure, HALF, Key, Layout, Table, with_unit};
 use crate::{
     Number, Report,
@@ -16,58 +18,6 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
         return None;
     }
     let goal = report.metric.goal;
-    let all: Vec<f64> = pairs
-        .iter()
-        .flat_map(|(_, base, other)| [*base, *other])
-        .collect();
-    let scale = Scale::linear(
-        all.iter().copied().fold(f64::INFINITY, f64::min),
-        all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-    );
-    let mut layers: Vec<Layer> = pairs
-        .iter()
-        .map(|(_, base, other)| Layer::Line {
-            points: vec![(0.0, *base), (1.0, *other)],
-            step: false,
-            class: if goal.better(*other, *base) {
-                "slope"
-            } else {
-                "slope worse"
-            },
-        })
-        .collect();
-    let dots = pairs.iter().flat_map(|(pair, base, other)| {
-        let title = format!(
-            "seed {} · {} {} → {} {}",
-            pair.seed,
-            pair.base_run,
-            report.metric.text(*base),
-            pair.other_run,
-            report.metric.text(*other)
-        );
-        let dot = |x: f64, y: f64, shape, class, run: lyceum_types::RunId| Mark {
-            x,
-            y,
-            shape,
-            size: 4.2,
-            class,
-            title: title.clone(),
-            link: Some(format!("#{run}")),
-            interval: None,
-        };
-        [
-            dot(0.0, *base, Shape::Ring, "v-start", pair.base_run),
-            dot(1.0, *other, Shape::Disc, "v-kept", pair.other_run),
-        ]
-    });
-    layers.push(Layer::Marks(dots.collect()));
-    let mean = |side: fn(&(&PairResult, f64, f64)) -> f64| {
-        pairs.iter().map(side).sum::<f64>() / pairs.len() as f64
-    };
-    layers.push(Layer::Labels(vec![
-        mean_label(report, 0.0, mean(|pair| pair.1)),
-        mean_label(report, 1.0, mean(|pair| pair.2)),
-    ]));
     let wins = pairs
         .iter()
         .filter(|(_, base, other)| goal.better(*other, *base))
@@ -83,22 +33,10 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
             "one seed, winner not better".into(),
         ));
     }
-    let names = ["start".to_owned(), format!("winner {}", claim.winner)];
-    let plot = Plot {
-        id: "confirmation-plot".into(),
-        title: "Confirmation".into(),
-        description: format!(
-            "{wins} of {} fresh paired seeds are better with the winner.",
-            pairs.len()
-        ),
-        width: HALF,
-        height: 330.0,
-        x: Axis::named(&names, 0.42),
-        y: Axis::round(scale.padded(0.08), report.metric.axis_with_goal()),
-        layers,
-        ends: vec![],
-        rail: None,
-    };
+    let words = format!(
+        "{wins} of {} fresh paired seeds are better with the winner.",
+        pairs.len()
+    );
     Some(Figure {
         slug: "confirmation",
         title: "Confirmation on fresh seeds",
@@ -108,9 +46,77 @@ pub(crate) fn confirmation(report: &Report) -> Option<Figure> {
             failed_note(&claim.comparison)
         ),
         keys,
-        layout: Layout::Half(plot.svg()),
+        layout: Layout::Half(slopes(report, &pairs, &claim.winner.to_string(), words).svg()),
         table: pair_table(&claim.comparison, "start", "winner"),
     })
+}
+
+/// Both values of a pair in which neither run failed.
+type Slope<'a> = (&'a PairResult, f64, f64);
+
+fn slopes(report: &Report, pairs: &[Slope<'_>], winner: &str, description: String) -> Plot {
+    let all = || pairs.iter().flat_map(|(_, base, other)| [*base, *other]);
+    let scale = Scale::linear(
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    );
+    let line = |(_, base, other): &Slope<'_>| Layer::Line {
+        points: vec![(0.0, *base), (1.0, *other)],
+        step: false,
+        class: if report.metric.goal.better(*other, *base) {
+            "slope"
+        } else {
+            "slope worse"
+        },
+    };
+    let mean =
+        |side: fn(&Slope<'_>) -> f64| pairs.iter().map(side).sum::<f64>() / pairs.len() as f64;
+    let mut layers: Vec<Layer> = pairs.iter().map(line).collect();
+    layers.push(Layer::Marks(
+        pairs.iter().flat_map(|pair| dots(report, pair)).collect(),
+    ));
+    layers.push(Layer::Labels(vec![
+        mean_label(report, 0.0, mean(|pair| pair.1)),
+        mean_label(report, 1.0, mean(|pair| pair.2)),
+    ]));
+    Plot {
+        id: "confirmation-plot".into(),
+        title: "Confirmation".into(),
+        description,
+        width: HALF,
+        height: 330.0,
+        x: Axis::named(&["start".to_owned(), format!("winner {winner}")], 0.42),
+        y: Axis::round(scale.padded(0.08), report.metric.axis_with_goal()),
+        layers,
+        ends: vec![],
+        rail: None,
+    }
+}
+
+/// The two ends of a slope.
+fn dots(report: &Report, (pair, base, other): &Slope<'_>) -> [Mark; 2] {
+    let title = format!(
+        "seed {} · {} {} → {} {}",
+        pair.seed,
+        pair.base_run,
+        report.metric.text(*base),
+        pair.other_run,
+        report.metric.text(*other)
+    );
+    let dot = |x: f64, y: f64, shape, class, run: RunId| Mark {
+        x,
+        y,
+        shape,
+        size: 4.2,
+        class,
+        title: title.clone(),
+        link: Some(format!("#{run}")),
+        interval: None,
+    };
+    [
+        dot(0.0, *base, Shape::Ring, "v-start", pair.base_run),
+        dot(1.0, *other, Shape::Disc, "v-kept", pair.other_run),
+    ]
 }
 
 /// The mean of one side, written outside its dots.
@@ -142,6 +148,21 @@ pub(crate) fn ablation(report: &Report) -> Option<Figure> {
             .total_cmp(&b.1.value())
             .then_with(|| a.0.knob.cmp(&b.0.knob))
     });
+    Some(Figure {
+        slug: "ablation",
+        title: "What each change is worth",
+        caption: "The winner against the winner with one knob put back to its start value, on paired seeds: mean and 95 % interval.".into(),
+        keys: vec![
+            Key::Shape(Shape::Disc, "v-kept", "confirmed".into()),
+            Key::Shape(Shape::Ring, "v-discarded", "not confirmed".into()),
+        ],
+        layout: Layout::Half(gains(report, &shown).svg()),
+        table: ablation_table(report),
+    })
+}
+
+/// One row for each knob, the first at the bottom.
+fn gains(report: &Report, shown: &[(&Ablation, &Number)]) -> Plot {
     let bounds = shown.iter().flat_map(|(one, gain)| {
         let (low, high) = one
             .comparison
@@ -172,10 +193,10 @@ pub(crate) fn ablation(report: &Report) -> Option<Figure> {
         text: "no effect".into(),
         class: "quiet",
     };
-    let plot = Plot {
+    Plot {
         id: "ablation-plot".into(),
         title: "Ablation".into(),
-        description: describe(&shown),
+        description: describe(shown),
         width: HALF,
         height: 78.0 + 34.0 * names.len() as f64,
         x: Axis::round(scale, with_unit("worth of the change", &report.metric.unit)),
@@ -190,18 +211,7 @@ pub(crate) fn ablation(report: &Report) -> Option<Figure> {
         ],
         ends: vec![],
         rail: None,
-    };
-    Some(Figure {
-        slug: "ablation",
-        title: "What each change is worth",
-        caption: "The winner against the winner with one knob put back to its start value, on paired seeds: mean and 95 % interval.".into(),
-        keys: vec![
-            Key::Shape(Shape::Disc, "v-kept", "confirmed".into()),
-            Key::Shape(Shape::Ring, "v-discarded", "not confirmed".into()),
-        ],
-        layout: Layout::Half(plot.svg()),
-        table: ablation_table(report),
-    })
+    }
 }
 
 fn ablation_mark(one: &Ablation, gain: &Number, row: f64) -> Mark {

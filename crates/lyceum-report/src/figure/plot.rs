@@ -207,16 +207,11 @@ impl Plot {
     }
 
     fn draw_axes(&self, frame: &Frame, out: &mut String) {
-        let (left, right, top, bottom) =
-            (c(frame.left), c(frame.right), c(frame.top), c(frame.bottom));
+        let (left, right) = (c(frame.left), c(frame.right));
         for tick in &frame.y_ticks {
             let y = frame.at_y(tick.value);
             if self.y.grid {
-                let _ = writeln!(
-                    out,
-                    "<path class=\"grid\" d=\"M{left} {y}H{right}\"/>",
-                    y = c(y)
-                );
+                let _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {}H{right}\"/>", c(y));
             }
             let _ = writeln!(
                 out,
@@ -226,42 +221,19 @@ impl Plot {
                 escape(&tick.label)
             );
         }
-        let base = frame.bottom
-            + if self.rail.is_some() {
-                RAIL_HEIGHT
-            } else {
-                0.0
-            };
-        let slot = (frame.right - frame.left) / frame.x_ticks.len().max(1) as f64;
+        let rail = if self.rail.is_some() {
+            RAIL_HEIGHT
+        } else {
+            0.0
+        };
+        let base = frame.bottom + rail;
         for tick in &frame.x_ticks {
-            let x = frame.at_x(tick.value);
-            if self.x.grid {
-                let _ = writeln!(
-                    out,
-                    "<path class=\"grid\" d=\"M{x} {top}V{bottom}\"/>",
-                    x = c(x)
-                );
-            }
-            let fits = (slot / (0.6 * TEXT_SIZE)) as usize;
-            let label = if text::width(&tick.label, TEXT_SIZE) > slot {
-                shorten(&tick.label, fits)
-            } else {
-                tick.label.clone()
-            };
-            let half = text::width(&label, TEXT_SIZE) / 2.0;
-            let at = x.max(half + 1.0).min(self.width - half - 1.0);
-            let _ = writeln!(
-                out,
-                "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                c(at),
-                c(base + 18.0),
-                escape(&label)
-            );
+            self.draw_x_tick(tick, base, frame, out);
         }
         let _ = writeln!(
             out,
-            "<path class=\"axis\" d=\"M{left} {y}H{right}\"/>",
-            y = c(base)
+            "<path class=\"axis\" d=\"M{left} {}H{right}\"/>",
+            c(base)
         );
         if !self.x.title.is_empty() {
             let _ = writeln!(
@@ -273,12 +245,33 @@ impl Plot {
             );
         }
         if !self.y.title.is_empty() {
-            let _ = writeln!(
-                out,
-                "<text class=\"title\" x=\"0\" y=\"12\">{}</text>",
-                escape(&self.y.title)
-            );
+            let title = escape(&self.y.title);
+            let _ = writeln!(out, "<text class=\"title\" x=\"0\" y=\"12\">{title}</text>");
         }
+    }
+
+    /// Draws a tick of the horizontal axis; its label is cut to its share of the axis and kept inside the figure.
+    fn draw_x_tick(&self, tick: &Tick, base: f64, frame: &Frame, out: &mut String) {
+        let x = frame.at_x(tick.value);
+        if self.x.grid {
+            let (top, bottom) = (c(frame.top), c(frame.bottom));
+            let _ = writeln!(out, "<path class=\"grid\" d=\"M{} {top}V{bottom}\"/>", c(x));
+        }
+        let slot = (frame.right - frame.left) / frame.x_ticks.len().max(1) as f64;
+        let label = if text::width(&tick.label, TEXT_SIZE) > slot {
+            shorten(&tick.label, (slot / (0.6 * TEXT_SIZE)) as usize)
+        } else {
+            tick.label.clone()
+        };
+        let half = text::width(&label, TEXT_SIZE) / 2.0;
+        let at = x.max(half + 1.0).min(self.width - half - 1.0);
+        let _ = writeln!(
+            out,
+            "<text class=\"tick\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            c(at),
+            c(base + 18.0),
+            escape(&label)
+        );
     }
 
     fn draw_ends(&self, frame: &Frame, out: &mut String) {

@@ -8,6 +8,9 @@ use crate::{
     figure::draw_shape,
 };
 
+/// Most rows of the table beside a figure: what is more stands in the table of experiments anyway.
+const ROWS_MAX: usize = 500;
+
 /// Returns a figure with its key, its words and its numbers.
 pub(crate) fn figure(figure: &Figure) -> Markup {
     with_heading(figure, true)
@@ -92,8 +95,13 @@ pub(crate) fn table(table: &Table) -> Markup {
             table {
                 thead { tr { @for head in &table.head { th scope="col" { (head) } } } }
                 tbody {
-                    @for row in &table.rows {
+                    @for row in table.rows.iter().take(ROWS_MAX) {
                         tr { @for one in row { (cell(one)) } }
+                    }
+                    @if table.rows.len() > ROWS_MAX {
+                        tr { td colspan=(table.head.len()) {
+                            (table.rows.len() - ROWS_MAX) " more rows stand in the table of " a href="#experiments" { "experiments" }
+                        } }
                     }
                 }
             }

@@ -71,7 +71,8 @@ pub(crate) fn budgets(report: &Report) -> Option<Figure> {
     Some(Figure {
         slug: "budgets",
         title: "What each budget went to",
-        caption: "In the order of the key, from left to right. The line marks the whole budget; a bar without a budget ends at what was used. Wall-clock time is that of the sessions, divided in proportion to the runs' own.".into(),
+        caption: "In the order of the key, from left to right. The line marks the whole budget; a bar without a \
+                  budget ends at what was used. Wall-clock time is that of the sessions, divided in proportion to the runs' own.".into(),
         keys: keys.collect(),
         layout: Layout::Full { wide: draw(WIDE, "wide"), narrow: draw(NARROW, "narrow") },
         table: table(&report.budgets),

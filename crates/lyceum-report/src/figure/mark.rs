@@ -39,7 +39,8 @@ pub(crate) fn draw(shape: Shape, x: f64, y: f64, r: f64) -> String {
             c(r)
         ),
         Shape::Half => format!(
-            "<circle class=\"hollow\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/><path class=\"solid\" d=\"M{x} {top}A{r} {r} 0 0 0 {x} {bottom}Z\"/>",
+            "<circle class=\"hollow\" cx=\"{x}\" cy=\"{y}\" r=\"{r}\"/>\
+             <path class=\"solid\" d=\"M{x} {top}A{r} {r} 0 0 0 {x} {bottom}Z\"/>",
             x = c(x),
             y = c(y),
             r = c(r),

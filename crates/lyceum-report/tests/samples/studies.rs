@@ -266,6 +266,19 @@ fn floor(journal: &mut Journal, settings: Settings) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
+fn hypothesis(id: u32) -> &'static str {
+    match id % 4 {
+        0 => "A higher learning rate with a short warm-up should use the ten seconds better.",
+        1 => {
+            "Width pays more than depth at this budget; move along the ridge that e-values suggest."
+        }
+        2 => "Far from everything tried: learn whether weight decay matters at all.",
+        _ => {
+            "Exploit: a small step from the best so far where the model expects the largest improvement."
+        }
+    }
+}
+
 /// A greedy search with repeats near the floor; returns the best experiment.
 fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
     let (mut best, mut best_value) = (0, start_value);
@@ -281,17 +294,7 @@ fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
             mean: truth.unwrap_or(2.0) + off,
             sd: 0.03 + 0.04 * uniform(journal.seed, "sd", u64::from(id)),
         });
-        let hypothesis = match id % 4 {
-            0 => "A higher learning rate with a short warm-up should use the ten seconds better.",
-            1 => {
-                "Width pays more than depth at this budget; move along the ridge that e-values suggest."
-            }
-            2 => "Far from everything tried: learn whether weight decay matters at all.",
-            _ => {
-                "Exploit: a small step from the best so far where the model expects the largest improvement."
-            }
-        };
-        journal.propose(id, Role::Search, settings, hypothesis, prediction);
+        journal.propose(id, Role::Search, settings, hypothesis(id), prediction);
         let (run, value) = journal.run(id, Purpose::Search, journal.seed.derive("look", 0));
         let Some(first) = value else {
             journal.decide(

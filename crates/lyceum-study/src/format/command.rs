@@ -108,19 +108,25 @@ fn fill(word: &str, values: &[(Placeholder, &str)]) -> String {
     for piece in pieces(word) {
         match piece {
             Piece::Text(text) => filled.push_str(text),
-            Piece::Escaped(name) => filled.push_str(&format!("{{{name}}}")),
+            Piece::Escaped(name) => push_braced(&mut filled, name),
             Piece::Placeholder(name) => {
                 match values
                     .iter()
                     .find(|(placeholder, _)| placeholder.name() == name)
                 {
                     Some((_, value)) => filled.push_str(value),
-                    None => filled.push_str(&format!("{{{name}}}")),
+                    None => push_braced(&mut filled, name),
                 }
             }
         }
     }
     filled
+}
+
+fn push_braced(text: &mut String, name: &str) {
+    text.push('{');
+    text.push_str(name);
+    text.push('}');
 }
 
 fn pieces(word: &str) -> Vec<Piece<'_>> {

@@ -125,13 +125,14 @@ fn private_problems(study: &Study, source: &Source, directory: &Path, problems: 
     for (table, patterns) in lists {
         for (index, pattern) in patterns.iter().enumerate() {
             let way = Way::root().key(table).key("private").index(index);
+            let key = format!("{table}.private");
             let globs = Globs::new(std::slice::from_ref(pattern)).unwrap_or_default();
             let matched: Vec<&Listed> = files
                 .iter()
                 .filter(|file| globs.matches(&file.path))
                 .collect();
             let also_measured = (table == "sealed").then_some(&measured);
-            let kind = private_problem(study, directory, pattern, &matched, also_measured);
+            let kind = private_problem(study, directory, (&key, pattern), &matched, also_measured);
             if let Some(kind) = kind {
                 problems.push(Problem {
                     kind,
@@ -146,13 +147,13 @@ fn private_problems(study: &Study, source: &Source, directory: &Path, problems: 
 fn private_problem(
     study: &Study,
     directory: &Path,
-    pattern: &str,
+    (key, pattern): (&str, &str),
     matched: &[&Listed],
     also_measured: Option<&Globs>,
 ) -> Option<Kind> {
     if matched.is_empty() {
         let below = directory.display().to_string();
-        let (key, pattern) = ("private".to_owned(), pattern.to_owned());
+        let (key, pattern) = (key.to_owned(), pattern.to_owned());
         return Some(Kind::NoMatch {
             key,
             pattern,
@@ -168,7 +169,7 @@ fn private_problem(
         } else if !matches!(file.kind, ListedKind::File { .. }) {
             let expected = "a plain file: links and special files cannot be private".to_owned();
             Some(Kind::NotThere {
-                key: "private".to_owned(),
+                key: key.to_owned(),
                 path: name,
                 expected,
             })

@@ -21,7 +21,11 @@ pub enum Kind {
         known: Vec<String>,
     },
     #[error("missing key `{key}`{}", in_table(.table))]
-    MissingKey { key: String, table: String },
+    MissingKey {
+        key: String,
+        table: String,
+        expected: String,
+    },
     #[error("wrong type for `{key}`: found {found}")]
     WrongType {
         key: String,
@@ -71,7 +75,7 @@ pub enum Kind {
         pattern: String,
         message: String,
     },
-    #[error("`{key}` leads out of its place: found \"{}\"", escaped(.found))]
+    #[error("`{key}` is not a path that stays in its directory: found \"{}\"", escaped(.found))]
     Path {
         key: String,
         found: String,
@@ -103,7 +107,7 @@ pub enum Kind {
         other: String,
         place: String,
     },
-    #[error("`{key}` is set by the lab: \"{name}\"")]
+    #[error("`{key}`: variable `{name}` belongs to the lab")]
     ReservedVariable { key: String, name: String },
     #[error(transparent)]
     Space(SpaceError),
@@ -149,7 +153,7 @@ pub enum Kind {
         list: String,
         known: Vec<String>,
     },
-    #[error("`{key}` does not exist: {}", escaped(.path))]
+    #[error("`{key}` is missing or not what it must be: {}", escaped(.path))]
     NotThere {
         key: String,
         path: String,
@@ -227,6 +231,7 @@ impl Kind {
             Kind::UnknownKey { known, .. } | Kind::Placeholder { known, .. } => one_of(known, "`"),
             Kind::UnknownValue { known, .. } | Kind::NotListed { known, .. } => one_of(known, "\""),
             Kind::WrongType { expected, .. }
+            | Kind::MissingKey { expected, .. }
             | Kind::OutOfRange { expected, .. }
             | Kind::Empty { expected, .. }
             | Kind::Name { expected, .. }

@@ -139,7 +139,7 @@ fn read_definition(directory: &Path) -> Result<String, Error> {
         let good = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
         Error::NotUtf8 {
-            line: bytes[..good].iter().filter(|byte| **byte == b'\n').count() + 1,
+            line: bytes[..good].split(|byte| *byte == b'\n').count(),
             byte: bytes.get(good).copied().unwrap_or_default(),
             file,
         }

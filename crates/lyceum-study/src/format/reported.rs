@@ -81,7 +81,10 @@ mod tests {
 
     #[test]
     fn a_flood_of_names_is_bounded() {
-        let log: String = (0..5000).map(|i| format!("METRIC m{i}=1\n")).collect();
+        let log: String = (0..5000)
+            .map(|i| format!("METRIC m{i}=1"))
+            .collect::<Vec<_>>()
+            .join("\n");
         assert_eq!(parse_metric_lines(&log).values.len(), METRICS_MAX);
     }
 }

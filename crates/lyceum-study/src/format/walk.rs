@@ -91,8 +91,7 @@ impl Walker<'_> {
                 );
             }
             None => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                let expected = quoted.join(" or ");
+                let expected = quoted(words);
                 let found = found(node);
                 self.at_value(
                     way,
@@ -134,8 +133,20 @@ impl Walker<'_> {
         {
             let Some(key) = key.as_str() else { continue };
             if !keys.iter().any(|present| present == key) {
+                let property = properties.and_then(|properties| properties.get(key));
+                let expected = property.map_or_else(String::new, |property| {
+                    let (name, property) = schema::resolve(self.root, property);
+                    expected(self.root, name, property)
+                });
                 let (key, table) = (key.to_owned(), way.to_string());
-                self.at_key(way, Kind::MissingKey { key, table });
+                self.at_key(
+                    way,
+                    Kind::MissingKey {
+                        key,
+                        table,
+                        expected,
+                    },
+                );
             }
         }
     }
@@ -250,6 +261,9 @@ fn expected(root: &Json, name: Option<&str>, schema: &Json) -> String {
         Some("OneOrMany") => return "a value or a list of values".to_owned(),
         _ => {}
     }
+    if let Some(words) = schema::words(schema) {
+        return quoted(&words);
+    }
     match schema.get("type").and_then(Json::as_str) {
         Some("string") => "a string".to_owned(),
         Some("integer") => "a whole number".to_owned(),
@@ -269,4 +283,9 @@ fn expected(root: &Json, name: Option<&str>, schema: &Json) -> String {
         },
         _ => "something else".to_owned(),
     }
+}
+
+fn quoted(words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    quoted.join(" or ")
 }

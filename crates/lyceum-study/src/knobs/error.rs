@@ -140,9 +140,7 @@ impl Error {
                 problem: FileProblem::Missing,
                 ..
             } => Some("paths are relative to the workspace".to_owned()),
-            Error::Start { .. } => {
-                Some("widen the knob, or change the value in the workspace".to_owned())
-            }
+            Error::Start { .. } => Some("widen the knob, or begin with another value".to_owned()),
             Error::File { .. }
             | Error::KeyTwice { .. }
             | Error::KeyPath { .. }

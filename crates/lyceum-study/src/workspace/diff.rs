@@ -92,11 +92,13 @@ fn lines(text: &mut String, old: &[&str], new: &[&str]) {
                 Side::New => '+',
             };
             let body = line.strip_suffix('\n').unwrap_or(line);
-            let _ = writeln!(
-                text,
-                "{mark}{}",
-                escaped(body.strip_suffix('\r').unwrap_or(body))
-            );
+            let body = escaped(body.strip_suffix('\r').unwrap_or(body));
+            let blank = *side == Side::Both && body.is_empty();
+            let _ = if blank {
+                writeln!(text)
+            } else {
+                writeln!(text, "{mark}{body}")
+            };
         }
         old_line += usize::from(*side != Side::New);
         new_line += usize::from(*side != Side::Old);

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Write as _,
     fs, io,
     os::unix::{
         ffi::OsStrExt as _,
@@ -181,7 +182,8 @@ pub fn shown(name: &OsStr) -> String {
     for chunk in name.as_bytes().utf8_chunks() {
         text.push_str(&crate::format::escaped(chunk.valid()));
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text

@@ -68,7 +68,7 @@ impl<'a> Checks<'a> {
             let kind = Kind::Path {
                 key: way.to_string(),
                 found: path.to_owned(),
-                expected: "a relative path below it, without `.` and `..`".to_owned(),
+                expected: "a relative path without `.` and `..`".to_owned(),
             };
             self.at_value(way, kind);
         }
@@ -193,11 +193,11 @@ impl<'a> Checks<'a> {
         };
         self.within(
             &way.key("timeout"),
-            timeout,
-            (TIMEOUT_MIN, TIMEOUT_MAX),
+            &timeout,
+            (&TIMEOUT_MIN, &TIMEOUT_MAX),
             why,
         );
-        self.within(&way.key("memory"), memory, (MEMORY_MIN, MEMORY_MAX), "");
+        self.within(&way.key("memory"), &memory, (&MEMORY_MIN, &MEMORY_MAX), "");
         Limits { timeout, memory }
     }
 
@@ -205,8 +205,8 @@ impl<'a> Checks<'a> {
     pub(super) fn within<T: PartialOrd + std::fmt::Display>(
         &mut self,
         way: &Way,
-        found: T,
-        (low, high): (T, T),
+        found: &T,
+        (low, high): (&T, &T),
         why: &str,
     ) {
         if found < low || found > high {

@@ -105,7 +105,10 @@ pub(super) fn run(checks: &mut Checks<'_>, run: table::Run) -> Run {
         }
     }
     for name in run.environment.keys() {
-        variable(checks, &way.key("environment").key(name), name);
+        let way = way.key("environment").key(name);
+        if let Some(kind) = bad_variable(&way, name) {
+            checks.at_key(&way, kind);
+        }
     }
     let mut toolchain = run.toolchain;
     toolchain.sort_unstable();
@@ -123,20 +126,31 @@ pub(super) fn run(checks: &mut Checks<'_>, run: table::Run) -> Run {
 
 /// Checks the name of an environment variable of the candidate.
 pub(super) fn variable(checks: &mut Checks<'_>, way: &Way, name: &str) {
+    if let Some(kind) = bad_variable(way, name) {
+        checks.at_value(way, kind);
+    }
+}
+
+fn bad_variable(way: &Way, name: &str) -> Option<Kind> {
+    let key = way.to_string();
     let first = name
         .bytes()
         .next()
         .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     if !first || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        let kind = Kind::Name {
-            key: way.to_string(),
+        let expected = "letters, digits and `_`, not beginning with a digit".to_owned();
+        Some(Kind::Name {
+            key,
             found: name.to_owned(),
-            expected: "letters, digits and `_`, not beginning with a digit".to_owned(),
-        };
-        checks.at_value(way, kind);
+            expected,
+        })
     } else if name.starts_with("LYCEUM_") {
-        let (key, name) = (way.to_string(), name.to_owned());
-        checks.at_value(way, Kind::ReservedVariable { key, name });
+        Some(Kind::ReservedVariable {
+            key,
+            name: name.to_owned(),
+        })
+    } else {
+        None
     }
 }
 
@@ -156,7 +170,7 @@ pub(super) fn measure(
     metric: &Metric,
 ) -> Option<Measure> {
     let Some(measure) = measure else {
-        checks.whole(Kind::NoEvaluator);
+        checks.at_key(&Way::root().key("run"), Kind::NoEvaluator);
         return None;
     };
     keys_of_kind(checks, &measure);

@@ -30,14 +30,6 @@ pub(super) fn budget(checks: &mut Checks<'_>, budget: &table::Budget) -> Budget 
         );
     };
     let experiments = budget.experiments.unwrap_or(defaults::EXPERIMENTS);
-    if experiments == 0 {
-        nothing(
-            "experiments",
-            "0".to_owned(),
-            "1 or more",
-            "with 0 nothing could be tried",
-        );
-    }
     for (key, span) in [("wall", budget.wall), ("cpu", budget.cpu)] {
         if let Some(span @ Span(duration)) = span
             && duration.as_millis() < 1000

@@ -10,6 +10,7 @@ use checks::Checks;
 use super::{
     error::Problems,
     kind::Kind,
+    problem::Problem,
     source::{Source, Way},
     study::{Metric, Study, Workspace},
     table,
@@ -72,7 +73,10 @@ pub(super) fn lower(
             draw,
         }),
         (Some(problems), _) => Err(problems),
-        (None, None) => unreachable!("a measure that cannot be used is a problem"),
+        (None, None) => Err(Problems::from(Problem {
+            kind: Kind::NoEvaluator,
+            place: None,
+        })),
     }
 }
 

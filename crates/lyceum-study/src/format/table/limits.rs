@@ -11,6 +11,7 @@ use crate::format::defaults;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Budget {
     /// Proposals that may be tried; the unchanged workspace does not count. Without it, 40.
+    #[schemars(range(min = 1))]
     pub(crate) experiments: Option<u32>,
     /// Wall-clock time of all sessions together.
     pub(crate) wall: Option<Span>,

@@ -24,6 +24,9 @@ const SCREEN: f64 = 2e-4;
 /// Evaluations that cost as much time as one Newton step of the polish (measured: 60 to 90).
 const STEP_PRICE: u64 = 75;
 
+/// Sums closer than this are the same packing, polished to another last digit.
+const SAME: f64 = 1e-9;
+
 /// When a search ends. The last descent is always finished.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
@@ -44,7 +47,7 @@ pub struct Found {
     pub starts: u64,
     /// Polishes made.
     pub polishes: u64,
-    /// Evaluations after which the best packing was there.
+    /// Evaluations after which the best packing was there, but for its last digits.
     pub evaluations_to_best: u64,
     /// Work done: evaluations of the penalty function, and polishing steps at their price.
     pub evaluations: u64,
@@ -139,9 +142,11 @@ impl Search<'_> {
             && let Ok(packing) = Packing::from_configuration(&polished)
             && packing.sum_rounded_down() > self.best_sum
         {
+            if packing.sum_rounded_down() > self.best_sum + SAME {
+                self.found.evaluations_to_best = self.found.evaluations;
+            }
             self.best_sum = packing.sum_rounded_down();
             self.found.best = packing;
-            self.found.evaluations_to_best = self.found.evaluations;
         }
         *at = polished;
         sum

@@ -44,7 +44,10 @@ fn noise(seed: Seed, settings: &Settings) -> f64 {
         key = key.derive(name, value.number().unwrap_or(0.0).to_bits());
     }
     // Irwin–Hall: the sum of twelve uniforms has variance 1.
-    (0..12).map(|i| key.derive("n", i).0 as f64 / (1_u64 << 53) as f64).sum::<f64>() - 6.0
+    (0..12)
+        .map(|i| key.derive("n", i).0 as f64 / (1_u64 << 53) as f64)
+        .sum::<f64>()
+        - 6.0
 }
 
 fn number(settings: &Settings, name: &str) -> f64 {
@@ -68,11 +71,20 @@ impl Executor for Machine {
             None if fails => Outcome::Failed(FailureReason::Exit { code: 1 }),
             None => Outcome::Completed,
         };
-        let shown = if matches!(self.0, World::Nan) && y > 0.5 { f64::NAN } else { value };
+        let shown = if matches!(self.0, World::Nan) && y > 0.5 {
+            f64::NAN
+        } else {
+            value
+        };
         Ok(RunFinished {
             run: task.run,
             outcome,
-            usage: Usage { wall_ms: 10, cpu_ms: 10, peak_memory_bytes: 1, printed_bytes: 0 },
+            usage: Usage {
+                wall_ms: 10,
+                cpu_ms: 10,
+                peak_memory_bytes: 1,
+                printed_bytes: 0,
+            },
             outputs: vec![Output {
                 name: shown.to_bits().to_string(),
                 blob: String::new(),
@@ -88,17 +100,31 @@ impl Executor for Machine {
     fn measure(&self, task: &MeasureTask, _: &Cut) -> Result<MeasureEnd, Broken> {
         let value = f64::from_bits(task.finished.outputs[0].name.parse().unwrap());
         let measured = if value.is_finite() {
-            Measured::Values { values: BTreeMap::from([("loss".to_owned(), value)]) }
+            Measured::Values {
+                values: BTreeMap::from([("loss".to_owned(), value)]),
+            }
         } else {
-            Measured::Failed(FailureReason::NotFinite { metric: "loss".into(), found: "nan".into() })
+            Measured::Failed(FailureReason::NotFinite {
+                metric: "loss".into(),
+                found: "nan".into(),
+            })
         };
         Ok(MeasureEnd::Measured(RunMeasured {
             run: task.finished.run,
             split: task.split,
-            trust: if task.split == Split::Sealed { Trust::Sealed } else { Trust::Measured },
+            trust: if task.split == Split::Sealed {
+                Trust::Sealed
+            } else {
+                Trust::Measured
+            },
             measured,
             fresh: None,
-            usage: Usage { wall_ms: 1, cpu_ms: 1, peak_memory_bytes: 1, printed_bytes: 0 },
+            usage: Usage {
+                wall_ms: 1,
+                cpu_ms: 1,
+                peak_memory_bytes: 1,
+                printed_bytes: 0,
+            },
             log: String::new(),
         }))
     }
@@ -107,7 +133,11 @@ impl Executor for Machine {
 fn protocol(seed: u64, experiments: u32) -> Protocol {
     let knob = |name: &str| Knob {
         name: name.into(),
-        kind: KnobKind::Float { low: 0.0, high: 1.0, scale: Scale::Linear },
+        kind: KnobKind::Float {
+            low: 0.0,
+            high: 1.0,
+            scale: Scale::Linear,
+        },
         condition: None,
     };
     Protocol {
@@ -127,8 +157,16 @@ fn protocol(seed: u64, experiments: u32) -> Protocol {
         alpha: 0.05,
         ablation_pairs: 3,
         sealed: true,
-        budget: Budget { experiments, wall: None, cpu: None, disk: None },
-        rubric: vec![Criterion::Improvement { at_least: 0.0, confidence: 0.95 }],
+        budget: Budget {
+            experiments,
+            wall: None,
+            cpu: None,
+            disk: None,
+        },
+        rubric: vec![Criterion::Improvement {
+            at_least: 0.0,
+            confidence: 0.95,
+        }],
     }
 }
 
@@ -148,7 +186,9 @@ struct Crashing<'a> {
 impl Journal for Crashing<'_> {
     fn append(&mut self, bodies: Vec<Body>) -> Result<Vec<(u64, i64, Body)>, JournalError> {
         if self.left < bodies.len() {
-            return Err(JournalError::Encode(serde_json::from_str::<u8>("crash").unwrap_err()));
+            return Err(JournalError::Encode(
+                serde_json::from_str::<u8>("crash").unwrap_err(),
+            ));
         }
         self.left -= bodies.len();
         self.inner.append(bodies)
@@ -204,15 +244,28 @@ fn session(
     crash_after: Option<usize>,
     stop: bool,
 ) -> Option<(End, State)> {
-    let mut writer = Crashing { inner: journal, left: crash_after.unwrap_or(usize::MAX) };
+    let mut writer = Crashing {
+        inner: journal,
+        left: crash_after.unwrap_or(usize::MAX),
+    };
     let state = fold(writer.inner);
     let mut first: Vec<Body> = Vec::new();
     if state.opened.is_none() {
         first.push(opened(protocol).into());
     }
     first.push(started(slots as u32).into());
-    for run in state.runs.iter().filter(|run| run.finished.is_none() && run.voided.is_none()) {
-        first.push(RunVoided { run: run.id, why: "crash".into() }.into());
+    for run in state
+        .runs
+        .iter()
+        .filter(|run| run.finished.is_none() && run.voided.is_none())
+    {
+        first.push(
+            RunVoided {
+                run: run.id,
+                why: "crash".into(),
+            }
+            .into(),
+        );
     }
     writer.append(first).ok()?;
     let state = fold(writer.inner);
@@ -245,9 +298,21 @@ fn a_real_effect_is_found_confirmed_ablated_and_graded() {
         assert!(claim.finding.confirmed, "{}", claim.finding.why);
         assert!(claim.finding.gain.unwrap() > 0.3);
         let worth = |knob: &str| {
-            state.ablated.iter().find(|one| one.knob == knob).unwrap().finding.gain.unwrap()
+            state
+                .ablated
+                .iter()
+                .find(|one| one.knob == knob)
+                .unwrap()
+                .finding
+                .gain
+                .unwrap()
         };
-        assert!(worth("x") > 0.3 && worth("y").abs() < 0.05, "x {} y {}", worth("x"), worth("y"));
+        assert!(
+            worth("x") > 0.3 && worth("y").abs() < 0.05,
+            "x {} y {}",
+            worth("x"),
+            worth("y")
+        );
         let sealed = state.sealed.as_ref().unwrap();
         assert_eq!((sealed.start.len(), sealed.winner.len()), (7, 7));
         for run in sealed.start.iter().chain(&sealed.winner) {
@@ -261,7 +326,12 @@ fn a_real_effect_is_found_confirmed_ablated_and_graded() {
 #[test]
 fn confirmation_seeds_are_never_seen_by_the_search() {
     let (state, _) = whole(World::Slope, &protocol(3, 8), 2);
-    let look: Vec<_> = state.runs.iter().filter(|run| run.is_look()).map(|run| run.seed).collect();
+    let look: Vec<_> = state
+        .runs
+        .iter()
+        .filter(|run| run.is_look())
+        .map(|run| run.seed)
+        .collect();
     let fresh: Vec<_> = state.runs.iter().filter(|run| !run.is_look()).collect();
     assert!(!fresh.is_empty());
     assert!(fresh.iter().all(|run| !look.contains(&run.seed)));
@@ -277,7 +347,10 @@ fn where_nothing_works_almost_nothing_is_claimed() {
         assert_eq!(state.finished.unwrap().satisfied, state.graded[0].satisfied);
     }
     // The e-value bounds the rate at 5 %; the sign test's steps keep it well below.
-    assert!(f64::from(claims) <= 0.05 * studies as f64, "{claims} false claims of {studies}");
+    assert!(
+        f64::from(claims) <= 0.05 * studies as f64,
+        "{claims} false claims of {studies}"
+    );
 }
 
 #[test]
@@ -311,17 +384,28 @@ fn a_crash_after_any_event_ends_in_the_same_verdicts() {
     let (calm, journal) = whole(World::Slope, &protocol, 1);
     let verdicts = |state: &State| -> Vec<_> {
         let all = state.experiments.iter();
-        all.map(|one| (one.proposed.settings.clone(), one.decided.as_ref().map(|d| d.verdict)))
-            .collect()
+        all.map(|one| {
+            (
+                one.proposed.settings.clone(),
+                one.decided.as_ref().map(|d| d.verdict),
+            )
+        })
+        .collect()
     };
     for crash in 0..journal.events.len() {
         let mut journal = MemoryJournal::default();
         let crashed = session(World::Slope, &protocol, &mut journal, 1, Some(crash), false);
-        assert!(crashed.is_none(), "the crash after {crash} events did not happen");
-        let (end, state) =
-            session(World::Slope, &protocol, &mut journal, 1, None, false).unwrap();
+        assert!(
+            crashed.is_none(),
+            "the crash after {crash} events did not happen"
+        );
+        let (end, state) = session(World::Slope, &protocol, &mut journal, 1, None, false).unwrap();
         assert_eq!(end, End::Finished);
-        assert_eq!(verdicts(&state), verdicts(&calm), "after a crash at event {crash}");
+        assert_eq!(
+            verdicts(&state),
+            verdicts(&calm),
+            "after a crash at event {crash}"
+        );
         assert_eq!(
             state.claimed.as_ref().unwrap().finding,
             calm.claimed.as_ref().unwrap().finding
@@ -336,7 +420,10 @@ fn a_stop_ends_in_order_and_the_next_session_goes_on() {
     let mut journal = MemoryJournal::default();
     let (end, _) = session(World::Slope, &protocol, &mut journal, 2, None, true).unwrap();
     assert_eq!(end, End::Interrupted);
-    assert!(matches!(journal.events.last().unwrap().2, Body::SessionEnded(_)));
+    assert!(matches!(
+        journal.events.last().unwrap().2,
+        Body::SessionEnded(_)
+    ));
     let (end, state) = session(World::Slope, &protocol, &mut journal, 2, None, false).unwrap();
     assert_eq!(end, End::Finished);
     assert_eq!(state.sessions.len(), 2);
@@ -358,7 +445,11 @@ fn a_budget_too_small_for_anything_ends_the_study_cut_short() {
     protocol.budget.cpu = Some(std::time::Duration::from_millis(35));
     let (state, _) = whole(World::Slope, &protocol, 1);
     let finished = state.finished.unwrap();
-    assert!(finished.cut_short && !finished.satisfied, "{}", finished.why);
+    assert!(
+        finished.cut_short && !finished.satisfied,
+        "{}",
+        finished.why
+    );
     assert!(state.runs.len() <= 3);
 }
 
@@ -367,14 +458,24 @@ fn a_finished_space_ends_the_search() {
     let mut protocol = protocol(1, 50);
     protocol.space = Space::new(vec![Knob {
         name: "x".into(),
-        kind: KnobKind::Integer { low: 0, high: 3, scale: Scale::Linear },
+        kind: KnobKind::Integer {
+            low: 0,
+            high: 3,
+            scale: Scale::Linear,
+        },
         condition: None,
     }])
     .unwrap();
     protocol.start = Settings::from([("x".into(), Setting::Integer(3))]);
     let (state, _) = whole(World::Slope, &protocol, 2);
     assert_eq!(state.proposals, 3);
-    assert!(state.search_ended.as_ref().unwrap().contains("every setting"));
+    assert!(
+        state
+            .search_ended
+            .as_ref()
+            .unwrap()
+            .contains("every setting")
+    );
     assert_eq!(number(state.settings(state.best).unwrap(), "x"), 0.0);
 }
 
@@ -411,7 +512,9 @@ fn the_stop_flag_is_seen_while_the_study_runs() {
     let protocol = protocol(1, 50);
     let stop = Arc::new(AtomicBool::new(false));
     let mut journal = MemoryJournal::default();
-    journal.append(vec![opened(&protocol).into(), started(2).into()]).unwrap();
+    journal
+        .append(vec![opened(&protocol).into(), started(2).into()])
+        .unwrap();
     let driver = Driver {
         state: fold(&journal),
         journal: &mut journal,
@@ -426,5 +529,20 @@ fn the_stop_flag_is_seen_while_the_study_runs() {
     let (end, state) = driver.drive().unwrap();
     assert_eq!(end, End::Interrupted);
     assert!((5..50).contains(&state.proposals));
-    assert!(state.runs.iter().all(|run| run.finished.is_some()), "a run has no receipt");
+    assert!(
+        state.runs.iter().all(|run| run.finished.is_some()),
+        "a run has no receipt"
+    );
+}
+
+#[test]
+fn a_researcher_sees_every_measured_experiment() {
+    let protocol = protocol(1, 6);
+    let (state, _) = whole(World::Slope, &protocol, 1);
+    let history = lyceum_study::engine::history(&state, &protocol);
+    assert_eq!(
+        history.len(),
+        7,
+        "the start and six proposals, one look each or more"
+    );
 }

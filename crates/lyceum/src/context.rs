@@ -1,6 +1,6 @@
 //! What most commands share: the lab, the study that is meant, and what is known of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lyceum_ledger::{Ledger, Options, Reader};
 use lyceum_sandbox::Sandbox;
@@ -23,8 +23,8 @@ pub(crate) struct LabPlace {
 impl LabPlace {
     pub(crate) fn lab(&self) -> Result<Lab, Failure> {
         match &self.lab {
-            Some(path) => Ok(Lab::at(path)),
-            None => Ok(Lab::find(&std::env::current_dir()?)),
+            Some(path) => Ok(Lab::at(plain(path)?)),
+            None => Ok(Lab::at(plain(Lab::find(&std::env::current_dir()?).root())?)),
         }
     }
 
@@ -49,10 +49,29 @@ impl LabPlace {
         let sandbox = Sandbox::new()?;
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
         let binary = std::env::current_exe()?;
-        let names = lyceum_programs::names().iter().map(|name| (*name).to_owned()).collect();
+        let names = lyceum_programs::names()
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
         let programs = Programs { binary, names };
         Kit::new(sandbox, ledger, lab, &programs).map_err(|error| Failure::internal(&error))
     }
+}
+
+/// Returns the path absolute and, as far as it exists, free of links and `..`: a sandbox takes no other.
+fn plain(path: &Path) -> std::io::Result<PathBuf> {
+    let whole = std::path::absolute(path)?;
+    let mut missing = Vec::new();
+    for base in whole.ancestors() {
+        if let Ok(found) = base.canonicalize() {
+            return Ok(missing.iter().rev().fold(found, |path, name| path.join(name)));
+        }
+        match base.file_name() {
+            Some(name) => missing.push(name),
+            None => break,
+        }
+    }
+    Ok(whole)
 }
 
 /// A study of the ledger, read whole.
@@ -76,12 +95,19 @@ pub(crate) fn known(reader: &Reader, name: Option<&str>) -> Result<Known, Failur
     let study = format::parse(&text, "study.toml", &name.replace('~', "-"))
         .map_err(|problems| Failure::bad_input(problems.to_string()))?;
     let protocol = lab::protocol(&study, opened.start.clone(), opened.seed);
-    Ok(Known { name, state, study, protocol })
+    Ok(Known {
+        name,
+        state,
+        study,
+        protocol,
+    })
 }
 
 fn definition(reader: &Reader, blob: &str) -> Result<String, Failure> {
     let id = blob.parse().map_err(|_| {
-        Failure::bad_input(format!("the study names its definition `{blob}`, which is no blob"))
+        Failure::bad_input(format!(
+            "the study names its definition `{blob}`, which is no blob"
+        ))
     })?;
     Ok(String::from_utf8_lossy(&reader.blob(id)?).into_owned())
 }
@@ -92,16 +118,23 @@ fn named(reader: &Reader, name: &str) -> Result<String, Failure> {
     if all.iter().any(|known| known == name) {
         return Ok(name.to_owned());
     }
-    let last = std::path::Path::new(name).file_name().and_then(|part| part.to_str());
+    let last = std::path::Path::new(name)
+        .file_name()
+        .and_then(|part| part.to_str());
     let newest = |base: &str| {
         let of_base = |known: &&String| known.split('~').next() == Some(base);
-        all.iter().filter(of_base).max_by_key(|known| number(known)).cloned()
+        all.iter()
+            .filter(of_base)
+            .max_by_key(|known| number(known))
+            .cloned()
     };
     last.and_then(newest).ok_or_else(|| no_study(name, &all))
 }
 
 fn number(name: &str) -> u32 {
-    name.split_once('~').and_then(|(_, number)| number.parse().ok()).unwrap_or(1)
+    name.split_once('~')
+        .and_then(|(_, number)| number.parse().ok())
+        .unwrap_or(1)
 }
 
 fn latest(reader: &Reader) -> Result<String, Failure> {

@@ -10,7 +10,7 @@ use lyceum_study::{
     lab::{ConductError, OpenError},
 };
 
-use crate::exit::Exit;
+use crate::{exit::Exit, view::words};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -26,12 +26,20 @@ pub(crate) struct Failure {
 impl Failure {
     /// Returns a failure that the user can mend.
     pub(crate) fn bad_input(message: impl Into<String>) -> Failure {
-        Failure { exit: Exit::BadInput, message: message.into(), hint: None }
+        Failure {
+            exit: Exit::BadInput,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Returns a failure of the lab or its machine.
     pub(crate) fn internal(error: &dyn Error) -> Failure {
-        Failure { exit: Exit::Internal, message: chain(error), hint: None }
+        Failure {
+            exit: Exit::Internal,
+            message: chain(error),
+            hint: None,
+        }
     }
 
     /// Returns the same failure with an advice.
@@ -78,7 +86,16 @@ impl From<LedgerError> for Failure {
             _ => Exit::Internal,
         };
         let hint = error.hint().map(str::to_owned);
-        Failure { exit, message: chain(&error), hint }
+        let mut message = chain(&error);
+        if let LedgerError::Locked { holder: Some(holder), .. } = &error {
+            let since = words::moment(holder.since.unix_ms());
+            let _ = write!(message, ", since {since}");
+        }
+        Failure {
+            exit,
+            message,
+            hint,
+        }
     }
 }
 
@@ -100,7 +117,11 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Journal(error) => error.into(),
             OpenError::Broken(error) => Failure::internal(&error),
-            error => Failure { exit: Exit::BadInput, message: chain(&error), hint },
+            error => Failure {
+                exit: Exit::BadInput,
+                message: chain(&error),
+                hint,
+            },
         }
     }
 }
@@ -124,8 +145,15 @@ impl From<format::Error> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Failure {
-        let hint = Some(format!("{}; `lyceum doctor` shows each part", refusal.remedy));
-        Failure { exit: Exit::Refused, message: refusal.to_string(), hint }
+        let hint = Some(format!(
+            "{}; `lyceum doctor` shows each part",
+            refusal.remedy
+        ));
+        Failure {
+            exit: Exit::Refused,
+            message: refusal.to_string(),
+            hint,
+        }
     }
 }
 

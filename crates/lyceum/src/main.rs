@@ -14,8 +14,9 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     lyceum_sandbox::run_helper_if_asked();
-    let arguments: Vec<String> =
-        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
     if let Some(code) = built_in_program(&arguments) {
         return code;
     }

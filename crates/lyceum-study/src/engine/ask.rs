@@ -1,7 +1,7 @@
 //! Asking the researcher, through the same words whoever it is.
 
 use lyceum_search::{Ask, Researcher, Trial, TrialResult};
-use lyceum_stats::floor;
+use lyceum_stats::{floor, mean, sd};
 use lyceum_types::{ExperimentId, ExperimentProposed, Role, Settings};
 
 use super::{drive::Error, protocol::Protocol, state::State};
@@ -20,18 +20,25 @@ pub fn history(state: &State, protocol: &Protocol) -> Vec<Trial> {
     seen.filter(|(_, one)| matches!(one.proposed.role, Role::Start | Role::Search))
         .filter_map(|(index, one)| {
             let id = ExperimentId(index as u32);
-            let values: Vec<f64> =
-                state.looks(id, &protocol.metric).iter().map(|(_, value)| *value).collect();
-            let result = match floor(&values) {
-                Some(spread) => TrialResult::Measured {
-                    mean: spread.mean,
-                    sd: (spread.n > 1).then_some(spread.sd),
-                    repeats: spread.n as u32,
+            let values: Vec<f64> = state
+                .looks(id, &protocol.metric)
+                .iter()
+                .map(|(_, value)| *value)
+                .collect();
+            let result = match mean(&values) {
+                Some(mean) => TrialResult::Measured {
+                    mean,
+                    sd: sd(&values),
+                    repeats: values.len() as u32,
                 },
                 None if state.runs_of(id).any(|run| run.failure().is_some()) => TrialResult::Failed,
                 None => return None,
             };
-            Some(Trial { experiment: id, settings: one.proposed.settings.clone(), result })
+            Some(Trial {
+                experiment: id,
+                settings: one.proposed.settings.clone(),
+                result,
+            })
         })
         .collect()
 }

@@ -45,22 +45,32 @@ const RESERVE_SHARE_MAX: f64 = 0.5;
 
 /// Returns the mean cost of the last runs; nothing before the first is measured.
 pub fn run_cost(state: &State) -> Cost {
-    let done = state.runs.iter().rev().filter(|run| run.counts() && run.is_settled());
+    let done = state
+        .runs
+        .iter()
+        .rev()
+        .filter(|run| run.counts() && run.is_settled());
     let costs: Vec<Cost> = done
         .take(RUNS_FOR_ESTIMATE)
         .filter_map(|run| {
             let used = run.finished.as_ref()?.usage;
-            let judged = run.searched.as_ref().map(|one| one.usage).unwrap_or_default();
+            let judged = run
+                .searched
+                .as_ref()
+                .map(|one| one.usage)
+                .unwrap_or_default();
             Some(Cost {
                 wall_ms: used.wall_ms + judged.wall_ms,
                 cpu_ms: used.cpu_ms + judged.cpu_ms,
             })
         })
         .collect();
-    let mean = |pick: fn(&Cost) -> u64| {
-        costs.iter().map(pick).sum::<u64>() / (costs.len() as u64).max(1)
-    };
-    Cost { wall_ms: mean(|cost| cost.wall_ms), cpu_ms: mean(|cost| cost.cpu_ms) }
+    let mean =
+        |pick: fn(&Cost) -> u64| costs.iter().map(pick).sum::<u64>() / (costs.len() as u64).max(1);
+    Cost {
+        wall_ms: mean(|cost| cost.wall_ms),
+        cpu_ms: mean(|cost| cost.cpu_ms),
+    }
 }
 
 /// Returns what is left.
@@ -71,7 +81,10 @@ pub(super) fn left(protocol: &Protocol, spent: &Spent) -> Left {
     Left {
         wall_ms: millis(protocol.budget.wall, spent.wall_ms),
         cpu_ms: millis(protocol.budget.cpu, spent.cpu_ms),
-        disk_bytes: protocol.budget.disk.map(|limit| limit.saturating_sub(spent.disk_bytes)),
+        disk_bytes: protocol
+            .budget
+            .disk
+            .map(|limit| limit.saturating_sub(spent.disk_bytes)),
     }
 }
 
@@ -113,7 +126,10 @@ pub(super) fn search_must_end(
         let most = total.map_or(0.0, |total| total.as_millis() as f64 * RESERVE_SHARE_MAX);
         need.min(most as u64)
     };
-    let wall = keep(protocol.budget.wall, runs * cost.wall_ms * 11 / 10 / slots.max(1));
+    let wall = keep(
+        protocol.budget.wall,
+        runs * cost.wall_ms * 11 / 10 / slots.max(1),
+    );
     let cpu = keep(protocol.budget.cpu, runs * cost.cpu_ms);
     let rest = Left {
         wall_ms: left.wall_ms.map(|left| left.saturating_sub(wall)),

@@ -141,8 +141,9 @@ impl Driver<'_> {
         let slots = self.slots.len().max(1);
         std::thread::scope(|scope| {
             let (done_in, done) = mpsc::channel();
-            let workers: Vec<mpsc::Sender<Work>> =
-                (0..slots).map(|slot| work::start(scope, slot, &executor, &done_in)).collect();
+            let workers: Vec<mpsc::Sender<Work>> = (0..slots)
+                .map(|slot| work::start(scope, slot, &executor, &done_in))
+                .collect();
             let mut drive = Drive {
                 began: Instant::now(),
                 session: self.state.sessions.len().saturating_sub(1),
@@ -196,7 +197,9 @@ impl Drive<'_, '_> {
 
     /// Writes all events that follow from what is known.
     fn settle(&mut self) -> Result<(), Error> {
-        while let Some(body) = settle::settle(&self.driver.state, self.driver.protocol, self.exhausted) {
+        while let Some(body) =
+            settle::settle(&self.driver.state, self.driver.protocol, self.exhausted)
+        {
             self.write(vec![body])?;
             if self.driver.state.finished.is_some() {
                 break;
@@ -225,7 +228,12 @@ impl Drive<'_, '_> {
 
     fn end_search(&mut self, why: &str) -> Result<(), Error> {
         if self.driver.state.search_ended.is_none() {
-            self.write(vec![SearchEnded { why: why.to_owned() }.into()])?;
+            self.write(vec![
+                SearchEnded {
+                    why: why.to_owned(),
+                }
+                .into(),
+            ])?;
         }
         Ok(())
     }
@@ -271,7 +279,11 @@ impl Drive<'_, '_> {
         for id in settle::undecided(state) {
             if let LookStep::Run(experiment, seed) = settle::next_look(state, protocol, id) {
                 let first = state.runs_of(experiment).next().is_none();
-                let purpose = if first { Purpose::Search } else { Purpose::Repeat };
+                let purpose = if first {
+                    Purpose::Search
+                } else {
+                    Purpose::Repeat
+                };
                 return self.start_run(experiment, seed, purpose, left, workers);
             }
         }
@@ -330,13 +342,22 @@ impl Drive<'_, '_> {
         left: &Left,
         workers: &[mpsc::Sender<Work>],
     ) -> Result<bool, Error> {
-        let Some(slot) = self.free.pop() else { return Ok(false) };
+        let Some(slot) = self.free.pop() else {
+            return Ok(false);
+        };
         let state = &self.driver.state;
         let run = RunId(state.runs.len() as u32 + 1);
         let cpus = self.driver.slots.get(slot).cloned().unwrap_or_default();
         let settings = state.settings(experiment).cloned().unwrap_or_default();
         let threads = self.driver.threads;
-        let intent = RunStarted { run, experiment, seed, purpose, cpus: cpus.clone(), threads };
+        let intent = RunStarted {
+            run,
+            experiment,
+            seed,
+            purpose,
+            cpus: cpus.clone(),
+            threads,
+        };
         self.write(vec![intent.into()])?;
         let task = RunTask {
             run,
@@ -359,10 +380,13 @@ impl Drive<'_, '_> {
         split: Split,
         workers: &[mpsc::Sender<Work>],
     ) -> Result<bool, Error> {
-        let Some(slot) = self.free.pop() else { return Ok(false) };
+        let Some(slot) = self.free.pop() else {
+            return Ok(false);
+        };
         let state = &self.driver.state;
-        let Some((seed, finished)) =
-            state.run(run).and_then(|one| Some((one.seed, one.finished.clone()?)))
+        let Some((seed, finished)) = state
+            .run(run)
+            .and_then(|one| Some((one.seed, one.finished.clone()?)))
         else {
             self.free.push(slot);
             return Ok(false);
@@ -377,7 +401,14 @@ impl Drive<'_, '_> {
             cpus: self.driver.slots.get(slot).cloned().unwrap_or_default(),
         };
         let cut = Cut::default();
-        self.launch(run, Some(split), slot, cut.clone(), Work::Measure(task, cut), workers)
+        self.launch(
+            run,
+            Some(split),
+            slot,
+            cut.clone(),
+            Work::Measure(task, cut),
+            workers,
+        )
     }
 
     fn launch(
@@ -389,7 +420,11 @@ impl Drive<'_, '_> {
         work: Work,
         workers: &[mpsc::Sender<Work>],
     ) -> Result<bool, Error> {
-        let flight = Flight { cut, since: Instant::now(), measure };
+        let flight = Flight {
+            cut,
+            since: Instant::now(),
+            measure,
+        };
         self.flights.insert((run, measure), (slot, flight));
         workers[slot].send(work).map_err(|_| Error::Worker)?;
         Ok(true)
@@ -462,7 +497,10 @@ impl Drive<'_, '_> {
 /// Writes events, folds them into the state and shows them.
 fn write(driver: &mut Driver<'_>, bodies: Vec<Body>) -> Result<(), Error> {
     for (seq, at, body) in driver.journal.append(bodies)? {
-        driver.state.apply(seq, at, body.clone()).map_err(JournalError::Fold)?;
+        driver
+            .state
+            .apply(seq, at, body.clone())
+            .map_err(JournalError::Fold)?;
         driver.observer.event(&driver.state, seq, at, &body);
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! The end of a study: confirmation on fresh paired seeds, ablation, the sealed split, the rubric. Pure.
 
-use lyceum_stats::{Confirmation, confirm, futile};
+use lyceum_stats::{Confirmation, confirm, futile, mean, unbiased_gain};
 use lyceum_types::{
     Ablated, Body, Claimed, ExperimentId, ExperimentProposed, Finding, Pair, Purpose, Role, RunId,
     SealedOpened, Seed, Settings, Side, Split, StudyFinished,
@@ -65,7 +65,9 @@ pub fn wants(state: &State, protocol: &Protocol) -> Vec<Want> {
 // --- confirmation ---
 
 fn side_run(state: &State, id: ExperimentId, pair: u32, side: Side) -> Option<&Run> {
-    state.runs_of(id).find(|run| run.purpose == Purpose::Confirm { pair, side })
+    state
+        .runs_of(id)
+        .find(|run| run.purpose == Purpose::Confirm { pair, side })
 }
 
 /// Returns the pairs of which both sides are done, without a gap.
@@ -96,10 +98,22 @@ pub fn finding(protocol: &Protocol, pairs: &[Pair], cut: bool) -> Finding {
         e_value: test.e_value,
         needed: test.needed,
         confirmed: test.confirmed,
-        gain: test.mean_gain,
+        gain: unbiased_gain(
+            protocol.goal,
+            &values,
+            protocol.confirm_pairs_max as u64,
+            protocol.alpha,
+        ),
         interval: test.interval95,
         why: explain(&test, cut),
     }
+}
+
+/// Returns the gains of the pairs in which both sides gave a number.
+fn gains(protocol: &Protocol, pairs: &[Pair]) -> Vec<f64> {
+    let both = pairs.iter().filter_map(|pair| pair.base.zip(pair.other));
+    both.map(|(base, other)| protocol.goal.gain(base, other))
+        .collect()
 }
 
 fn explain(test: &Confirmation, cut: bool) -> String {
@@ -118,7 +132,10 @@ fn settle_claim(state: &State, protocol: &Protocol, exhausted: bool) -> Option<C
     let pairs = claim_pairs(state, protocol);
     // The first prefix that confirms is the claim: the e-value is valid at any stopping time.
     for end in 1..=pairs.len() {
-        let values: Vec<_> = pairs[..end].iter().map(|pair| (pair.base, pair.other)).collect();
+        let values: Vec<_> = pairs[..end]
+            .iter()
+            .map(|pair| (pair.base, pair.other))
+            .collect();
         let test = confirm(protocol.goal, &values, protocol.alpha);
         let most = protocol.confirm_pairs_max as u64;
         let hopeless = futile(test.wins, test.pairs, most, protocol.alpha);
@@ -133,7 +150,11 @@ fn settle_claim(state: &State, protocol: &Protocol, exhausted: bool) -> Option<C
 }
 
 fn claim(state: &State, protocol: &Protocol, pairs: &[Pair], cut: bool) -> Claimed {
-    Claimed { winner: state.best, pairs: pairs.to_vec(), finding: finding(protocol, pairs, cut) }
+    Claimed {
+        winner: state.best,
+        pairs: pairs.to_vec(),
+        finding: finding(protocol, pairs, cut),
+    }
 }
 
 fn claim_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
@@ -155,7 +176,11 @@ fn claim_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
 /// Returns the winner's settings with one knob put back to its start value.
 pub fn put_back(protocol: &Protocol, winner: &Settings, knob: &str) -> Settings {
     let mut all = protocol.start.clone();
-    all.extend(winner.iter().map(|(name, value)| (name.clone(), value.clone())));
+    all.extend(
+        winner
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     match protocol.start.get(knob) {
         Some(value) => all.insert(knob.to_owned(), value.clone()),
         None => all.remove(knob),
@@ -165,25 +190,35 @@ pub fn put_back(protocol: &Protocol, winner: &Settings, knob: &str) -> Settings 
 
 /// Returns the knobs by which the winner differs from the start, in the order of the study file.
 pub fn changed_knobs(state: &State, protocol: &Protocol) -> Vec<String> {
-    let (Some(start), Some(winner)) =
-        (state.settings(ExperimentId(0)), state.settings(state.best))
+    let (Some(start), Some(winner)) = (state.settings(ExperimentId(0)), state.settings(state.best))
     else {
         return vec![];
     };
     let names = protocol.space.knobs().iter().map(|knob| knob.name.clone());
     // A knob that only the winner's branch has follows from the knob that it depends on.
-    names.filter(|name| start.contains_key(name) && start.get(name) != winner.get(name)).collect()
+    names
+        .filter(|name| start.contains_key(name) && start.get(name) != winner.get(name))
+        .collect()
 }
 
 fn wants_ablation(state: &State, protocol: &Protocol) -> bool {
     protocol.ablation_pairs > 0
-        && state.claimed.as_ref().is_some_and(|claimed| claimed.finding.confirmed)
+        && state
+            .claimed
+            .as_ref()
+            .is_some_and(|claimed| claimed.finding.confirmed)
         && changed_knobs(state, protocol).len() > 1
 }
 
 fn ablation_of<'s>(state: &'s State, knob: &str) -> Option<(ExperimentId, &'s Settings)> {
-    let role = Role::Ablation { knob: knob.to_owned() };
-    let found = state.experiments.iter().rev().find(|one| one.proposed.role == role)?;
+    let role = Role::Ablation {
+        knob: knob.to_owned(),
+    };
+    let found = state
+        .experiments
+        .iter()
+        .rev()
+        .find(|one| one.proposed.role == role)?;
     Some((found.proposed.experiment, &found.proposed.settings))
 }
 
@@ -194,13 +229,19 @@ fn ablated(state: &State, knob: &str) -> bool {
 fn ablation_open(state: &State, protocol: &Protocol, exhausted: bool) -> bool {
     wants_ablation(state, protocol)
         && !exhausted
-        && changed_knobs(state, protocol).iter().any(|knob| !ablated(state, knob))
+        && changed_knobs(state, protocol)
+            .iter()
+            .any(|knob| !ablated(state, knob))
 }
 
 fn ablation_pairs(state: &State, protocol: &Protocol, id: ExperimentId) -> Option<Vec<Pair>> {
     let metric = &protocol.metric;
     let claimed = state.claimed.as_ref()?;
-    let pairs = claimed.pairs.iter().take(protocol.ablation_pairs).enumerate();
+    let pairs = claimed
+        .pairs
+        .iter()
+        .take(protocol.ablation_pairs)
+        .enumerate();
     pairs
         .map(|(index, confirmed)| {
             let purpose = Purpose::Ablate { pair: index as u32 };
@@ -238,10 +279,12 @@ fn settle_ablation(state: &State, protocol: &Protocol, exhausted: bool) -> Optio
     None
 }
 
-fn ablation(protocol: &Protocol, id: ExperimentId, knob: String, pairs: Vec<Pair>) -> Ablated {
+/// Returns what a knob's change is worth.
+pub fn ablation(protocol: &Protocol, id: ExperimentId, knob: String, pairs: Vec<Pair>) -> Ablated {
     let mut finding = finding(protocol, &pairs, false);
-    // A handful of pairs estimates an effect; it is never a claim of its own.
+    // A handful of pairs estimates an effect; it is never a claim of its own, and nothing stopped it early.
     finding.confirmed = false;
+    finding.gain = mean(&gains(protocol, &pairs));
     finding.why = match (finding.gain, finding.interval) {
         (Some(gain), Some((low, high))) if low > 0.0 || high < 0.0 => {
             format!("worth {gain:.4} [{low:.4}, {high:.4}]")
@@ -252,7 +295,12 @@ fn ablation(protocol: &Protocol, id: ExperimentId, knob: String, pairs: Vec<Pair
         (Some(gain), None) => format!("worth {gain:.4} on one pair"),
         (None, _) => "without it the run fails".into(),
     };
-    Ablated { experiment: id, knob, pairs, finding }
+    Ablated {
+        experiment: id,
+        knob,
+        pairs,
+        finding,
+    }
 }
 
 fn ablation_proposal(
@@ -262,11 +310,15 @@ fn ablation_proposal(
     knob: &str,
 ) -> ExperimentProposed {
     let show = |settings: &Settings| {
-        settings.get(knob).map_or_else(|| "unset".to_owned(), ToString::to_string)
+        settings
+            .get(knob)
+            .map_or_else(|| "unset".to_owned(), ToString::to_string)
     };
     ExperimentProposed {
         experiment: ExperimentId(state.experiments.len() as u32),
-        role: Role::Ablation { knob: knob.to_owned() },
+        role: Role::Ablation {
+            knob: knob.to_owned(),
+        },
         settings: put_back(protocol, winner, knob),
         hypothesis: format!(
             "the winner {} with {knob} put back from {} to {}: what is that change worth?",
@@ -285,11 +337,16 @@ fn ablation_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
     if !wants_ablation(state, protocol) {
         return vec![];
     }
-    let count = state.claimed.as_ref().map_or(0, |claimed| claimed.pairs.len());
+    let count = state
+        .claimed
+        .as_ref()
+        .map_or(0, |claimed| claimed.pairs.len());
     let mut wants = Vec::new();
     for pair in 0..protocol.ablation_pairs.min(count) as u32 {
         for knob in changed_knobs(state, protocol) {
-            let Some((id, _)) = ablation_of(state, &knob) else { continue };
+            let Some((id, _)) = ablation_of(state, &knob) else {
+                continue;
+            };
             let purpose = Purpose::Ablate { pair };
             if !state.runs_of(id).any(|run| run.purpose == purpose) {
                 wants.push(Want::Run(id, protocol.confirm_seed(pair as usize), purpose));
@@ -305,12 +362,27 @@ fn open_sealed(state: &State) -> SealedOpened {
     let completed = |id: &RunId| state.run(*id).is_some_and(|run| run.value_is_there());
     if let Some(claimed) = &state.claimed {
         let side = |pick: fn(&Pair) -> RunId| {
-            claimed.pairs.iter().map(pick).filter(completed).collect::<Vec<_>>()
+            claimed
+                .pairs
+                .iter()
+                .map(pick)
+                .filter(completed)
+                .collect::<Vec<_>>()
         };
-        return SealedOpened { start: side(|pair| pair.base_run), winner: side(|pair| pair.other_run) };
+        return SealedOpened {
+            start: side(|pair| pair.base_run),
+            winner: side(|pair| pair.other_run),
+        };
     }
-    let start = state.runs_of(ExperimentId(0)).map(|run| run.id).filter(completed).collect();
-    SealedOpened { start, winner: vec![] }
+    let start = state
+        .runs_of(ExperimentId(0))
+        .map(|run| run.id)
+        .filter(completed)
+        .collect();
+    SealedOpened {
+        start,
+        winner: vec![],
+    }
 }
 
 fn sealed_wants(state: &State) -> impl Iterator<Item = Want> {
@@ -336,7 +408,14 @@ fn finish(state: &State, protocol: &Protocol, exhausted: bool) -> StudyFinished 
         "the study is done; it has no rubric".into()
     } else {
         let open = state.graded.iter().filter(|one| !one.satisfied).count();
-        format!("{open} of {} criteria of the rubric not satisfied", protocol.rubric.len())
+        format!(
+            "{open} of {} criteria of the rubric not satisfied",
+            protocol.rubric.len()
+        )
     };
-    StudyFinished { satisfied, cut_short, why }
+    StudyFinished {
+        satisfied,
+        cut_short,
+        why,
+    }
 }

@@ -6,9 +6,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_types::{
-    ExperimentId, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split,
-};
+use lyceum_types::{ExperimentId, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split};
 
 /// One run of the candidate.
 #[derive(Clone, Debug)]
@@ -75,7 +73,10 @@ impl Broken {
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let doing = doing.into();
-        move |source| Broken { doing, source: source.into() }
+        move |source| Broken {
+            doing,
+            source: source.into(),
+        }
     }
 }
 
@@ -116,7 +117,11 @@ impl Cut {
 
     /// Returns why the task was ended.
     pub fn cause(&self) -> Option<String> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner).cause.clone()
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .cause
+            .clone()
     }
 
     /// Sets what ends the process that the task is waiting for; called at once when the task is already to end.
@@ -131,6 +136,8 @@ impl Cut {
 
 impl fmt::Debug for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cut").field("cause", &self.cause()).finish_non_exhaustive()
+        f.debug_struct("Cut")
+            .field("cause", &self.cause())
+            .finish_non_exhaustive()
     }
 }

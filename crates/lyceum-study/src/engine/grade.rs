@@ -17,7 +17,10 @@ pub fn grade_again(state: &State, protocol: &Protocol, criterion: u32) -> Option
 /// Grades one criterion.
 pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded {
     let criterion = &protocol.rubric[index];
-    let unit = state.opened.as_ref().map_or("", |opened| opened.unit.as_str());
+    let unit = state
+        .opened
+        .as_ref()
+        .map_or("", |opened| opened.unit.as_str());
     let mut graded = Graded {
         criterion: index as u32,
         text: criterion.text(&protocol.metric, unit),
@@ -28,10 +31,25 @@ pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded 
         runs: vec![],
     };
     match criterion {
-        Criterion::Metric { at_most, at_least, trust, confidence } => {
-            grade_metric(state, protocol, (*at_most, *at_least), *trust, *confidence, &mut graded);
+        Criterion::Metric {
+            at_most,
+            at_least,
+            trust,
+            confidence,
+        } => {
+            grade_metric(
+                state,
+                protocol,
+                (*at_most, *at_least),
+                *trust,
+                *confidence,
+                &mut graded,
+            );
         }
-        Criterion::Improvement { at_least, confidence } => {
+        Criterion::Improvement {
+            at_least,
+            confidence,
+        } => {
             grade_improvement(state, protocol, *at_least, *confidence, &mut graded);
         }
     }
@@ -45,9 +63,11 @@ fn winner_runs(state: &State, trust: Trust) -> Vec<RunId> {
         (Trust::Sealed, Some(opened), _) => opened.start.clone(),
         (Trust::Sealed, None, _) => vec![],
         (_, _, Some(claimed)) => claimed.pairs.iter().map(|pair| pair.other_run).collect(),
-        (_, _, None) => {
-            state.runs_of(ExperimentId(0)).filter(|run| run.is_look()).map(|run| run.id).collect()
-        }
+        (_, _, None) => state
+            .runs_of(ExperimentId(0))
+            .filter(|run| run.is_look())
+            .map(|run| run.id)
+            .collect(),
     }
 }
 
@@ -68,7 +88,11 @@ fn grade_metric(
     let values: Vec<f64> = runs.iter().filter_map(pick).collect();
     let enough = runs.iter().all(|run| trust_of(run, trust) >= Some(trust));
     if values.is_empty() || values.len() < runs.len() {
-        graded.why = format!("{} of {} runs gave a {trust} value", values.len(), runs.len());
+        graded.why = format!(
+            "{} of {} runs gave a {trust} value",
+            values.len(),
+            runs.len()
+        );
         return;
     }
     if !enough {
@@ -87,19 +111,37 @@ fn grade_metric(
     graded.why = format!(
         "the interval [{low:.5}, {high:.5}] of {} runs is {} the bound",
         values.len(),
-        if graded.satisfied { "within" } else { "not within" }
+        if graded.satisfied {
+            "within"
+        } else {
+            "not within"
+        }
     );
 }
 
 /// A metric that never varies is known exactly from two looks.
 fn interval(values: &[f64], confidence: f64) -> Option<(f64, f64)> {
-    let same = values.len() > 1 && values.iter().all(|value| value.to_bits() == values[0].to_bits());
-    if same { Some((values[0], values[0])) } else { t_interval(values, confidence) }
+    let same = values.len() > 1
+        && values
+            .iter()
+            .all(|value| value.to_bits() == values[0].to_bits());
+    if same {
+        Some((values[0], values[0]))
+    } else {
+        t_interval(values, confidence)
+    }
 }
 
 fn trust_of(run: &Run, trust: Trust) -> Option<Trust> {
-    let measured = if trust == Trust::Sealed { &run.sealed } else { &run.searched };
-    measured.as_ref().filter(|one| matches!(one.measured, Measured::Values { .. })).map(|one| one.trust)
+    let measured = if trust == Trust::Sealed {
+        &run.sealed
+    } else {
+        &run.searched
+    };
+    measured
+        .as_ref()
+        .filter(|one| matches!(one.measured, Measured::Values { .. }))
+        .map(|one| one.trust)
 }
 
 fn grade_improvement(
@@ -113,7 +155,11 @@ fn grade_improvement(
         graded.why = "no experiment was kept: there is nothing to confirm".into();
         return;
     };
-    graded.runs = claimed.pairs.iter().flat_map(|pair| [pair.base_run, pair.other_run]).collect();
+    graded.runs = claimed
+        .pairs
+        .iter()
+        .flat_map(|pair| [pair.base_run, pair.other_run])
+        .collect();
     graded.value = claimed.finding.gain;
     let gains: Vec<f64> = claimed
         .pairs

@@ -92,20 +92,35 @@ impl Protocol {
 impl Criterion {
     /// Returns the criterion in words.
     pub fn text(&self, metric: &str, unit: &str) -> String {
-        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        let unit = if unit.is_empty() {
+            String::new()
+        } else {
+            format!(" {unit}")
+        };
         match self {
-            Criterion::Metric { at_most, at_least, trust, confidence } => {
+            Criterion::Metric {
+                at_most,
+                at_least,
+                trust,
+                confidence,
+            } => {
                 let bounds = [("at most", at_most), ("at least", at_least)]
                     .iter()
                     .filter_map(|(word, bound)| bound.map(|value| format!("{word} {value}{unit}")))
                     .collect::<Vec<_>>()
                     .join(" and ");
-                format!("{trust} {metric} {bounds} at {} % confidence", confidence * 100.0)
+                format!(
+                    "{trust} {metric} {bounds} at {} % confidence",
+                    confidence * 100.0
+                )
             }
             Criterion::Improvement { at_least, .. } if *at_least == 0.0 => {
                 format!("a confirmed improvement of {metric}")
             }
-            Criterion::Improvement { at_least, confidence } => format!(
+            Criterion::Improvement {
+                at_least,
+                confidence,
+            } => format!(
                 "a confirmed improvement of {metric} by at least {at_least}{unit} at {} % confidence",
                 confidence * 100.0
             ),

@@ -3,10 +3,11 @@
 //! [`settle`] returns the next event that needs no experiment, and [`next_look`] the next run that a verdict waits for.
 //! The driver writes the one and starts the other; `verify` calls the same functions on the events before a verdict.
 
-use lyceum_stats::{Decision, Look, RepeatSeed, Rule, decide, floor, floor_is_known};
-use lyceum_types::{
-    Body, Decided, ExperimentId, ExperimentProposed, Role, RunId, Seed, Verdict,
+use lyceum_stats::{
+    Decision, Floor, Look, RepeatSeed, Rule, decide, first_gap, floor, floor_is_known,
+    repeats_worth,
 };
+use lyceum_types::{Body, Decided, ExperimentId, ExperimentProposed, Role, RunId, Seed, Verdict};
 
 use super::{protocol::Protocol, state::State};
 
@@ -40,12 +41,17 @@ pub(super) fn start_proposal(protocol: &Protocol) -> ExperimentProposed {
 ///
 /// Looks are numbered from 0 and each is run until it counts; failures count.
 pub(super) fn floor_look(state: &State, protocol: &Protocol) -> Option<usize> {
-    let started = state.runs_of(ExperimentId(0)).filter(|run| run.is_look()).count();
+    let started = state
+        .runs_of(ExperimentId(0))
+        .filter(|run| run.is_look())
+        .count();
     if started < 3 {
         return Some(started);
     }
-    let settled =
-        state.runs_of(ExperimentId(0)).filter(|run| run.is_look()).all(super::state::Run::is_settled);
+    let settled = state
+        .runs_of(ExperimentId(0))
+        .filter(|run| run.is_look())
+        .all(super::state::Run::is_settled);
     let values = values(&state.looks(ExperimentId(0), &protocol.metric));
     let known = values.len() < started || floor_is_known(&values, protocol.floor_runs_max);
     (settled && !known && started < protocol.floor_runs_max).then_some(started)
@@ -64,7 +70,9 @@ pub fn start_failure(state: &State, protocol: &Protocol) -> Option<String> {
     if !floor_done(state, protocol) || !state.looks(ExperimentId(0), &protocol.metric).is_empty() {
         return None;
     }
-    state.runs_of(ExperimentId(0)).find_map(super::state::Run::failure)
+    state
+        .runs_of(ExperimentId(0))
+        .find_map(super::state::Run::failure)
 }
 
 /// Returns what an undecided experiment of the search needs next.
@@ -84,7 +92,10 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         return LookStep::Verdict(verdict(state, id, Verdict::Failed, None, why));
     }
     let best = state.best;
-    if state.runs_of(best).any(|run| run.is_look() && !run.is_settled()) {
+    if state
+        .runs_of(best)
+        .any(|run| run.is_look() && !run.is_settled())
+    {
         return LookStep::Wait;
     }
     let floor = floor(&values(&state.looks(ExperimentId(0), metric)));
@@ -93,7 +104,7 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         floor: floor.as_ref(),
         incumbent: &state.looks(best, metric),
         candidate: &state.looks(id, metric),
-        most_repeats: protocol.repeats_max,
+        most_repeats: repeats(state, protocol, floor.as_ref()),
     };
     match decide(protocol.rule, &look) {
         Decision::Keep { gain, why } => {
@@ -107,6 +118,35 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         }
         Decision::Repeat { seed, why } => repeat(state, protocol, id, seed, &why),
     }
+}
+
+/// How many earlier candidates tell whether one run is enough.
+const EARLIER_MAX: usize = 40;
+
+/// Returns how many repeats the next verdict may ask for. The adaptive rule spends them only while the floor hides the
+/// differences between this study's candidates.
+fn repeats(state: &State, protocol: &Protocol, floor: Option<&Floor>) -> usize {
+    if protocol.rule != Rule::Adaptive {
+        return protocol.repeats_max;
+    }
+    let decided = state
+        .experiments
+        .iter()
+        .rev()
+        .filter_map(|one| one.decided.as_ref());
+    let gaps: Vec<f64> = decided
+        .take(EARLIER_MAX)
+        .filter_map(|decided| {
+            first_gap(&Look {
+                goal: protocol.goal,
+                floor,
+                incumbent: &state.looks(decided.against, &protocol.metric),
+                candidate: &state.looks(decided.experiment, &protocol.metric),
+                most_repeats: 0,
+            })
+        })
+        .collect();
+    repeats_worth(&gaps, protocol.repeats_max)
 }
 
 /// Turns the wish for a repeat into a run, or into a verdict when the search is over or the run cannot help.
@@ -123,7 +163,9 @@ fn repeat(
         return inconclusive(format!("{why}; no more repeats: {ended}"));
     }
     let tried = |experiment: ExperimentId, seed: Seed| {
-        state.runs_of(experiment).any(|run| run.is_look() && run.seed == seed)
+        state
+            .runs_of(experiment)
+            .any(|run| run.is_look() && run.seed == seed)
     };
     let best = state.best;
     match seed {
@@ -149,7 +191,14 @@ fn verdict(
     why: String,
 ) -> Decided {
     let runs: Vec<RunId> = state.runs_of(id).map(|run| run.id).collect();
-    Decided { experiment: id, verdict, against: state.best, gain, why, runs }
+    Decided {
+        experiment: id,
+        verdict,
+        against: state.best,
+        gain,
+        why,
+        runs,
+    }
 }
 
 fn values(looks: &[(Seed, f64)]) -> Vec<f64> {
@@ -212,9 +261,17 @@ pub fn replay_rule(state: &State, protocol: &Protocol, rule: Rule) -> Vec<(Exper
         let look = Look {
             goal: protocol.goal,
             floor: floor.as_ref(),
-            incumbent: if rule == Rule::Greedy { &incumbent[..1] } else { &incumbent },
-            candidate: if rule == Rule::Greedy { &candidate[..1] } else { &candidate },
-            most_repeats: 0,
+            incumbent: if rule == Rule::Greedy {
+                &incumbent[..1]
+            } else {
+                &incumbent
+            },
+            candidate: if rule == Rule::Greedy {
+                &candidate[..1]
+            } else {
+                &candidate
+            },
+            most_repeats: 1,
         };
         let verdict = match decide(rule, &look) {
             Decision::Keep { .. } => Verdict::Kept,

@@ -8,7 +8,7 @@
 
 use lyceum_types::{
     Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded, Outcome,
-    Purpose, Role, RunFinished, RunId, RunMeasured, Seed, SealedOpened, SessionEnded,
+    Purpose, Role, RunFinished, RunId, RunMeasured, SealedOpened, Seed, SessionEnded,
     SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
@@ -69,17 +69,23 @@ impl Run {
 
     /// Tells whether the command ended well.
     pub fn completed(&self) -> bool {
-        self.finished.as_ref().is_some_and(|finished| finished.outcome == Outcome::Completed)
+        self.finished
+            .as_ref()
+            .is_some_and(|finished| finished.outcome == Outcome::Completed)
     }
 
     /// Returns the measured value on the search split; `None` for any failure.
     pub fn value(&self, metric: &str) -> Option<f64> {
-        self.searched.as_ref().and_then(|measured| measured.measured.value(metric))
+        self.searched
+            .as_ref()
+            .and_then(|measured| measured.measured.value(metric))
     }
 
     /// Returns the measured value on the sealed split.
     pub fn sealed_value(&self, metric: &str) -> Option<f64> {
-        self.sealed.as_ref().and_then(|measured| measured.measured.value(metric))
+        self.sealed
+            .as_ref()
+            .and_then(|measured| measured.measured.value(metric))
     }
 
     /// Tells whether the search split gave a number.
@@ -196,14 +202,19 @@ impl State {
             }),
             Body::SessionEnded(ended) => {
                 let session = self.sessions.last_mut();
-                session.ok_or_else(|| fault("no session to end".into()))?.ended = Some(ended);
+                session
+                    .ok_or_else(|| fault("no session to end".into()))?
+                    .ended = Some(ended);
             }
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
             Body::RunStarted(started) => {
                 if started.run.0 as usize != self.runs.len() + 1 {
                     return Err(fault(format!("{} is not the next run", started.run)));
                 }
-                self.experiment_mut(started.experiment).map_err(fault)?.runs.push(started.run);
+                self.experiment_mut(started.experiment)
+                    .map_err(fault)?
+                    .runs
+                    .push(started.run);
                 self.runs.push(Run {
                     id: started.run,
                     experiment: started.experiment,
@@ -245,10 +256,17 @@ impl State {
 
     fn take_proposal(&mut self, proposed: ExperimentProposed) -> Result<(), String> {
         if proposed.experiment.0 as usize != self.experiments.len() {
-            return Err(format!("{} is not the next experiment", proposed.experiment));
+            return Err(format!(
+                "{} is not the next experiment",
+                proposed.experiment
+            ));
         }
         self.proposals += u32::from(proposed.role == Role::Search);
-        self.experiments.push(Experiment { proposed, runs: Vec::new(), decided: None });
+        self.experiments.push(Experiment {
+            proposed,
+            runs: Vec::new(),
+            decided: None,
+        });
         Ok(())
     }
 
@@ -301,11 +319,15 @@ impl State {
 
     fn run_mut(&mut self, id: RunId) -> Result<&mut Run, String> {
         let index = (id.0 as usize).wrapping_sub(1);
-        self.runs.get_mut(index).ok_or_else(|| format!("{id} has no intent"))
+        self.runs
+            .get_mut(index)
+            .ok_or_else(|| format!("{id} has no intent"))
     }
 
     fn experiment_mut(&mut self, id: ExperimentId) -> Result<&mut Experiment, String> {
-        self.experiments.get_mut(id.0 as usize).ok_or_else(|| format!("{id} was not proposed"))
+        self.experiments
+            .get_mut(id.0 as usize)
+            .ok_or_else(|| format!("{id} was not proposed"))
     }
 
     /// Returns the run of this id.
@@ -320,8 +342,12 @@ impl State {
 
     /// Returns the runs of an experiment that count.
     pub fn runs_of(&self, id: ExperimentId) -> impl Iterator<Item = &Run> {
-        let ids = self.experiment(id).map_or(&[][..], |experiment| &experiment.runs);
-        ids.iter().filter_map(|run| self.run(*run)).filter(|run| run.counts())
+        let ids = self
+            .experiment(id)
+            .map_or(&[][..], |experiment| &experiment.runs);
+        ids.iter()
+            .filter_map(|run| self.run(*run))
+            .filter(|run| run.counts())
     }
 
     /// Returns the looks at an experiment: seed and value of each measured run of the search, in order.
@@ -334,12 +360,15 @@ impl State {
 
     /// Returns the settings of an experiment.
     pub fn settings(&self, id: ExperimentId) -> Option<&Settings> {
-        self.experiment(id).map(|experiment| &experiment.proposed.settings)
+        self.experiment(id)
+            .map(|experiment| &experiment.proposed.settings)
     }
 
     /// Returns the experiments of this role that researchers proposed, in order.
     pub fn searched(&self) -> impl Iterator<Item = &Experiment> {
-        self.experiments.iter().filter(|experiment| experiment.proposed.role == Role::Search)
+        self.experiments
+            .iter()
+            .filter(|experiment| experiment.proposed.role == Role::Search)
     }
 
     /// Returns the wall-clock time of all sessions but the current one, in milliseconds.
@@ -358,6 +387,9 @@ impl State {
 impl Run {
     /// Tells whether the run is one of the search: floor, first look or repeat.
     pub fn is_look(&self) -> bool {
-        matches!(self.purpose, Purpose::Floor | Purpose::Search | Purpose::Repeat)
+        matches!(
+            self.purpose,
+            Purpose::Floor | Purpose::Search | Purpose::Repeat
+        )
     }
 }

@@ -53,6 +53,10 @@ pub(super) fn start<'scope>(
         }
     };
     // The name tells people what they see in a process list.
-    drop(std::thread::Builder::new().name(format!("slot-{slot}")).spawn_scoped(scope, worker));
+    drop(
+        std::thread::Builder::new()
+            .name(format!("slot-{slot}"))
+            .spawn_scoped(scope, worker),
+    );
     sender
 }

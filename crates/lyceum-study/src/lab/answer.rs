@@ -53,8 +53,13 @@ impl<'de> Deserialize<'de> for Metrics {
             fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Metrics, A::Error> {
                 let mut metrics = BTreeMap::new();
                 while let Some((name, Number(value))) = access.next_entry::<String, Number>()? {
-                    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
-                        return Err(A::Error::custom("a metric's name is empty, too long or unprintable"));
+                    if name.is_empty()
+                        || name.len() > NAME_BYTES_MAX
+                        || name.contains(char::is_control)
+                    {
+                        return Err(A::Error::custom(
+                            "a metric's name is empty, too long or unprintable",
+                        ));
                     }
                     if metrics.len() == METRICS_MAX {
                         return Err(A::Error::custom("too many metrics"));

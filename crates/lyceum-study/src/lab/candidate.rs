@@ -25,7 +25,12 @@ use crate::{
 const WORKSPACE: &str = "/workspace";
 
 /// Runs the candidate once.
-pub(super) fn run(kit: &Kit, open: &OpenStudy, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
+pub(super) fn run(
+    kit: &Kit,
+    open: &OpenStudy,
+    task: &RunTask,
+    cut: &Cut,
+) -> Result<RunFinished, Broken> {
     let study = &open.study;
     let mut finished = RunFinished {
         run: task.run,
@@ -40,7 +45,9 @@ pub(super) fn run(kit: &Kit, open: &OpenStudy, task: &RunTask, cut: &Cut) -> Res
     let patch = match knobs::write(study, &task.settings, read) {
         Ok(patch) => patch,
         Err(error) => {
-            let reason = FailureReason::Settings { problem: error.to_string() };
+            let reason = FailureReason::Settings {
+                problem: error.to_string(),
+            };
             finished.outcome = Outcome::Failed(reason);
             return Ok(finished);
         }
@@ -56,11 +63,19 @@ pub(super) fn run(kit: &Kit, open: &OpenStudy, task: &RunTask, cut: &Cut) -> Res
     ];
     let mut arguments = study.run.command.fill(&fill);
     arguments.extend(patch.arguments.iter().cloned());
-    let canonical = policy.canonical().map_err(Broken::while_doing("describing the sandbox policy"))?;
+    let canonical = policy
+        .canonical()
+        .map_err(Broken::while_doing("describing the sandbox policy"))?;
     // Scratch paths differ from run to run; the rest of the policy must not.
-    let canonical = String::from_utf8_lossy(&canonical).replace(&scratch.path().display().to_string(), "{scratch}");
+    let canonical = String::from_utf8_lossy(&canonical)
+        .replace(&scratch.path().display().to_string(), "{scratch}");
     finished.policy = blake3::hash(canonical.as_bytes()).to_hex().to_string();
-    let order = Order { arguments, policy, answer: false, scratch: scratch.path() };
+    let order = Order {
+        arguments,
+        policy,
+        answer: false,
+        scratch: scratch.path(),
+    };
     let record = kit.execute(&order, cut)?;
     finished.usage = kit::usage(&record);
     finished.log = kit::log(&record);
@@ -81,8 +96,18 @@ pub(super) fn run(kit: &Kit, open: &OpenStudy, task: &RunTask, cut: &Cut) -> Res
     }
     if finished.outcome == Outcome::Completed {
         let mut names = study.run.outputs.clone();
-        names.extend(study.run.replay.clone().filter(|name| scratch.out().join(name).exists()));
-        match kit.keep(&scratch.out(), &names, matches!(study.measure, Measure::Timed(_)))? {
+        names.extend(
+            study
+                .run
+                .replay
+                .clone()
+                .filter(|name| scratch.out().join(name).exists()),
+        );
+        match kit.keep(
+            &scratch.out(),
+            &names,
+            matches!(study.measure, Measure::Timed(_)),
+        )? {
             Ok(outputs) => finished.outputs = outputs,
             Err(reason) => finished.outcome = Outcome::Failed(reason),
         }
@@ -122,11 +147,17 @@ fn policy(
     }
     policy.environment.extend(run.environment.clone());
     policy.environment.extend(patch.environment.clone());
-    policy.environment.insert("LYCEUM_SEED".into(), task.seed.to_string());
-    policy.environment.insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+    policy
+        .environment
+        .insert("LYCEUM_SEED".into(), task.seed.to_string());
+    policy
+        .environment
+        .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
     let timeout = run.limits.timeout.0;
     policy.limits = kit::limits(
-        task.wall_left.map_or(timeout, |left| left.min(timeout)).max(Duration::from_millis(1)),
+        task.wall_left
+            .map_or(timeout, |left| left.min(timeout))
+            .max(Duration::from_millis(1)),
         run.limits.memory.0,
         run.threads,
     );
@@ -159,14 +190,22 @@ fn lay_patch(
 fn outcome(open: &OpenStudy, task: &RunTask, exit: &Exit) -> Outcome {
     let limits = &open.study.run.limits;
     let wall_cut = task.wall_left.is_some_and(|left| left < limits.timeout.0);
-    let cpu_cut = task.cpu_left.is_some_and(|left| left < limits.timeout.0 * open.study.run.threads);
+    let cpu_cut = task
+        .cpu_left
+        .is_some_and(|left| left < limits.timeout.0 * open.study.run.threads);
     match exit {
-        Exit::Killed { cause } => Outcome::Cut { cause: cause.clone() },
-        Exit::WallLimit if wall_cut => Outcome::Cut { cause: "the wall budget is spent".into() },
-        Exit::CpuLimit if cpu_cut => Outcome::Cut { cause: "the cpu budget is spent".into() },
-        Exit::DiskLimit if task.disk_left.is_some() => {
-            Outcome::Cut { cause: "the disk budget is spent".into() }
-        }
+        Exit::Killed { cause } => Outcome::Cut {
+            cause: cause.clone(),
+        },
+        Exit::WallLimit if wall_cut => Outcome::Cut {
+            cause: "the wall budget is spent".into(),
+        },
+        Exit::CpuLimit if cpu_cut => Outcome::Cut {
+            cause: "the cpu budget is spent".into(),
+        },
+        Exit::DiskLimit if task.disk_left.is_some() => Outcome::Cut {
+            cause: "the disk budget is spent".into(),
+        },
         exit => kit::failure(exit).map_or(Outcome::Completed, Outcome::Failed),
     }
 }

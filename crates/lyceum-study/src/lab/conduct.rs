@@ -78,7 +78,11 @@ pub fn conduct(
     ready(&opening);
     let name = opening.open.name.clone();
     if opening.state.finished.is_some() {
-        return Ok(Conducted { study: name, end: End::Finished, state: opening.state });
+        return Ok(Conducted {
+            study: name,
+            end: End::Finished,
+            state: opening.state,
+        });
     }
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
@@ -92,7 +96,10 @@ pub fn conduct(
     }
     let researcher = lyceum_search::by_name(&opening.researcher).ok_or_else(|| {
         let expected = lyceum_search::NAMES.join(", ");
-        OpenError::Researcher { found: opening.researcher.clone(), expected }
+        OpenError::Researcher {
+            found: opening.researcher.clone(),
+            expected,
+        }
     })?;
     let driver = Driver {
         journal: &mut journal,
@@ -106,7 +113,11 @@ pub fn conduct(
         observer,
     };
     let (end, state) = driver.drive()?;
-    Ok(Conducted { study: name, end, state })
+    Ok(Conducted {
+        study: name,
+        end,
+        state,
+    })
 }
 
 /// Returns the events with which a session begins.
@@ -128,7 +139,11 @@ fn first_events(kit: &Kit, opening: &mut Opening, slots: usize) -> Vec<Body> {
         }
         .into(),
     );
-    let open = opening.state.runs.iter().filter(|run| run.finished.is_none() && run.voided.is_none());
+    let open = opening
+        .state
+        .runs
+        .iter()
+        .filter(|run| run.finished.is_none() && run.voided.is_none());
     first.extend(open.map(|run| {
         let why = "the lab died before the run ended; its sandbox is gone".to_owned();
         Body::from(RunVoided { run: run.id, why })

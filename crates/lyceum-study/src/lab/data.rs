@@ -61,11 +61,16 @@ fn keep_private(
 ) -> Result<Vec<Output>, OpenError> {
     let mut kept = Vec::new();
     for entry in opened.private_files(split)?.entries {
-        let Content::File { executable, .. } = entry.content else { continue };
+        let Content::File { executable, .. } = entry.content else {
+            continue;
+        };
         let path = directory.join(&entry.path);
         let doing = format!("keeping private file `{}`", path.display());
         let bytes = fs::read(&path).map_err(Broken::while_doing(doing.clone()))?;
-        let blob = kit.ledger.put_blob(&bytes).map_err(Broken::while_doing(doing))?;
+        let blob = kit
+            .ledger
+            .put_blob(&bytes)
+            .map_err(Broken::while_doing(doing))?;
         kept.push(Output {
             name: entry.path.display().to_string(),
             blob: blob.to_string(),
@@ -84,8 +89,9 @@ fn run_program(
     drawn: &mut DataDrawn,
 ) -> Result<(), OpenError> {
     let scratch = kit.scratch("data")?;
-    let source = fs::canonicalize(directory.join(&data.path))
-        .map_err(Broken::while_doing(format!("resolving the data directory `{}`", data.path)))?;
+    let source = fs::canonicalize(directory.join(&data.path)).map_err(Broken::while_doing(
+        format!("resolving the data directory `{}`", data.path),
+    ))?;
     let mut policy = kit.policy(SOURCE, 1, &[]);
     policy.mounts.push(read_only(&source, SOURCE));
     policy.mounts.push(lyceum_sandbox::Mount {
@@ -93,12 +99,16 @@ fn run_program(
         target: OUTPUTS.into(),
         access: lyceum_sandbox::Access::Write,
     });
-    policy.environment.insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+    policy
+        .environment
+        .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
     for (name, path) in inputs {
         let doing = format!("reading input `{name}` from `{}`", path.display());
         let path = fs::canonicalize(path).map_err(Broken::while_doing(doing.clone()))?;
         let bytes = fs::read(&path).map_err(Broken::while_doing(doing.clone()))?;
-        drawn.inputs.insert(name.clone(), blake3::hash(&bytes).to_hex().to_string());
+        drawn
+            .inputs
+            .insert(name.clone(), blake3::hash(&bytes).to_hex().to_string());
         let place = scratch.path().join("inputs").join(name);
         kit::write_readable(&place, &bytes, false).map_err(Broken::while_doing(doing))?;
         let inside = format!("{INPUTS}/{name}");
@@ -106,12 +116,22 @@ fn run_program(
         policy.environment.insert(variable, inside);
     }
     if !inputs.is_empty() {
-        policy.mounts.push(read_only(&scratch.path().join("inputs"), INPUTS));
+        policy
+            .mounts
+            .push(read_only(&scratch.path().join("inputs"), INPUTS));
     }
     policy.limits = kit::limits(data.limits.timeout.0, data.limits.memory.0, 1);
-    let fill = [(Placeholder::Outputs, OUTPUTS), (Placeholder::Inputs, INPUTS)];
+    let fill = [
+        (Placeholder::Outputs, OUTPUTS),
+        (Placeholder::Inputs, INPUTS),
+    ];
     let arguments = data.command.fill(&fill);
-    let order = Order { arguments, policy, answer: false, scratch: scratch.path() };
+    let order = Order {
+        arguments,
+        policy,
+        answer: false,
+        scratch: scratch.path(),
+    };
     let record = kit.execute(&order, &Cut::default())?;
     if let Some(reason) = kit::failure(&record.exit) {
         kit::discard(&scratch)?;
@@ -120,7 +140,9 @@ fn run_program(
     }
     let keep = |names: &[String]| -> Result<Vec<Output>, OpenError> {
         kit.keep(&scratch.out(), names, false)?
-            .map_err(|reason| OpenError::Data { problem: reason.to_string() })
+            .map_err(|reason| OpenError::Data {
+                problem: reason.to_string(),
+            })
     };
     drawn.public = keep(&data.public)?;
     drawn.private.extend(keep(&data.private)?);
@@ -133,9 +155,15 @@ fn run_program(
 }
 
 fn read_limits(directory: &Path) -> Result<BTreeMap<String, f64>, OpenError> {
-    let wrong = |problem: String| OpenError::Data { problem: format!("`{LIMITS}`: {problem}") };
-    let files = kit::take(directory, &[LIMITS.to_owned()]).map_err(|reason| wrong(reason.to_string()))?;
-    let bytes = files.first().map(|file| file.bytes.as_slice()).unwrap_or_default();
+    let wrong = |problem: String| OpenError::Data {
+        problem: format!("`{LIMITS}`: {problem}"),
+    };
+    let files =
+        kit::take(directory, &[LIMITS.to_owned()]).map_err(|reason| wrong(reason.to_string()))?;
+    let bytes = files
+        .first()
+        .map(|file| file.bytes.as_slice())
+        .unwrap_or_default();
     serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
 }
 
@@ -143,8 +171,10 @@ fn read_limits(directory: &Path) -> Result<BTreeMap<String, f64>, OpenError> {
 pub(super) fn lay_out(kit: &Kit, study: &str, drawn: &DataDrawn) -> Result<Sides, Broken> {
     let root = kit.lab.data(study);
     if root.exists() {
-        fs::remove_dir_all(&root)
-            .map_err(Broken::while_doing(format!("clearing `{}`", root.display())))?;
+        fs::remove_dir_all(&root).map_err(Broken::while_doing(format!(
+            "clearing `{}`",
+            root.display()
+        )))?;
     }
     let side = |name: &str, files: &[&[Output]]| -> Result<Option<PathBuf>, Broken> {
         if files.iter().all(|files| files.is_empty()) {

@@ -34,27 +34,48 @@ pub(super) fn measure(
         (_, Split::Sealed, Some(sealed)) => (&sealed.command, sealed.limits),
         (Measure::Evaluator(evaluator), _, _) => (&evaluator.command, evaluator.limits),
         (Measure::Timed(timing), _, _) => return timed::measure(kit, open, timing, task, cut),
-        (Measure::SelfReported, _, _) => return Ok(MeasureEnd::Measured(self_reported(open, task))),
+        (Measure::SelfReported, _, _) => {
+            return Ok(MeasureEnd::Measured(self_reported(open, task)));
+        }
     };
     let scratch = kit.scratch(&format!("{}-{}-measure", open.name, task.finished.run))?;
     let outputs = scratch.path().join("measured");
     kit.lay_out(&task.finished.outputs, &outputs)?;
-    let place = Bench { kit, open, task, outputs, scratch: &scratch };
-    let fill = [(Placeholder::Outputs, OUTPUTS), (Placeholder::Private, PRIVATE)];
+    let place = Bench {
+        kit,
+        open,
+        task,
+        outputs,
+        scratch: &scratch,
+    };
+    let fill = [
+        (Placeholder::Outputs, OUTPUTS),
+        (Placeholder::Private, PRIVATE),
+    ];
     let judged = place.judge(command, &fill, &[], limits, cut)?;
     kit::discard(&scratch)?;
-    let Some((record, answer)) = judged else { return Ok(MeasureEnd::Cut) };
+    let Some((record, answer)) = judged else {
+        return Ok(MeasureEnd::Cut);
+    };
     let measured = answer.and_then(|values| finite(&study.metric.name, values));
     let measured = measured.map_or_else(Measured::Failed, |values| Measured::Values { values });
     let failed = matches!(measured, Measured::Failed(_));
     Ok(MeasureEnd::Measured(RunMeasured {
         run: task.finished.run,
         split: task.split,
-        trust: if task.split == Split::Sealed { Trust::Sealed } else { Trust::Measured },
+        trust: if task.split == Split::Sealed {
+            Trust::Sealed
+        } else {
+            Trust::Measured
+        },
         measured,
         fresh: None,
         usage: kit::usage(&record),
-        log: if failed { kit::log(&record) } else { String::new() },
+        log: if failed {
+            kit::log(&record)
+        } else {
+            String::new()
+        },
     }))
 }
 
@@ -93,17 +114,30 @@ impl Bench<'_> {
         policy.mounts.extend(mounts.iter().cloned());
         policy.limits = kit::limits(limits.timeout.0, limits.memory.0, 1);
         let nonce = random_hex()?;
-        policy.environment.insert("LYCEUM_NONCE".into(), nonce.clone());
-        policy.environment.insert("LYCEUM_SEED".into(), self.task.seed.to_string());
-        policy.environment.insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+        policy
+            .environment
+            .insert("LYCEUM_NONCE".into(), nonce.clone());
+        policy
+            .environment
+            .insert("LYCEUM_SEED".into(), self.task.seed.to_string());
+        policy
+            .environment
+            .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
         let arguments = command.fill(fill);
-        let order = Order { arguments, policy, answer: true, scratch: self.scratch.path() };
+        let order = Order {
+            arguments,
+            policy,
+            answer: true,
+            scratch: self.scratch.path(),
+        };
         let record = self.kit.execute(&order, cut)?;
         if matches!(record.exit, Exit::Killed { .. }) {
             return Ok(None);
         }
         let answer = match kit::failure(&record.exit) {
-            Some(reason) => Err(FailureReason::Evaluator { problem: said(&reason, &record) }),
+            Some(reason) => Err(FailureReason::Evaluator {
+                problem: said(&reason, &record),
+            }),
             None => answer::read(record.answer.as_deref().unwrap_or_default(), &nonce),
         };
         Ok(Some((record, answer)))
@@ -121,13 +155,18 @@ fn said(reason: &FailureReason, record: &Record) -> String {
 /// Refuses an answer without the study's metric or with a number that is not finite.
 pub(super) fn finite(metric: &str, values: BTreeMap<String, f64>) -> Answer {
     match values.get(metric) {
-        None => Err(FailureReason::NoMetric { metric: metric.to_owned() }),
+        None => Err(FailureReason::NoMetric {
+            metric: metric.to_owned(),
+        }),
         Some(value) if !value.is_finite() => Err(FailureReason::NotFinite {
             metric: metric.to_owned(),
             found: value.to_string().to_lowercase(),
         }),
         // Numbers beside the metric that are not finite are dropped: they decide nothing.
-        Some(_) => Ok(values.into_iter().filter(|(_, value)| value.is_finite()).collect()),
+        Some(_) => Ok(values
+            .into_iter()
+            .filter(|(_, value)| value.is_finite())
+            .collect()),
     }
 }
 

@@ -70,8 +70,17 @@ impl Kit {
     ) -> Result<Kit, Broken> {
         let failed = Broken::while_doing("keeping a copy of the lab's own program");
         let (path, binary_hash) = keep_program(&lab, &programs.binary).map_err(failed)?;
-        let programs = Programs { binary: path, names: programs.names.clone() };
-        Ok(Kit { sandbox, ledger, lab, programs, binary_hash })
+        let programs = Programs {
+            binary: path,
+            names: programs.names.clone(),
+        };
+        Ok(Kit {
+            sandbox,
+            ledger,
+            lab,
+            programs,
+            binary_hash,
+        })
     }
 
     /// Returns a policy that sees the lab's programs and nothing else of the host but its system directories.
@@ -107,17 +116,23 @@ impl Kit {
         }
         let named = order.arguments.first().map_or("", String::as_str);
         let doing = || format!("running `{named}` in the sandbox");
-        let running = self.sandbox.spawn(&job).map_err(Broken::while_doing(doing()))?;
+        let running = self
+            .sandbox
+            .spawn(&job)
+            .map_err(Broken::while_doing(doing()))?;
         note_identity(order.scratch, &running.identity());
         let killer: Killer = running.killer();
         cut.on_cut(Box::new(move |cause| killer.kill(cause)));
         let record = running.wait().map_err(Broken::while_doing(doing()))?;
         cut.on_cut(Box::new(|_| ()));
         match &record.exit {
-            Exit::NotStarted { step: Step::Execute | Step::EnterDirectory, .. } => Ok(record),
-            Exit::NotStarted { reason, .. } => {
-                Err(Broken::while_doing(doing())(io::Error::other(reason.clone())))
-            }
+            Exit::NotStarted {
+                step: Step::Execute | Step::EnterDirectory,
+                ..
+            } => Ok(record),
+            Exit::NotStarted { reason, .. } => Err(Broken::while_doing(doing())(io::Error::other(
+                reason.clone(),
+            ))),
             _ => Ok(record),
         }
     }
@@ -150,10 +165,18 @@ impl Kit {
     /// Lays out kept files in a directory for a sandbox to read.
     pub(super) fn lay_out(&self, files: &[Output], directory: &Path) -> Result<(), Broken> {
         let doing = format!("laying out files in `{}`", directory.display());
-        let reader = self.ledger.reader().map_err(Broken::while_doing(doing.clone()))?;
+        let reader = self
+            .ledger
+            .reader()
+            .map_err(Broken::while_doing(doing.clone()))?;
         for file in files {
-            let id: BlobId = file.blob.parse().map_err(Broken::while_doing(doing.clone()))?;
-            let bytes = reader.blob(id).map_err(Broken::while_doing(doing.clone()))?;
+            let id: BlobId = file
+                .blob
+                .parse()
+                .map_err(Broken::while_doing(doing.clone()))?;
+            let bytes = reader
+                .blob(id)
+                .map_err(Broken::while_doing(doing.clone()))?;
             let path = directory.join(&file.name);
             write_readable(&path, &bytes, file.executable)
                 .map_err(Broken::while_doing(doing.clone()))?;
@@ -165,12 +188,14 @@ impl Kit {
 /// Takes declared outputs as bytes, or says what is wrong with the first bad one.
 pub(super) fn take(directory: &Path, names: &[String]) -> Result<Vec<Harvested>, FailureReason> {
     harvest::harvest(directory, names, &harvest::Limits::default()).map_err(|error| match error {
-        harvest::Error::File { name, why } => {
-            FailureReason::Output { name: show_untrusted(name.as_bytes()), problem: why.to_string() }
-        }
-        harvest::Error::Root { .. } | harvest::Error::TooMany { .. } => {
-            FailureReason::Output { name: OUTPUTS.into(), problem: error.to_string() }
-        }
+        harvest::Error::File { name, why } => FailureReason::Output {
+            name: show_untrusted(name.as_bytes()),
+            problem: why.to_string(),
+        },
+        harvest::Error::Root { .. } | harvest::Error::TooMany { .. } => FailureReason::Output {
+            name: OUTPUTS.into(),
+            problem: error.to_string(),
+        },
     })
 }
 
@@ -209,12 +234,21 @@ fn give_to_owner_of(base: &Path, path: &Path) -> io::Result<()> {
 
 /// Returns a mount that can be read and not changed.
 pub(super) fn read_only(source: &Path, target: impl Into<PathBuf>) -> Mount {
-    Mount { source: source.to_path_buf(), target: target.into(), access: Access::Read }
+    Mount {
+        source: source.to_path_buf(),
+        target: target.into(),
+        access: Access::Read,
+    }
 }
 
 /// Returns limits with these in place of the defaults.
 pub(super) fn limits(wall: Duration, memory_bytes: u64, threads: u32) -> Limits {
-    Limits { wall, cpu: wall * threads.max(1), memory_bytes, ..Limits::default() }
+    Limits {
+        wall,
+        cpu: wall * threads.max(1),
+        memory_bytes,
+        ..Limits::default()
+    }
 }
 
 /// Writes a file that any user may read, with its directories.
@@ -240,7 +274,9 @@ pub(super) fn failure(exit: &Exit) -> Option<FailureReason> {
         Exit::ProcessLimit => FailureReason::ProcessLimit,
         Exit::DiskLimit => FailureReason::DiskLimit,
         Exit::OutputLimit => FailureReason::OutputLimit,
-        Exit::NotStarted { reason, .. } => FailureReason::NotStarted { problem: reason.clone() },
+        Exit::NotStarted { reason, .. } => FailureReason::NotStarted {
+            problem: reason.clone(),
+        },
         // Whoever destroyed it, no second try may hide that: the kernel's memory killer looks like this.
         Exit::Lost | Exit::Killed { .. } => FailureReason::Signal { signal: 9 },
     })

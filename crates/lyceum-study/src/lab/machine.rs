@@ -32,9 +32,15 @@ pub fn processors() -> Vec<usize> {
 
 /// Divides the processors into slots of `threads` each, at most `most`; one slot at least.
 pub fn slots(processors: &[usize], threads: usize, most: Option<usize>) -> Vec<Vec<usize>> {
-    let whole: Vec<Vec<usize>> =
-        processors.chunks_exact(threads.max(1)).map(<[usize]>::to_vec).collect();
-    let mut slots = if whole.is_empty() { vec![processors.to_vec()] } else { whole };
+    let whole: Vec<Vec<usize>> = processors
+        .chunks_exact(threads.max(1))
+        .map(<[usize]>::to_vec)
+        .collect();
+    let mut slots = if whole.is_empty() {
+        vec![processors.to_vec()]
+    } else {
+        whole
+    };
     slots.truncate(most.unwrap_or(usize::MAX).max(1));
     slots
 }
@@ -60,6 +66,9 @@ mod tests {
     #[test]
     fn this_machine_has_a_processor_and_memory() {
         let facts = facts();
-        assert!(facts.cores >= 1 && facts.memory_bytes > 1 << 20, "{facts:?}");
+        assert!(
+            facts.cores >= 1 && facts.memory_bytes > 1 << 20,
+            "{facts:?}"
+        );
     }
 }

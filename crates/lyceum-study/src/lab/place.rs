@@ -19,7 +19,10 @@ impl Lab {
 
     /// Returns the nearest lab at or above `from`, or the one that would be made in `from`.
     pub fn find(from: &Path) -> Lab {
-        let found = from.ancestors().map(|up| up.join(DIRECTORY)).find(|path| path.is_dir());
+        let found = from
+            .ancestors()
+            .map(|up| up.join(DIRECTORY))
+            .find(|path| path.is_dir());
         Lab::at(found.unwrap_or_else(|| from.join(DIRECTORY)))
     }
 

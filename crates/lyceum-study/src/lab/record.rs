@@ -19,9 +19,9 @@ pub fn stream_of(study: &str) -> String {
 /// Returns the names of the studies in a ledger, oldest name first.
 pub fn studies(reader: &Reader) -> Result<Vec<String>, JournalError> {
     let streams = reader.streams()?;
-    let names = streams.into_iter().filter_map(|head| {
-        head.stream.strip_prefix(PREFIX).map(str::to_owned)
-    });
+    let names = streams
+        .into_iter()
+        .filter_map(|head| head.stream.strip_prefix(PREFIX).map(str::to_owned));
     Ok(names.collect())
 }
 
@@ -66,7 +66,10 @@ pub struct StudyJournal {
 impl StudyJournal {
     /// Returns the journal of this study.
     pub fn new(ledger: Ledger, study: &str) -> StudyJournal {
-        StudyJournal { ledger, stream: stream_of(study) }
+        StudyJournal {
+            ledger,
+            stream: stream_of(study),
+        }
     }
 }
 
@@ -80,8 +83,13 @@ impl Journal for StudyJournal {
             })
             .collect::<Result<Vec<_>, JournalError>>()?;
         let written = self.ledger.append(&self.stream, events)?;
-        let written = written.into_iter().map(|event| (event.seq, event.at.unix_ms()));
-        Ok(written.zip(bodies).map(|((seq, at), body)| (seq, at, body)).collect())
+        let written = written
+            .into_iter()
+            .map(|event| (event.seq, event.at.unix_ms()));
+        Ok(written
+            .zip(bodies)
+            .map(|((seq, at), body)| (seq, at, body))
+            .collect())
     }
 }
 

@@ -35,7 +35,11 @@ impl Repeated {
     /// Tells whether the outputs are the same, byte for byte.
     pub fn same_outputs(&self) -> bool {
         let names = |finished: &RunFinished| -> Vec<(String, String)> {
-            finished.outputs.iter().map(|one| (one.name.clone(), one.blob.clone())).collect()
+            finished
+                .outputs
+                .iter()
+                .map(|one| (one.name.clone(), one.blob.clone()))
+                .collect()
         };
         self.then.outcome == self.now.outcome && names(&self.then) == names(&self.now)
     }
@@ -45,9 +49,16 @@ impl Repeater {
     /// Opens the study, which must be as it was when it was begun.
     pub fn open(kit: Kit, directory: PathBuf, again: &str) -> Result<Repeater, OpenError> {
         kit::clean_up(&kit.lab)?;
-        let request = Request { directory, ..Request::default() };
+        let request = Request {
+            directory,
+            ..Request::default()
+        };
         let opening = study::open_named(&kit, &request, again)?;
-        Ok(Repeater { kit, open: opening.open, state: opening.state })
+        Ok(Repeater {
+            kit,
+            open: opening.open,
+            state: opening.state,
+        })
     }
 
     /// Returns what is known of the study.
@@ -57,15 +68,21 @@ impl Repeater {
 
     /// Runs a run again, from its seed, its settings and its replay file; `None` when it has no receipt.
     pub fn run(&self, id: RunId) -> Result<Option<Repeated>, Broken> {
-        let Some((run, then)) =
-            self.state.run(id).and_then(|run| Some((run, run.finished.clone()?)))
+        let Some((run, then)) = self
+            .state
+            .run(id)
+            .and_then(|run| Some((run, run.finished.clone()?)))
         else {
             return Ok(None);
         };
         let task = RunTask {
             run: id,
             experiment: run.experiment,
-            settings: self.state.settings(run.experiment).cloned().unwrap_or_default(),
+            settings: self
+                .state
+                .settings(run.experiment)
+                .cloned()
+                .unwrap_or_default(),
             seed: run.seed,
             cpus: run.cpus.clone(),
             wall_left: None,
@@ -79,12 +96,19 @@ impl Repeater {
             (Outcome::Completed, Some(_)) => self.measure(id, now.clone())?,
             _ => None,
         };
-        Ok(Some(Repeated { then, now, measured_then, measured_now }))
+        Ok(Some(Repeated {
+            then,
+            now,
+            measured_then,
+            measured_now,
+        }))
     }
 
     /// Measures the kept outputs of a run again; `None` when there is nothing to measure.
     pub fn measure_again(&self, id: RunId) -> Result<Option<(RunMeasured, RunMeasured)>, Broken> {
-        let Some(run) = self.state.run(id).filter(|run| run.completed()) else { return Ok(None) };
+        let Some(run) = self.state.run(id).filter(|run| run.completed()) else {
+            return Ok(None);
+        };
         let (Some(then), Some(finished)) = (run.searched.clone(), run.finished.clone()) else {
             return Ok(None);
         };
@@ -92,9 +116,16 @@ impl Repeater {
     }
 
     fn measure(&self, id: RunId, finished: RunFinished) -> Result<Option<RunMeasured>, Broken> {
-        let Some(run) = self.state.run(id) else { return Ok(None) };
-        let baseline = self.state.runs_of(lyceum_types::ExperimentId(0)).find(|one| one.completed());
-        let outputs = baseline.and_then(|one| one.finished.as_ref()).map(|one| one.outputs.clone());
+        let Some(run) = self.state.run(id) else {
+            return Ok(None);
+        };
+        let baseline = self
+            .state
+            .runs_of(lyceum_types::ExperimentId(0))
+            .find(|one| one.completed());
+        let outputs = baseline
+            .and_then(|one| one.finished.as_ref())
+            .map(|one| one.outputs.clone());
         let task = MeasureTask {
             finished,
             seed: run.seed,
@@ -109,12 +140,19 @@ impl Repeater {
     }
 
     fn replay_file(&self, then: &RunFinished) -> Result<Option<Vec<u8>>, Broken> {
-        let Some(name) = &self.open.study.run.replay else { return Ok(None) };
-        let Some(output) = then.outputs.iter().find(|output: &&Output| output.name == *name) else {
+        let Some(name) = &self.open.study.run.replay else {
+            return Ok(None);
+        };
+        let Some(output) = then
+            .outputs
+            .iter()
+            .find(|output: &&Output| output.name == *name)
+        else {
             return Ok(None);
         };
         let place = self.kit.scratch("replay")?;
-        self.kit.lay_out(std::slice::from_ref(output), place.path())?;
+        self.kit
+            .lay_out(std::slice::from_ref(output), place.path())?;
         let bytes = fs::read(place.path().join(name))
             .map_err(Broken::while_doing("reading the replay file of the run"))?;
         kit::discard(&place)?;

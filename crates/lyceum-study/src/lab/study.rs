@@ -163,12 +163,18 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         None => choose(&reader, study, request.again)?,
     };
     let researcher = researcher(study, request, &state)?;
-    let seed = state.opened.as_ref().map_or(Seed(request.seed.unwrap_or(1)), |old| old.seed);
+    let seed = state
+        .opened
+        .as_ref()
+        .map_or(Seed(request.seed.unwrap_or(1)), |old| old.seed);
     let mut protocol = protocol(study, start, seed);
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
     }
-    let definition = kit.ledger.put_blob(opened.definition.as_bytes()).map_err(JournalError::from)?;
+    let definition = kit
+        .ledger
+        .put_blob(opened.definition.as_bytes())
+        .map_err(JournalError::from)?;
     let pinned = StudyOpened {
         study: name.clone(),
         question: study.question.clone(),
@@ -206,7 +212,13 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         private: sides.private,
         sealed: sides.sealed,
     };
-    Ok(Opening { open, protocol, researcher, state, first })
+    Ok(Opening {
+        open,
+        protocol,
+        researcher,
+        state,
+        first,
+    })
 }
 
 /// Returns the name under which the study goes on or begins, and what is known of it.
@@ -220,25 +232,36 @@ fn choose(
         1 => study.name.clone(),
         _ => format!("{}~{number}", study.name),
     };
-    let last = (1..).take_while(|number| known.contains(&numbered(*number))).last();
+    let last = (1..)
+        .take_while(|number| known.contains(&numbered(*number)))
+        .last();
     match (last, again) {
         (Some(number), false) => {
             let name = numbered(number);
             let state = record::load(reader, &name)?;
             Ok((name, state))
         }
-        (last, _) => Ok((numbered(last.map_or(1, |number| number + 1)), State::default())),
+        (last, _) => Ok((
+            numbered(last.map_or(1, |number| number + 1)),
+            State::default(),
+        )),
     }
 }
 
 fn researcher(study: &Study, request: &Request, state: &State) -> Result<String, OpenError> {
     let asked = request.researcher.clone();
-    let old = state.opened.as_ref().map(|opened| opened.researcher.clone());
+    let old = state
+        .opened
+        .as_ref()
+        .map(|opened| opened.researcher.clone());
     let own = study.researcher.clone();
     let name = asked.or(old).or(own).unwrap_or_else(|| "gp".into());
     if lyceum_search::by_name(&name).is_none() {
         let expected = lyceum_search::NAMES.join(", ");
-        return Err(OpenError::Researcher { found: name, expected });
+        return Err(OpenError::Researcher {
+            found: name,
+            expected,
+        });
     }
     Ok(name)
 }
@@ -250,7 +273,11 @@ fn check_inputs(study: &Study, request: &Request) -> Result<(), OpenError> {
         Some(name) => Err(OpenError::Input {
             study: study.name.clone(),
             name: name.clone(),
-            expected: if known.is_empty() { "none".into() } else { known.join(", ") },
+            expected: if known.is_empty() {
+                "none".into()
+            } else {
+                known.join(", ")
+            },
         }),
     }
 }
@@ -265,7 +292,10 @@ fn unchanged(name: &str, old: &StudyOpened, new: &StudyOpened) -> Result<(), Ope
     } else {
         return Ok(());
     };
-    Err(OpenError::Changed { study: name.to_owned(), what })
+    Err(OpenError::Changed {
+        study: name.to_owned(),
+        what,
+    })
 }
 
 /// BLAKE3 over all that decides a measurement.
@@ -274,11 +304,19 @@ fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenEr
     let commands: Vec<&[String]> = match &opened.study.measure {
         Measure::Evaluator(evaluator) => vec![evaluator.command.words()],
         Measure::Timed(timed) => {
-            vec![timed.command.words(), timed.input.words(), timed.check.words()]
+            vec![
+                timed.command.words(),
+                timed.input.words(),
+                timed.check.words(),
+            ]
         }
         Measure::SelfReported => vec![],
     };
-    let sealed = opened.study.sealed.iter().map(|sealed| sealed.command.words());
+    let sealed = opened
+        .study
+        .sealed
+        .iter()
+        .map(|sealed| sealed.command.words());
     for word in commands.into_iter().chain(sealed).flatten() {
         hasher.update(&(word.len() as u64).to_le_bytes());
         hasher.update(word.as_bytes());
@@ -318,13 +356,21 @@ pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
 
 fn criterion(criterion: &format::Criterion) -> Criterion {
     match criterion {
-        format::Criterion::Metric { at_most, at_least, trust, confidence } => Criterion::Metric {
+        format::Criterion::Metric {
+            at_most,
+            at_least,
+            trust,
+            confidence,
+        } => Criterion::Metric {
             at_most: *at_most,
             at_least: *at_least,
             trust: *trust,
             confidence: *confidence,
         },
-        format::Criterion::Improvement { at_least, confidence } => Criterion::Improvement {
+        format::Criterion::Improvement {
+            at_least,
+            confidence,
+        } => Criterion::Improvement {
             at_least: at_least.unwrap_or(0.0),
             confidence: *confidence,
         },

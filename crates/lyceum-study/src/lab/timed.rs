@@ -56,18 +56,30 @@ pub(super) fn measure(
     let baseline = scratch.path().join("baseline");
     kit.lay_out(&task.finished.outputs, &outputs)?;
     let own: &[Output] = &task.finished.outputs;
-    let files = if task.baseline.is_empty() { own } else { &task.baseline };
+    let files = if task.baseline.is_empty() {
+        own
+    } else {
+        &task.baseline
+    };
     kit.lay_out(files, &baseline)?;
     // The candidate could not have known it: the run is over, and its outputs are kept.
     let fresh = Seed(u64::from_le_bytes(random_bytes()?) >> 11);
     let mut session = Session {
-        bench: Bench { kit, open, task, outputs, scratch: &scratch },
+        bench: Bench {
+            kit,
+            open,
+            task,
+            outputs,
+            scratch: &scratch,
+        },
         timing,
         baseline,
         cut,
         used: Usage::default(),
     };
-    let ratios = (0..timing.pairs).map(|pair| session.pair(pair, fresh)).collect::<Result<Vec<_>, _>>();
+    let ratios = (0..timing.pairs)
+        .map(|pair| session.pair(pair, fresh))
+        .collect::<Result<Vec<_>, _>>();
     let used = session.used;
     kit::discard(&scratch)?;
     let measured = match ratios {
@@ -89,7 +101,11 @@ pub(super) fn measure(
 
 fn summary(metric: &str, ratios: &[f64]) -> Measured {
     let mut values = BTreeMap::new();
-    let figures = [("", median(ratios)), (".q25", quantile(ratios, 0.25)), (".q75", quantile(ratios, 0.75))];
+    let figures = [
+        ("", median(ratios)),
+        (".q25", quantile(ratios, 0.25)),
+        (".q75", quantile(ratios, 0.75)),
+    ];
     for (suffix, value) in figures {
         values.extend(value.map(|value| (format!("{metric}{suffix}"), value)));
     }
@@ -135,18 +151,31 @@ impl Session<'_> {
             (Placeholder::Private, PRIVATE),
         ];
         let (timing, cut) = (self.timing, self.cut);
-        let judged = self.bench.judge(&timing.input, &fill, &[mount], timing.limits, cut)?;
+        let judged = self
+            .bench
+            .judge(&timing.input, &fill, &[mount], timing.limits, cut)?;
         let (record, _) = judged.ok_or(Stop::Cut)?;
         self.add(&kit::usage(&record));
         if let Some(reason) = kit::failure(&record.exit) {
-            let problem = format!("making the input: {reason}: {}", kit::log(&record).trim_end());
+            let problem = format!(
+                "making the input: {reason}: {}",
+                kit::log(&record).trim_end()
+            );
             return Err(Stop::Failed(FailureReason::Evaluator { problem }));
         }
-        kit::take(&room, &["input".to_owned()]).map(drop).map_err(Stop::Failed)
+        kit::take(&room, &["input".to_owned()])
+            .map(drop)
+            .map_err(Stop::Failed)
     }
 
     /// Runs one side in a sandbox of its own and returns its time. It sees its program and the input, nothing else.
-    fn time(&mut self, side: &str, program: &Path, input: &Path, place: &Path) -> Result<Duration, Stop> {
+    fn time(
+        &mut self,
+        side: &str,
+        program: &Path,
+        input: &Path,
+        place: &Path,
+    ) -> Result<Duration, Stop> {
         let room = self.room(place)?;
         let kit = self.bench.kit;
         let mut policy = kit.policy("/tmp", 1, &self.bench.task.cpus);
@@ -166,7 +195,15 @@ impl Session<'_> {
         ];
         let arguments = self.timing.command.fill(&fill);
         let scratch = self.bench.scratch.path();
-        let record = kit.execute(&Order { arguments, policy, answer: false, scratch }, self.cut)?;
+        let record = kit.execute(
+            &Order {
+                arguments,
+                policy,
+                answer: false,
+                scratch,
+            },
+            self.cut,
+        )?;
         self.add(&kit::usage(&record));
         if matches!(record.exit, Exit::Killed { .. }) {
             return Err(Stop::Cut);
@@ -194,7 +231,9 @@ impl Session<'_> {
             (Placeholder::Private, PRIVATE),
         ];
         let (timing, cut) = (self.timing, self.cut);
-        let judged = self.bench.judge(&timing.check, &fill, &mounts, timing.limits, cut)?;
+        let judged = self
+            .bench
+            .judge(&timing.check, &fill, &mounts, timing.limits, cut)?;
         let (record, answer) = judged.ok_or(Stop::Cut)?;
         self.add(&kit::usage(&record));
         let agree = answer.map_err(Stop::Failed)?.get("agree").copied();

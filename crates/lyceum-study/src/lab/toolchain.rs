@@ -8,12 +8,18 @@ use crate::engine::Broken;
 pub(super) fn rust_sysroot() -> Result<PathBuf, Broken> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
-        let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
+        let output = Command::new("rustc")
+            .args(["--print", "sysroot"])
+            .output()
+            .ok()?;
         let path = String::from_utf8(output.stdout).ok()?;
-        std::fs::canonicalize(path.trim()).ok().filter(|_| output.status.success())
+        std::fs::canonicalize(path.trim())
+            .ok()
+            .filter(|_| output.status.success())
     });
     found.clone().ok_or_else(|| {
-        let why = io::Error::other("`rustc --print sysroot` failed; install Rust or put it on PATH");
+        let why =
+            io::Error::other("`rustc --print sysroot` failed; install Rust or put it on PATH");
         Broken::while_doing("looking for the `rust` toolchain that the study asks for")(why)
     })
 }

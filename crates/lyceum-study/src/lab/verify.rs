@@ -4,7 +4,9 @@ use lyceum_ledger::Reader;
 use lyceum_types::{Body, DecodeError, Verdict};
 
 use super::record;
-use crate::engine::{JournalError, LookStep, Protocol, State, finding, grade_again, next_look};
+use crate::engine::{
+    JournalError, LookStep, Protocol, State, ablation, finding, grade_again, next_look,
+};
 
 /// What a check of a study found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,12 +45,18 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
     match read {
         Ok(()) => Ok(checked),
         Err(JournalError::Fold(fault)) => {
-            checked.differences.push(Difference { seq: fault.seq, what: fault.problem });
+            checked.differences.push(Difference {
+                seq: fault.seq,
+                what: fault.problem,
+            });
             Ok(checked)
         }
         Err(JournalError::Decode(error @ DecodeError::Body { .. })) => {
             let what = format!("cannot be read: {error}");
-            checked.differences.push(Difference { seq: checked.events + 1, what });
+            checked.differences.push(Difference {
+                seq: checked.events + 1,
+                what,
+            });
             Ok(checked)
         }
         Err(error) => Err(error),
@@ -62,14 +70,20 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         Body::Decided(decided) => {
             let again = next_look(state, protocol, decided.experiment);
             let LookStep::Verdict(again) = again else {
-                return Some(Err(format!("{} was decided before it could be", decided.experiment)));
+                return Some(Err(format!(
+                    "{} was decided before it could be",
+                    decided.experiment
+                )));
             };
             let same = again.verdict == decided.verdict
                 && again.gain == decided.gain
                 && again.runs == decided.runs
                 && again.against == decided.against;
             let shown = |verdict: Verdict, gain: Option<f64>| {
-                gain.map_or_else(|| verdict.to_string(), |gain| format!("{verdict} with gain {gain}"))
+                gain.map_or_else(
+                    || verdict.to_string(),
+                    |gain| format!("{verdict} with gain {gain}"),
+                )
             };
             agree(
                 same,
@@ -91,19 +105,37 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
                 && again.confirmed == claimed.finding.confirmed
                 && again.e_value == claimed.finding.e_value
                 && again.gain == claimed.finding.gain;
-            agree(same, format!("the claim about {} does not follow from its runs", claimed.winner))
+            agree(
+                same,
+                format!(
+                    "the claim about {} does not follow from its runs",
+                    claimed.winner
+                ),
+            )
         }
         Body::Ablated(ablated) => {
-            let again = finding(protocol, &ablated.pairs, false);
-            let same = again.gain == ablated.finding.gain && again.interval == ablated.finding.interval;
-            agree(same, format!("the ablation of `{}` does not follow from its runs", ablated.knob))
+            let (id, knob) = (ablated.experiment, ablated.knob.clone());
+            let same = ablation(protocol, id, knob, ablated.pairs.clone()) == *ablated;
+            agree(
+                same,
+                format!(
+                    "the ablation of `{}` does not follow from its runs",
+                    ablated.knob
+                ),
+            )
         }
         Body::Graded(graded) => match grade_again(state, protocol, graded.criterion) {
             Some(again) => agree(
                 again == *graded,
-                format!("criterion {} is not what its runs give", graded.criterion + 1),
+                format!(
+                    "criterion {} is not what its runs give",
+                    graded.criterion + 1
+                ),
             ),
-            None => Err(format!("criterion {} is not in the rubric", graded.criterion + 1)),
+            None => Err(format!(
+                "criterion {} is not in the rubric",
+                graded.criterion + 1
+            )),
         },
         Body::StudyOpened(_)
         | Body::DataDrawn(_)

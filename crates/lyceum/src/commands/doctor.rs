@@ -11,17 +11,26 @@ pub(super) fn run(json: bool) -> Result<Exit, Failure> {
     let sandbox = Sandbox::new();
     if json {
         let shown = match &sandbox {
-            Ok(sandbox) => serde_json::json!({ "machine": facts, "sandbox": sandbox.capabilities() }),
+            Ok(sandbox) => {
+                serde_json::json!({ "machine": facts, "sandbox": sandbox.capabilities() })
+            }
             Err(refusal) => serde_json::json!({ "machine": facts, "refused": refusal }),
         };
         println!("{}", serde_json::to_string_pretty(&shown)?);
     } else {
-        println!("machine    {} · {} processors · {} MiB", facts.processor, facts.cores, facts.memory_bytes >> 20);
+        println!(
+            "machine    {} · {} processors · {} MiB",
+            facts.processor,
+            facts.cores,
+            facts.memory_bytes >> 20
+        );
         println!("system     {}", facts.system);
         match &sandbox {
             Ok(sandbox) => {
                 let shown = serde_json::to_value(sandbox.capabilities())?;
-                println!("sandbox    works: a sandboxed command ran, and attacks from inside it failed");
+                println!(
+                    "sandbox    works: a sandboxed command ran, and attacks from inside it failed"
+                );
                 print_tree(&shown, 1);
             }
             Err(refusal) => {
@@ -29,7 +38,9 @@ pub(super) fn run(json: bool) -> Result<Exit, Failure> {
                 println!("remedy     {}", refusal.remedy);
             }
         }
-        let rust = std::process::Command::new("rustc").arg("--version").output();
+        let rust = std::process::Command::new("rustc")
+            .arg("--version")
+            .output();
         match rust {
             Ok(output) if output.status.success() => {
                 print!("rust       {}", String::from_utf8_lossy(&output.stdout));
@@ -37,7 +48,11 @@ pub(super) fn run(json: bool) -> Result<Exit, Failure> {
             _ => println!("rust       not on PATH: studies with toolchain = [\"rust\"] cannot run"),
         }
     }
-    Ok(if sandbox.is_ok() { Exit::Done } else { Exit::Refused })
+    Ok(if sandbox.is_ok() {
+        Exit::Done
+    } else {
+        Exit::Refused
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
@@ -49,7 +64,9 @@ fn print_tree(value: &serde_json::Value, depth: usize) {
                 println!("{indent}{name}");
                 print_tree(value, depth + 1);
             } else {
-                let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let shown = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
                 println!("{indent}{name:<14} {shown}");
             }
         }

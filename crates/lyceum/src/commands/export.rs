@@ -30,16 +30,29 @@ enum Format {
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let known = known(&place.reader()?, arguments.study.as_deref())?;
-    let text = if json || arguments.format == Format::Json { as_json(&known)? } else { as_tsv(&known) };
+    let text = if json || arguments.format == Format::Json {
+        as_json(&known)?
+    } else {
+        as_tsv(&known)
+    };
     // A reader that went away (`| head`) is an ordinary end.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
     Ok(Exit::Done)
 }
 
 fn as_tsv(known: &Known) -> String {
-    let knobs: Vec<&str> = known.study.space.knobs().iter().map(|knob| knob.name.as_str()).collect();
+    let knobs: Vec<&str> = known
+        .study
+        .space
+        .knobs()
+        .iter()
+        .map(|knob| knob.name.as_str())
+        .collect();
     let metric = &known.study.metric.name;
-    let mut text = format!("experiment\tverdict\t{metric}\tlooks\tgain\tresearcher\t{}\thypothesis\n", knobs.join("\t"));
+    let mut text = format!(
+        "experiment\tverdict\t{metric}\tlooks\tgain\tresearcher\t{}\thypothesis\n",
+        knobs.join("\t")
+    );
     for one in &known.state.experiments {
         let id = one.proposed.experiment;
         let value = words::value(&known.state, id).map_or(String::new(), |value| value.to_string());
@@ -47,7 +60,12 @@ fn as_tsv(known: &Known) -> String {
         let gain = one.decided.as_ref().and_then(|decided| decided.gain);
         let settings: Vec<String> = knobs
             .iter()
-            .map(|knob| one.proposed.settings.get(*knob).map_or(String::new(), ToString::to_string))
+            .map(|knob| {
+                one.proposed
+                    .settings
+                    .get(*knob)
+                    .map_or(String::new(), ToString::to_string)
+            })
             .collect();
         let row = [
             id.to_string(),
@@ -66,7 +84,9 @@ fn as_tsv(known: &Known) -> String {
 }
 
 fn verdict(one: &Experiment) -> String {
-    one.decided.as_ref().map_or_else(String::new, |decided| decided.verdict.to_string())
+    one.decided
+        .as_ref()
+        .map_or_else(String::new, |decided| decided.verdict.to_string())
 }
 
 fn as_json(known: &Known) -> Result<String, Failure> {

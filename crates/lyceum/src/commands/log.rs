@@ -4,7 +4,6 @@ use std::{io::Write as _, thread::sleep, time::Duration};
 
 use lyceum_study::{engine::State, lab};
 
-use super::report::moment;
 use crate::{
     context::{LabPlace, known},
     exit::Exit,
@@ -36,14 +35,16 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         let mut lines = Vec::new();
         let last = state.last_seq;
         lab::read_events(&reader, &name, last, |seq, at, body| {
-            state.apply(seq, at, body.clone()).map_err(lyceum_study::engine::JournalError::Fold)?;
+            state
+                .apply(seq, at, body.clone())
+                .map_err(lyceum_study::engine::JournalError::Fold)?;
             if seq > arguments.after {
                 let text = if json {
                     json_line(seq, at, &body)
                 } else {
                     let said = words::event(&state, &body);
                     let said = said.unwrap_or_else(|| body.kind().to_owned());
-                    Some(format!("{seq:>6} {} {said}", moment(at)))
+                    Some(format!("{seq:>6} {} {said}", words::moment(at)))
                 };
                 lines.extend(text);
             }
@@ -55,7 +56,10 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
                 return Ok(Exit::Done);
             }
         }
-        let over = state.sessions.last().is_some_and(|session| session.ended.is_some());
+        let over = state
+            .sessions
+            .last()
+            .is_some_and(|session| session.ended.is_some());
         if !arguments.follow || over {
             return Ok(Exit::Done);
         }

@@ -20,8 +20,10 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure};
 /// An autonomous AI research lab: give it a question, a workspace and a way to measure
 #[derive(Debug, Parser)]
 #[command(name = "lyceum", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, rubric satisfied; 1 finished, rubric not satisfied; 2 bad input; \
-3 budget spent before the planned end; 70 internal; 75 lab in use; 78 refused to run unsafely; 130 interrupted")]
+#[command(
+    after_help = "Exit codes: 0 done, rubric satisfied; 1 finished, rubric not satisfied; 2 bad input; \
+3 budget spent before the planned end; 70 internal; 75 lab in use; 78 refused to run unsafely; 130 interrupted"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     place: LabPlace,
@@ -92,13 +94,20 @@ impl Cli {
 
 impl Program {
     fn run(&self) -> Result<Exit, Failure> {
-        let (name, rest) = self.words.split_first().ok_or_else(|| Failure::bad_input("no program"))?;
+        let (name, rest) = self
+            .words
+            .split_first()
+            .ok_or_else(|| Failure::bad_input("no program"))?;
         match lyceum_programs::dispatch(name, rest) {
             Some(0) => Ok(Exit::Done),
             Some(2) => Ok(Exit::BadInput),
             Some(_) => Ok(Exit::Unsatisfied),
-            None => Err(Failure::bad_input(format!("no built-in program `{name}`"))
-                .hint(format!("there are: {}", lyceum_programs::names().join(", ")))),
+            None => Err(
+                Failure::bad_input(format!("no built-in program `{name}`")).hint(format!(
+                    "there are: {}",
+                    lyceum_programs::names().join(", ")
+                )),
+            ),
         }
     }
 }

@@ -19,7 +19,11 @@ pub(super) struct Arguments {
     from: Option<PathBuf>,
 }
 
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "what was made, and advice")]
+#[expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what was made, and advice"
+)]
 pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let directory = &arguments.directory;
     let shown = words::clean(&directory.display().to_string());
@@ -39,19 +43,27 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     }
     for file in &files {
         write(directory, file).map_err(|error| {
-            Failure::bad_input(format!("cannot write `{}` into `{shown}`: {error}", file.path))
+            Failure::bad_input(format!(
+                "cannot write `{}` into `{shown}`: {error}",
+                file.path
+            ))
         })?;
     }
     if json {
         let names: Vec<&String> = files.iter().map(|file| &file.path).collect();
-        println!("{}", serde_json::json!({ "directory": directory, "files": names }));
+        println!(
+            "{}",
+            serde_json::json!({ "directory": directory, "files": names })
+        );
         return Ok(Exit::Done);
     }
     for file in &files {
         println!("{}", Path::new(&shown).join(&file.path).display());
     }
     if arguments.from.is_some() {
-        eprintln!("note: the script prints its own score, so every number of this study is self-reported");
+        eprintln!(
+            "note: the script prints its own score, so every number of this study is self-reported"
+        );
     }
     eprintln!("next: lyceum run {shown}");
     Ok(Exit::Done)

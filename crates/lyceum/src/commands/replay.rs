@@ -24,8 +24,11 @@ pub(super) struct Arguments {
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let known = known(&place.reader()?, arguments.study.as_deref())?;
     let verdicts = replay_rule(&known.state, &known.protocol, arguments.rule);
-    let kept: Vec<ExperimentId> =
-        verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Kept).map(|(id, _)| *id).collect();
+    let kept: Vec<ExperimentId> = verdicts
+        .iter()
+        .filter(|(_, verdict)| *verdict == Verdict::Kept)
+        .map(|(id, _)| *id)
+        .collect();
     let own: Vec<ExperimentId> = known
         .state
         .experiments
@@ -50,15 +53,35 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         return Ok(Exit::Done);
     }
     for (id, verdict) in &verdicts {
-        let lab = known.state.experiment(*id).and_then(|one| one.decided.as_ref());
-        let lab = lab.map_or("undecided".to_owned(), |decided| decided.verdict.to_string());
-        let differs = if lab == verdict.to_string() { ' ' } else { '≠' };
-        println!("{differs} {id:>5}  {} {verdict:<13} lab: {lab}", words::sign(*verdict));
+        let lab = known
+            .state
+            .experiment(*id)
+            .and_then(|one| one.decided.as_ref());
+        let lab = lab.map_or("undecided".to_owned(), |decided| {
+            decided.verdict.to_string()
+        });
+        let differs = if lab == verdict.to_string() {
+            ' '
+        } else {
+            '≠'
+        };
+        println!(
+            "{differs} {id:>5}  {} {verdict:<13} lab: {lab}",
+            words::sign(*verdict)
+        );
     }
-    println!("rule {} keeps {} experiments; the lab kept {}", arguments.rule.name(), kept.len(), own.len());
+    println!(
+        "rule {} keeps {} experiments; the lab kept {}",
+        arguments.rule.name(),
+        kept.len(),
+        own.len()
+    );
     let shown = |gain: Option<f64>| gain.map_or("nothing".to_owned(), words::number);
     println!("it would have claimed a gain of {}", shown(claim));
-    println!("confirmed on fresh paired seeds: {}", shown(confirmed(&known)));
+    println!(
+        "confirmed on fresh paired seeds: {}",
+        shown(confirmed(&known))
+    );
     Ok(Exit::Done)
 }
 

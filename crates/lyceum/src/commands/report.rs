@@ -7,7 +7,10 @@ use std::{
 };
 
 use lyceum_ledger::Reader;
-use lyceum_report::{fold, model::{Drawing, Head}};
+use lyceum_report::{
+    fold,
+    model::{Drawing, Head},
+};
 use lyceum_study::{
     engine::Criterion,
     format::DrawKind,
@@ -18,6 +21,7 @@ use crate::{
     context::{Known, LabPlace, known},
     exit::Exit,
     failure::Failure,
+    view::words,
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +44,10 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     };
     write_whole(&path, html.as_bytes())?;
     if json {
-        println!("{}", serde_json::json!({ "study": known.name, "report": path }));
+        println!(
+            "{}",
+            serde_json::json!({ "study": known.name, "report": path })
+        );
     } else {
         println!("{}", path.display());
     }
@@ -48,7 +55,11 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
 }
 
 /// Writes the report of a study into the lab and returns where.
-pub(super) fn write_report(place: &LabPlace, reader: &Reader, study: &str) -> Result<PathBuf, Failure> {
+pub(super) fn write_report(
+    place: &LabPlace,
+    reader: &Reader,
+    study: &str,
+) -> Result<PathBuf, Failure> {
     let known = known(reader, Some(study))?;
     let path = place.lab()?.report(&known.name);
     write_whole(&path, render(reader, &known)?.as_bytes())?;
@@ -58,14 +69,22 @@ pub(super) fn write_report(place: &LabPlace, reader: &Reader, study: &str) -> Re
 /// A reader never sees half a report.
 fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::bad_input(format!("cannot write the report to `{}`: {error}", path.display()))
+        Failure::bad_input(format!(
+            "cannot write the report to `{}`: {error}",
+            path.display()
+        ))
     };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         fs::create_dir_all(parent).map_err(failed)?;
     }
     let fresh = path.with_extension("html.new");
     let mut file = fs::File::create(&fresh).map_err(failed)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     fs::rename(&fresh, path).map_err(failed)
 }
 
@@ -95,30 +114,48 @@ fn render(reader: &Reader, known: &Known) -> Result<String, Failure> {
             .map(|one: &Criterion| one.text(&known.study.metric.name, unit))
             .collect(),
         drawing: drawing(reader, known)?,
-        head: Head { position: head.position, hash: head.hash.to_string(), at: moment(at) },
+        head: Head {
+            position: head.position,
+            hash: head.hash.to_string(),
+            at: words::moment(at),
+        },
     };
     Ok(lyceum_report::render(&fold::report(events, context)))
 }
 
-/// Returns a time in UTC as people write it.
-pub(super) fn moment(unix_ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(unix_ms)
-        .map_or_else(|_| unix_ms.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
-}
-
 /// Reads the picture of the winner's answer, where the study says that there is one.
 fn drawing(reader: &Reader, known: &Known) -> Result<Option<Drawing>, Failure> {
-    let Some(draw) = &known.study.draw else { return Ok(None) };
+    let Some(draw) = &known.study.draw else {
+        return Ok(None);
+    };
     let runs = known.state.runs_of(known.state.best);
     let metric = &known.study.metric;
     let measured = runs.filter_map(|run| Some((run.value(&metric.name)?, run)));
-    let best = measured.reduce(|best, next| if metric.goal.better(next.0, best.0) { next } else { best });
+    let best = measured.reduce(|best, next| {
+        if metric.goal.better(next.0, best.0) {
+            next
+        } else {
+            best
+        }
+    });
     let output = best.and_then(|(_, run)| {
         let finished = run.finished.as_ref()?;
-        Some((run.id, finished.outputs.iter().find(|output| output.name == draw.file)?.blob.clone()))
+        Some((
+            run.id,
+            finished
+                .outputs
+                .iter()
+                .find(|output| output.name == draw.file)?
+                .blob
+                .clone(),
+        ))
     });
-    let Some((run, blob)) = output else { return Ok(None) };
-    let Ok(id) = blob.parse() else { return Ok(None) };
+    let Some((run, blob)) = output else {
+        return Ok(None);
+    };
+    let Ok(id) = blob.parse() else {
+        return Ok(None);
+    };
     let text = String::from_utf8_lossy(&reader.blob(id)?).into_owned();
     match draw.kind {
         DrawKind::Circles => {
@@ -135,8 +172,14 @@ const CIRCLES_MAX: usize = 10_000;
 fn circles(text: &str) -> Vec<(f64, f64, f64)> {
     let line = |line: &str| {
         let mut numbers = line.split_whitespace().map(str::parse::<f64>);
-        let circle = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
-        let finite = [circle.0, circle.1, circle.2].iter().all(|number| number.is_finite());
+        let circle = (
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+            numbers.next()?.ok()?,
+        );
+        let finite = [circle.0, circle.1, circle.2]
+            .iter()
+            .all(|number| number.is_finite());
         (finite && numbers.next().is_none()).then_some(circle)
     };
     text.lines().filter_map(line).take(CIRCLES_MAX).collect()

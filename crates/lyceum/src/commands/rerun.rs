@@ -21,10 +21,16 @@ pub(super) struct Arguments {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let known = known(&place.reader()?, Some(&arguments.study))?;
-    let directory = known.state.opened.as_ref().map(|opened| opened.directory.clone());
+    let directory = known
+        .state
+        .opened
+        .as_ref()
+        .map(|opened| opened.directory.clone());
     let directory = directory.unwrap_or_default();
     let repeater = Repeater::open(place.kit()?, directory.into(), &known.name)?;
-    let repeated = repeater.run(arguments.run).map_err(|error| Failure::internal(&error))?;
+    let repeated = repeater
+        .run(arguments.run)
+        .map_err(|error| Failure::internal(&error))?;
     let Some(repeated) = repeated else {
         let most = known.state.runs.len();
         return Err(Failure::bad_input(format!(
@@ -49,19 +55,42 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             })
         );
     } else {
-        println!("{} {}", arguments.run, if same { "outputs are the same, byte for byte" } else { "outputs differ" });
+        println!(
+            "{} {}",
+            arguments.run,
+            if same {
+                "outputs are the same, byte for byte"
+            } else {
+                "outputs differ"
+            }
+        );
         if repeated.now.outcome != Outcome::Completed {
-            println!("now: {}", words::clean(repeated.now.log.lines().last().unwrap_or_default()));
+            println!(
+                "now: {}",
+                words::clean(repeated.now.log.lines().last().unwrap_or_default())
+            );
         }
-        let shown = |value: Option<f64>| value.map_or("no number".to_owned(), |value| value.to_string());
-        println!("{metric}: recorded {}, repeated {}", shown(then), shown(now));
+        let shown =
+            |value: Option<f64>| value.map_or("no number".to_owned(), |value| value.to_string());
+        println!(
+            "{metric}: recorded {}, repeated {}",
+            shown(then),
+            shown(now)
+        );
     }
-    Ok(if same || same_numbers(&repeated) { Exit::Done } else { Exit::Unsatisfied })
+    Ok(if same || same_numbers(&repeated) {
+        Exit::Done
+    } else {
+        Exit::Unsatisfied
+    })
 }
 
 fn values(repeated: &Repeated, metric: &str) -> (Option<f64>, Option<f64>) {
     let value = |one: &Option<lyceum_types::RunMeasured>| one.as_ref()?.measured.value(metric);
-    (value(&repeated.measured_then), value(&repeated.measured_now))
+    (
+        value(&repeated.measured_then),
+        value(&repeated.measured_now),
+    )
 }
 
 fn same_numbers(repeated: &Repeated) -> bool {

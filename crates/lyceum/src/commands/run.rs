@@ -54,7 +54,12 @@ fn input(text: &str) -> Result<(String, PathBuf), String> {
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let mut inputs: BTreeMap<String, PathBuf> = arguments.input.iter().cloned().collect();
-    inputs.extend(arguments.text.iter().map(|file| ("text".to_owned(), file.clone())));
+    inputs.extend(
+        arguments
+            .text
+            .iter()
+            .map(|file| ("text".to_owned(), file.clone())),
+    );
     let request = Request {
         directory: arguments.study.clone(),
         researcher: arguments.researcher.clone(),

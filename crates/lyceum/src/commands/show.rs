@@ -28,10 +28,16 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     let id = which(&known, &arguments.experiment)?;
     let Some(experiment) = known.state.experiment(id) else {
         let most = known.state.experiments.len().saturating_sub(1);
-        return Err(Failure::bad_input(format!("study `{}` has no experiment {id}", known.name))
-            .hint(format!("it has e0 to e{most}")));
+        return Err(
+            Failure::bad_input(format!("study `{}` has no experiment {id}", known.name))
+                .hint(format!("it has e0 to e{most}")),
+        );
     };
-    if json { print_json(&known, experiment) } else { print_text(&known, experiment) }
+    if json {
+        print_json(&known, experiment)
+    } else {
+        print_text(&known, experiment)
+    }
 }
 
 fn which(known: &Known, text: &str) -> Result<ExperimentId, Failure> {
@@ -39,7 +45,9 @@ fn which(known: &Known, text: &str) -> Result<ExperimentId, Failure> {
         "best" => Ok(known.state.best),
         text => text.parse().map_err(|_| {
             let text = words::clean(text);
-            Failure::bad_input(format!("`{text}` is no experiment; expected one like e7, or `best`"))
+            Failure::bad_input(format!(
+                "`{text}` is no experiment; expected one like e7, or `best`"
+            ))
         }),
     }
 }
@@ -75,7 +83,10 @@ fn print_json(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 fn print_text(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
     let proposed = &experiment.proposed;
-    println!("{} of study {}, proposed by {}", proposed.experiment, known.name, proposed.researcher);
+    println!(
+        "{} of study {}, proposed by {}",
+        proposed.experiment, known.name, proposed.researcher
+    );
     println!("hypothesis  {}", words::clean(&proposed.hypothesis));
     if let Some(prediction) = proposed.prediction {
         println!(
@@ -85,7 +96,11 @@ fn print_text(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
         );
     }
     match &experiment.decided {
-        Some(decided) => println!("verdict     {}: {}", decided.verdict, words::clean(&decided.why)),
+        Some(decided) => println!(
+            "verdict     {}: {}",
+            decided.verdict,
+            words::clean(&decided.why)
+        ),
         None => println!("verdict     none yet"),
     }
     println!("settings");
@@ -120,7 +135,12 @@ fn change(known: &Known, experiment: &Experiment) -> Option<String> {
     let before: Vec<(String, Vec<u8>)> = patch
         .files
         .iter()
-        .map(|(name, _)| (name.clone(), knobs::read_plain(&workspace, name).unwrap_or_default()))
+        .map(|(name, _)| {
+            (
+                name.clone(),
+                knobs::read_plain(&workspace, name).unwrap_or_default(),
+            )
+        })
         .collect();
     let mut text = lyceum_study::workspace::diff(&before, &patch.files);
     for (name, value) in &patch.environment {
@@ -143,12 +163,14 @@ fn print_run(known: &Known, run: &Run) {
             (Outcome::Cut { cause }, _) => format!("cut short: {cause}"),
             (Outcome::Completed, None) => "not measured yet".into(),
             (Outcome::Completed, Some(measured)) => match &measured.measured {
-                Measured::Values { values } => values
-                    .iter()
-                    .map(|(name, value)| format!("{name} {}", words::number(*value)))
-                    .collect::<Vec<_>>()
-                    .join(", ")
-                    + &format!(" ({})", measured.trust),
+                Measured::Values { values } => {
+                    values
+                        .iter()
+                        .map(|(name, value)| format!("{name} {}", words::number(*value)))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                        + &format!(" ({})", measured.trust)
+                }
                 Measured::Failed(reason) => format!("failed: {reason}"),
             },
         },
@@ -161,13 +183,28 @@ fn print_run(known: &Known, run: &Run) {
         )
     });
     let purpose = words::purpose(&known.state, run);
-    println!("  {} seed {} ({purpose}): {}{usage}", run.id, run.seed, words::clean(&outcome));
+    println!(
+        "  {} seed {} ({purpose}): {}{usage}",
+        run.id,
+        run.seed,
+        words::clean(&outcome)
+    );
     if let Some(sealed) = run.sealed_value(metric) {
         println!("      sealed {metric} {}", words::number(sealed));
     }
     let failed = run.failure().is_some();
-    let log = run.finished.as_ref().map_or("", |finished| finished.log.as_str());
-    for line in log.lines().rev().take(if failed { 8 } else { 0 }).collect::<Vec<_>>().iter().rev() {
+    let log = run
+        .finished
+        .as_ref()
+        .map_or("", |finished| finished.log.as_str());
+    for line in log
+        .lines()
+        .rev()
+        .take(if failed { 8 } else { 0 })
+        .collect::<Vec<_>>()
+        .iter()
+        .rev()
+    {
         println!("      | {}", words::clean(line));
     }
     println!("      repeat with: lyceum rerun {} {}", known.name, run.id);

@@ -26,7 +26,10 @@ struct Outcome {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    let mut outcome = Outcome { text: vec![], good: true };
+    let mut outcome = Outcome {
+        text: vec![],
+        good: true,
+    };
     let ledger = reader.verify()?;
     match &ledger.fault {
         None => outcome.text.push(format!(
@@ -53,7 +56,9 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             checked.differences.len()
         ));
         for difference in &checked.differences {
-            outcome.text.push(format!("  event {}: {}", difference.seq, difference.what));
+            outcome
+                .text
+                .push(format!("  event {}: {}", difference.seq, difference.what));
         }
         if arguments.measure > 0 {
             measure(place, &known, arguments.measure, &mut outcome)?;
@@ -77,7 +82,11 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             println!("{line}");
         }
     }
-    Ok(if outcome.good { Exit::Done } else { Exit::Unsatisfied })
+    Ok(if outcome.good {
+        Exit::Done
+    } else {
+        Exit::Unsatisfied
+    })
 }
 
 /// Measures some runs again and compares bit for bit; a ratio of times is compared by nothing, since it cannot repeat.
@@ -88,15 +97,24 @@ fn measure(
     number: usize,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Some(opened) = &known.state.opened else { return Ok(()) };
+    let Some(opened) = &known.state.opened else {
+        return Ok(());
+    };
     let repeater = Repeater::open(place.kit()?, opened.directory.clone().into(), &known.name)?;
-    let measured: Vec<RunId> =
-        known.state.runs.iter().filter(|run| run.value_is_there()).map(|run| run.id).collect();
+    let measured: Vec<RunId> = known
+        .state
+        .runs
+        .iter()
+        .filter(|run| run.value_is_there())
+        .map(|run| run.id)
+        .collect();
     let step = (measured.len() / number).max(1);
     let (mut same, mut all) = (0, 0);
     for id in measured.into_iter().step_by(step).take(number) {
         eprintln!("measuring {id} again");
-        let again = repeater.measure_again(id).map_err(|error| Failure::internal(&error))?;
+        let again = repeater
+            .measure_again(id)
+            .map_err(|error| Failure::internal(&error))?;
         let Some((then, now)) = again else { continue };
         all += 1;
         if then.fresh.is_some() || same_measurement(&then, &now) {
@@ -111,6 +129,9 @@ fn measure(
             ));
         }
     }
-    outcome.text.push(format!("{}: {same} of {all} measurements repeated as recorded", known.name));
+    outcome.text.push(format!(
+        "{}: {same} of {all} measurements repeated as recorded",
+        known.name
+    ));
     Ok(())
 }

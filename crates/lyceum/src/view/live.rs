@@ -44,7 +44,11 @@ impl Live {
     fn clear(&mut self) {
         if self.rows > 0 {
             let up = cursor::MoveToPreviousLine(self.rows);
-            drop(execute!(self.out, up, terminal::Clear(terminal::ClearType::FromCursorDown)));
+            drop(execute!(
+                self.out,
+                up,
+                terminal::Clear(terminal::ClearType::FromCursorDown)
+            ));
             self.rows = 0;
         }
     }
@@ -54,12 +58,20 @@ impl Live {
         let columns = usize::from(columns).clamp(20, COLUMNS_MAX);
         self.clear();
         while let Some(line) = self.waiting.pop_front() {
-            drop(queue!(self.out, style::Print(cut(&line, columns)), style::Print("\n")));
+            drop(queue!(
+                self.out,
+                style::Print(cut(&line, columns)),
+                style::Print("\n")
+            ));
         }
         let mut picture = picture(state, now, columns);
         picture.truncate(usize::from(height).saturating_sub(1));
         for line in &picture {
-            drop(queue!(self.out, style::Print(cut(line, columns)), style::Print("\n")));
+            drop(queue!(
+                self.out,
+                style::Print(cut(line, columns)),
+                style::Print("\n")
+            ));
         }
         drop(self.out.flush());
         self.rows = picture.len() as u16;
@@ -76,7 +88,10 @@ impl Observer for Live {
             body => words::event(state, body),
         };
         if let Some(line) = shown {
-            self.waiting.push_back(format!("{:>7.1}s {line}", self.began.elapsed().as_secs_f64()));
+            self.waiting.push_back(format!(
+                "{:>7.1}s {line}",
+                self.began.elapsed().as_secs_f64()
+            ));
         }
     }
 
@@ -102,18 +117,29 @@ fn cut(line: &str, columns: usize) -> String {
     if line.chars().count() < columns {
         return line.to_owned();
     }
-    line.chars().take(columns.saturating_sub(2)).chain(['…']).collect()
+    line.chars()
+        .take(columns.saturating_sub(2))
+        .chain(['…'])
+        .collect()
 }
 
 /// Returns the lines of the picture.
 fn picture(state: &State, now: &Now, columns: usize) -> Vec<String> {
-    let Some(opened) = &state.opened else { return vec![] };
+    let Some(opened) = &state.opened else {
+        return vec![];
+    };
     let mut lines = vec![String::new()];
     let points = points(state);
     if !points.is_empty() {
         let start = words::value(state, ExperimentId(0));
         let width = columns.saturating_sub(4).min(90);
-        lines.extend(terminal_curve(start, &points, opened.goal, width, CURVE_ROWS));
+        lines.extend(terminal_curve(
+            start,
+            &points,
+            opened.goal,
+            width,
+            CURVE_ROWS,
+        ));
     }
     let best = words::value(state, state.best).map_or("—".into(), words::number);
     let start = words::value(state, ExperimentId(0)).map_or("—".into(), words::number);
@@ -129,7 +155,12 @@ fn picture(state: &State, now: &Now, columns: usize) -> Vec<String> {
     for (run, millis) in &now.running {
         if let Some(run) = state.run(*run) {
             let what = words::purpose(state, run);
-            lines.push(format!("  {} {} {what} {}", run.id, run.experiment, words::duration(*millis)));
+            lines.push(format!(
+                "  {} {} {what} {}",
+                run.id,
+                run.experiment,
+                words::duration(*millis)
+            ));
         }
     }
     lines
@@ -137,10 +168,17 @@ fn picture(state: &State, now: &Now, columns: usize) -> Vec<String> {
 
 /// Returns the decided experiments as points of the curve.
 fn points(state: &State) -> Vec<(u32, f64, Verdict)> {
-    let decided = state.experiments.iter().filter(|one| one.proposed.role == Role::Search);
+    let decided = state
+        .experiments
+        .iter()
+        .filter(|one| one.proposed.role == Role::Search);
     let points = decided.filter_map(|one| {
         let id = one.proposed.experiment;
-        Some((id.0, words::value(state, id)?, one.decided.as_ref()?.verdict))
+        Some((
+            id.0,
+            words::value(state, id)?,
+            one.decided.as_ref()?.verdict,
+        ))
     });
     points.collect()
 }
@@ -153,7 +191,10 @@ fn counts(state: &State) -> String {
         Verdict::Failed,
     ];
     let count = |verdict: Verdict| {
-        let decided = state.experiments.iter().filter_map(|one| one.decided.as_ref());
+        let decided = state
+            .experiments
+            .iter()
+            .filter_map(|one| one.decided.as_ref());
         decided.filter(|decided| decided.verdict == verdict).count()
     };
     let parts = all.map(|verdict| format!("{} {} {verdict}", words::sign(verdict), count(verdict)));
@@ -162,15 +203,28 @@ fn counts(state: &State) -> String {
 
 fn phase(state: &State) -> &'static str {
     match state {
-        State { finished: Some(_), .. } => "finished",
-        State { sealed: Some(_), .. } => "opening the sealed split",
-        State { claimed: Some(_), .. } => "ablation: what is each change worth?",
-        State { search_ended: Some(_), .. } => "confirming on fresh paired seeds",
+        State {
+            finished: Some(_), ..
+        } => "finished",
+        State {
+            sealed: Some(_), ..
+        } => "opening the sealed split",
+        State {
+            claimed: Some(_), ..
+        } => "ablation: what is each change worth?",
+        State {
+            search_ended: Some(_),
+            ..
+        } => "confirming on fresh paired seeds",
         State { proposals: 0, .. } => "measuring the noise floor",
         _ => "searching",
     }
 }
 
 fn spent(now: &Now) -> String {
-    format!("{} wall, {} CPU", words::duration(now.spent.wall_ms), words::duration(now.spent.cpu_ms))
+    format!(
+        "{} wall, {} CPU",
+        words::duration(now.spent.wall_ms),
+        words::duration(now.spent.cpu_ms)
+    )
 }

@@ -14,7 +14,9 @@ pub(crate) struct Plain {
 
 impl Plain {
     pub(crate) fn new() -> Plain {
-        Plain { began: Instant::now() }
+        Plain {
+            began: Instant::now(),
+        }
     }
 }
 

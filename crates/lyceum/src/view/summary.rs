@@ -47,8 +47,14 @@ pub(crate) fn end(study: &str, state: &State, report: &Path) -> Result<(), Failu
 
 /// The study's finding in one sentence. What is not confirmed is called so.
 pub(crate) fn verdict(state: &State) -> String {
-    let Some(opened) = &state.opened else { return "not begun".into() };
-    let unit = if opened.unit.is_empty() { String::new() } else { format!(" {}", opened.unit) };
+    let Some(opened) = &state.opened else {
+        return "not begun".into();
+    };
+    let unit = if opened.unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", opened.unit)
+    };
     let start = words::value(state, ExperimentId(0));
     match (&state.claimed, &state.finished) {
         (Some(claimed), _) => {
@@ -58,9 +64,9 @@ pub(crate) fn verdict(state: &State) -> String {
                 lyceum_stats::mean(&values).map_or("—".into(), number)
             };
             let gain = finding.gain.map_or("—".into(), number);
-            let interval = finding
-                .interval
-                .map_or(String::new(), |(low, high)| format!(" [{}, {}]", number(low), number(high)));
+            let interval = finding.interval.map_or(String::new(), |(low, high)| {
+                format!(" [{}, {}]", number(low), number(high))
+            });
             format!(
                 "{} {} → {}{unit}, gain {gain}{interval}; {}",
                 opened.metric,
@@ -80,7 +86,10 @@ pub(crate) fn verdict(state: &State) -> String {
         (None, _) => {
             let best = words::value(state, state.best).map_or("—".into(), number);
             let start = start.map_or("—".into(), number);
-            format!("{} {start} → {best}{unit}, not confirmed yet", opened.metric)
+            format!(
+                "{} {start} → {best}{unit}, not confirmed yet",
+                opened.metric
+            )
         }
     }
 }
@@ -89,7 +98,9 @@ fn sealed(state: &State) -> Option<String> {
     let opened = state.opened.as_ref()?;
     let runs = state.sealed.as_ref()?;
     let mean = |ids: &[lyceum_types::RunId]| {
-        let values = ids.iter().filter_map(|id| state.run(*id)?.sealed_value(&opened.metric));
+        let values = ids
+            .iter()
+            .filter_map(|id| state.run(*id)?.sealed_value(&opened.metric));
         lyceum_stats::mean(&values.collect::<Vec<f64>>())
     };
     let start = mean(&runs.start).map_or("—".into(), number);

@@ -35,15 +35,32 @@ pub(crate) fn duration(millis: u64) -> String {
     }
 }
 
+/// Returns a time in UTC as people write it.
+pub(crate) fn moment(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms).map_or_else(
+        |_| unix_ms.to_string(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
 /// Returns what a run is for.
 pub(crate) fn purpose(state: &State, run: &Run) -> String {
     match &run.purpose {
         Purpose::Floor => "noise floor".into(),
         Purpose::Search => "search".into(),
         Purpose::Repeat => "repeat".into(),
-        Purpose::Confirm { pair, side: Side::Start } => format!("confirm pair {}: start", pair + 1),
-        Purpose::Confirm { pair, side: Side::Winner } => format!("confirm pair {}: winner", pair + 1),
-        Purpose::Ablate { .. } => match state.experiment(run.experiment).map(|one| &one.proposed.role) {
+        Purpose::Confirm {
+            pair,
+            side: Side::Start,
+        } => format!("confirm pair {}: start", pair + 1),
+        Purpose::Confirm {
+            pair,
+            side: Side::Winner,
+        } => format!("confirm pair {}: winner", pair + 1),
+        Purpose::Ablate { .. } => match state
+            .experiment(run.experiment)
+            .map(|one| &one.proposed.role)
+        {
             Some(Role::Ablation { knob }) => format!("ablation of {knob}"),
             _ => "ablation".into(),
         },
@@ -52,19 +69,36 @@ pub(crate) fn purpose(state: &State, run: &Run) -> String {
 
 /// Returns an event in words; `None` for those that people need not see.
 pub(crate) fn event(state: &State, body: &Body) -> Option<String> {
-    let metric = state.opened.as_ref().map_or("", |opened| opened.metric.as_str());
+    let metric = state
+        .opened
+        .as_ref()
+        .map_or("", |opened| opened.metric.as_str());
     Some(match body {
         Body::RunMeasured(measured) => {
             let run = state.run(measured.run)?;
             let what = purpose(state, run);
-            let split = if measured.split == Split::Sealed { "sealed, " } else { "" };
+            let split = if measured.split == Split::Sealed {
+                "sealed, "
+            } else {
+                ""
+            };
             match &measured.measured {
                 Measured::Values { .. } => {
                     let value = measured.measured.value(metric)?;
-                    format!("  {} {} {metric} {} ({split}{what})", run.id, run.experiment, number(value))
+                    format!(
+                        "  {} {} {metric} {} ({split}{what})",
+                        run.id,
+                        run.experiment,
+                        number(value)
+                    )
                 }
                 Measured::Failed(reason) => {
-                    format!("  {} {} failed: {} ({split}{what})", run.id, run.experiment, clean(&reason.to_string()))
+                    format!(
+                        "  {} {} failed: {} ({split}{what})",
+                        run.id,
+                        run.experiment,
+                        clean(&reason.to_string())
+                    )
                 }
             }
         }
@@ -72,7 +106,12 @@ pub(crate) fn event(state: &State, body: &Body) -> Option<String> {
             Outcome::Completed => return None,
             Outcome::Failed(reason) => {
                 let last = finished.log.lines().last().unwrap_or_default();
-                format!("  {} failed: {}: {}", finished.run, clean(&reason.to_string()), clean(last))
+                format!(
+                    "  {} failed: {}: {}",
+                    finished.run,
+                    clean(&reason.to_string()),
+                    clean(last)
+                )
             }
             Outcome::Cut { cause } => format!("  {} cut short: {}", finished.run, clean(cause)),
         },
@@ -91,7 +130,10 @@ pub(crate) fn event(state: &State, body: &Body) -> Option<String> {
         Body::Claimed(claimed) => format!("{}: {}", claimed.winner, claimed.finding.why),
         Body::Ablated(ablated) => format!("  without {}: {}", ablated.knob, ablated.finding.why),
         Body::SealedOpened(opened) => {
-            format!("the sealed split is opened, once, for {} runs", opened.start.len() + opened.winner.len())
+            format!(
+                "the sealed split is opened, once, for {} runs",
+                opened.start.len() + opened.winner.len()
+            )
         }
         Body::Graded(graded) => format!(
             "{} {}: {}",
@@ -117,6 +159,10 @@ pub(crate) fn clean(text: &str) -> String {
 /// Returns the mean of an experiment's looks.
 pub(crate) fn value(state: &State, id: ExperimentId) -> Option<f64> {
     let metric = &state.opened.as_ref()?.metric;
-    let values: Vec<f64> = state.looks(id, metric).iter().map(|(_, value)| *value).collect();
+    let values: Vec<f64> = state
+        .looks(id, metric)
+        .iter()
+        .map(|(_, value)| *value)
+        .collect();
     lyceum_stats::mean(&values)
 }

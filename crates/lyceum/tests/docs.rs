@@ -20,11 +20,18 @@ enum Step {
     /// Write a file of the page.
     File { name: String, contents: String },
     /// Execute a command and look for lines in its output.
-    Command { line: usize, command: String, expected: Vec<String> },
+    Command {
+        line: usize,
+        command: String,
+        expected: Vec<String>,
+    },
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 /// Returns the steps of a page, or what is wrong with its blocks.
@@ -36,15 +43,22 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
             no_command(at, line)?;
             continue;
         };
-        let block: Vec<(usize, &str)> =
-            lines.by_ref().take_while(|(_, line)| *line != FENCE).collect();
+        let block: Vec<(usize, &str)> = lines
+            .by_ref()
+            .take_while(|(_, line)| *line != FENCE)
+            .collect();
         if info == "console" {
             steps.extend(commands(at, &block)?);
         } else if let Some(name) = info.split(' ').find_map(|word| word.strip_prefix("file=")) {
             let contents = block.iter().map(|(_, line)| format!("{line}\n")).collect();
-            steps.push(Step::File { name: name.to_owned(), contents });
+            steps.push(Step::File {
+                name: name.to_owned(),
+                contents,
+            });
         } else {
-            block.iter().try_for_each(|(at, line)| no_command(*at, line))?;
+            block
+                .iter()
+                .try_for_each(|(at, line)| no_command(*at, line))?;
         }
     }
     Ok(steps)
@@ -52,7 +66,10 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
 
 fn no_command(at: usize, line: &str) -> Result<(), String> {
     if line.trim_start().starts_with("$ ") {
-        return Err(format!("line {}: a command outside a `console` block: {line}", at + 1));
+        return Err(format!(
+            "line {}: a command outside a `console` block: {line}",
+            at + 1
+        ));
     }
     Ok(())
 }
@@ -62,11 +79,21 @@ fn commands(at: usize, block: &[(usize, &str)]) -> Result<Vec<Step>, String> {
     for (line, text) in block {
         if let Some(begun) = text.strip_prefix("$ ") {
             let (line, command) = (line + 1, begun.to_owned());
-            steps.push(Step::Command { line, command, expected: vec![] });
+            steps.push(Step::Command {
+                line,
+                command,
+                expected: vec![],
+            });
             continue;
         }
-        let Some(Step::Command { command, expected, .. }) = steps.last_mut() else {
-            return Err(format!("line {}: output before the first command: {text}", line + 1));
+        let Some(Step::Command {
+            command, expected, ..
+        }) = steps.last_mut()
+        else {
+            return Err(format!(
+                "line {}: output before the first command: {text}",
+                line + 1
+            ));
         };
         match text.strip_prefix("> ") {
             Some(more) if expected.is_empty() => {
@@ -77,7 +104,10 @@ fn commands(at: usize, block: &[(usize, &str)]) -> Result<Vec<Step>, String> {
         }
     }
     if steps.is_empty() {
-        return Err(format!("line {}: a `console` block without a command", at + 1));
+        return Err(format!(
+            "line {}: a `console` block without a command",
+            at + 1
+        ));
     }
     Ok(steps)
 }
@@ -89,17 +119,22 @@ fn fits(pattern: &str, line: &str) -> bool {
     if parts.len() == 1 {
         return line == pattern;
     }
-    let Some(middle) = line.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else {
+    let Some(middle) = line
+        .strip_prefix(first)
+        .and_then(|rest| rest.strip_suffix(last))
+    else {
         return false;
     };
     let mut rest = middle;
-    parts[1..parts.len() - 1].iter().all(|part| match rest.find(part) {
-        Some(found) => {
-            rest = &rest[found + part.len()..];
-            true
-        }
-        None => false,
-    })
+    parts[1..parts.len() - 1]
+        .iter()
+        .all(|part| match rest.find(part) {
+            Some(found) => {
+                rest = &rest[found + part.len()..];
+                true
+            }
+            None => false,
+        })
 }
 
 /// Returns the first expected line that does not occur after those before it.
@@ -136,7 +171,10 @@ fn shell(directory: &Path, command: &str) -> (bool, String) {
         .env_remove("LYCEUM_LAB")
         .output()
         .unwrap();
-    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
 }
 
 fn execute(page: &str) {
@@ -152,7 +190,11 @@ fn execute(page: &str) {
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(path, contents).unwrap();
             }
-            Step::Command { line, command, expected } => {
+            Step::Command {
+                line,
+                command,
+                expected,
+            } => {
                 let (good, output) = shell(scratch.path(), &command);
                 assert!(good, "docs/{page}:{line}: `{command}` failed:\n{output}");
                 if let Some(absent) = missing(&expected, &output) {
@@ -205,21 +247,33 @@ fn other_documents_hide_no_commands() {
     for name in ["README.md", "ARCHITECTURE.md", "AGENTS.md", "CHANGELOG.md"] {
         let text = fs::read_to_string(root().join(name)).unwrap();
         let steps = steps(&text).unwrap_or_else(|problem| panic!("{name}: {problem}"));
-        assert_eq!(steps, [], "{name}: commands to be executed belong into docs/");
+        assert_eq!(
+            steps,
+            [],
+            "{name}: commands to be executed belong into docs/"
+        );
     }
 }
 
 #[test]
 fn a_page_is_read_as_steps() {
-    let page = "# T\n```sh file=a.sh\necho\n```\n```console\n$ one\nout\n…\n$ two \\\n> three\n```\n";
+    let page =
+        "# T\n```sh file=a.sh\necho\n```\n```console\n$ one\nout\n…\n$ two \\\n> three\n```\n";
     let expected = [
-        Step::File { name: "a.sh".into(), contents: "echo\n".into() },
+        Step::File {
+            name: "a.sh".into(),
+            contents: "echo\n".into(),
+        },
         Step::Command {
             line: 6,
             command: "one".into(),
             expected: vec!["out".into(), "…".into()],
         },
-        Step::Command { line: 9, command: "two \\\nthree".into(), expected: vec![] },
+        Step::Command {
+            line: 9,
+            command: "two \\\nthree".into(),
+            expected: vec![],
+        },
     ];
     assert_eq!(steps(page).unwrap(), expected);
     assert!(steps("```sh\n$ skipped\n```\n").is_err());

@@ -21,8 +21,8 @@ const SLOPE: f64 = 1e-3;
 /// A packing predicted to be this much worse than the best is not polished.
 const SCREEN: f64 = 2e-4;
 
-/// Evaluations that cost as much time as one Newton step of the polish (measured: 60 to 90).
-const STEP_PRICE: u64 = 75;
+/// Evaluations that cost as much time as one Newton step of the polish (measured: 22).
+const STEP_PRICE: u64 = 22;
 
 /// Sums closer than this are the same packing, polished to another last digit.
 const SAME: f64 = 1e-9;

@@ -280,7 +280,13 @@ fn session(
         stop: Arc::new(AtomicBool::new(stop)),
         observer: &mut Silent,
     };
-    driver.drive().ok()
+    match driver.drive() {
+        Ok(done) => Some(done),
+        Err(error) => {
+            assert!(error.to_string().contains("JSON"), "{error}");
+            None
+        }
+    }
 }
 
 fn whole(world: World, protocol: &Protocol, slots: usize) -> (State, MemoryJournal) {
@@ -544,5 +550,34 @@ fn a_researcher_sees_every_measured_experiment() {
         history.len(),
         7,
         "the start and six proposals, one look each or more"
+    );
+}
+
+#[test]
+fn the_sealed_split_is_measured_even_when_the_budget_ends_the_ablation() {
+    let mut cut = 0;
+    for cpu in (400..1_200).step_by(40) {
+        let mut protocol = protocol(1, 10);
+        protocol.ablation_pairs = 5;
+        protocol.budget.cpu = Some(std::time::Duration::from_millis(cpu));
+        let (state, _) = whole(World::Slope, &protocol, 2);
+        assert!(state.cpu_ms <= cpu, "{} of {cpu} ms spent", state.cpu_ms);
+        if state
+            .claimed
+            .as_ref()
+            .is_some_and(|claim| claim.finding.confirmed)
+        {
+            let sealed = state.sealed.as_ref().unwrap();
+            let measured = |run: &RunId| state.run(*run).unwrap().sealed_value("loss").is_some();
+            assert!(
+                sealed.start.iter().chain(&sealed.winner).all(measured),
+                "at {cpu} ms"
+            );
+            cut += u32::from(state.ablated.iter().any(|one| one.pairs.len() < 5));
+        }
+    }
+    assert!(
+        cut > 0,
+        "no budget ended an ablation: the test shows nothing"
     );
 }

@@ -112,6 +112,35 @@ pub(super) fn ending_runs(state: &State, protocol: &Protocol) -> u64 {
     2 * pairs + (knobs * protocol.ablation_pairs) as u64
 }
 
+/// Returns what is left when the sealed split has been paid for.
+pub(super) fn after_sealed(state: &State, protocol: &Protocol, left: Left, slots: u64) -> Left {
+    if !protocol.sealed {
+        return left;
+    }
+    let judged = state
+        .runs
+        .iter()
+        .rev()
+        .filter_map(|run| run.searched.as_ref());
+    let used = judged.take(RUNS_FOR_ESTIMATE).map(|one| one.usage);
+    let (wall, cpu, count) = used.fold((0, 0, 0), |(wall, cpu, count), used| {
+        (wall + used.wall_ms, cpu + used.cpu_ms, count + 1)
+    });
+    let most = (2 * protocol.confirm_pairs_max) as u64;
+    let runs = state
+        .claimed
+        .as_ref()
+        .map_or(most, |claimed| 2 * claimed.pairs.len() as u64);
+    let all = |sum: u64| sum * runs / count.max(1);
+    Left {
+        wall_ms: left
+            .wall_ms
+            .map(|left| left.saturating_sub(all(wall) / slots.max(1))),
+        cpu_ms: left.cpu_ms.map(|left| left.saturating_sub(all(cpu))),
+        disk_bytes: left.disk_bytes,
+    }
+}
+
 /// Returns why the search must end now so that the ending can still be paid; `None` while it may go on.
 pub(super) fn search_must_end(
     state: &State,

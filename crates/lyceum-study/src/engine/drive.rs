@@ -249,6 +249,14 @@ impl Drive<'_, '_> {
         let left = self.left();
         let cost = budget::run_cost(&self.driver.state);
         let in_flight = self.flights.len() as u64;
+        if self.driver.state.search_ended.is_some() {
+            let open = !settle::undecided(&self.driver.state).is_empty();
+            return if open {
+                Ok(false)
+            } else {
+                self.ending(&left, workers)
+            };
+        }
         if let Some(index) = settle::floor_look(&self.driver.state, self.driver.protocol) {
             if budget::short_of(&left, cost, in_flight).is_some() {
                 return Ok(false);
@@ -259,13 +267,7 @@ impl Drive<'_, '_> {
         if !settle::floor_done(&self.driver.state, self.driver.protocol) {
             return Ok(false);
         }
-        if self.driver.state.search_ended.is_none() {
-            return self.search(&left, workers);
-        }
-        if !settle::undecided(&self.driver.state).is_empty() {
-            return Ok(false);
-        }
-        self.ending(&left, workers)
+        self.search(&left, workers)
     }
 
     fn search(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
@@ -309,13 +311,15 @@ impl Drive<'_, '_> {
     fn ending(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
         let wants = ending::wants(&self.driver.state, self.driver.protocol);
         let cost = budget::run_cost(&self.driver.state);
+        let slots = self.driver.slots.len() as u64;
+        let after = budget::after_sealed(&self.driver.state, self.driver.protocol, *left, slots);
         for want in wants {
             match want {
                 Want::Run(id, seed, purpose) => {
-                    if budget::short_of(left, cost, self.flights.len() as u64).is_some() {
+                    if budget::short_of(&after, cost, self.flights.len() as u64).is_some() {
                         return Ok(false);
                     }
-                    return self.start_run(id, seed, purpose, left, workers);
+                    return self.start_run(id, seed, purpose, &after, workers);
                 }
                 Want::Measure(run, split) if !self.flights.contains_key(&(run, Some(split))) => {
                     return self.start_measure(run, split, workers);

@@ -37,7 +37,8 @@ pub(super) fn settle_ending(state: &State, protocol: &Protocol, exhausted: bool)
         if protocol.sealed && state.sealed.is_none() {
             return Some(open_sealed(state).into());
         }
-        if !exhausted && sealed_wants(state).next().is_some() {
+        // The sealed split is measured to its end once it is open: what it costs was kept back.
+        if sealed_wants(state).next().is_some() {
             return None;
         }
     }
@@ -55,11 +56,10 @@ pub fn wants(state: &State, protocol: &Protocol) -> Vec<Want> {
     if state.claimed.is_none() && state.best != ExperimentId(0) {
         return claim_wants(state, protocol);
     }
-    let ablations = ablation_wants(state, protocol);
-    if !ablations.is_empty() {
-        return ablations;
+    if state.sealed.is_some() {
+        return sealed_wants(state).collect();
     }
-    sealed_wants(state).collect()
+    ablation_wants(state, protocol)
 }
 
 // --- confirmation ---
@@ -234,16 +234,13 @@ fn ablation_open(state: &State, protocol: &Protocol, exhausted: bool) -> bool {
             .any(|knob| !ablated(state, knob))
 }
 
-fn ablation_pairs(state: &State, protocol: &Protocol, id: ExperimentId) -> Option<Vec<Pair>> {
+/// Returns the pairs of which the run with the knob put back is done.
+fn ablation_pairs(state: &State, protocol: &Protocol, id: ExperimentId) -> Vec<Pair> {
     let metric = &protocol.metric;
-    let claimed = state.claimed.as_ref()?;
-    let pairs = claimed
-        .pairs
-        .iter()
-        .take(protocol.ablation_pairs)
-        .enumerate();
+    let confirmed = state.claimed.iter().flat_map(|claimed| &claimed.pairs);
+    let pairs = confirmed.take(protocol.ablation_pairs).enumerate();
     pairs
-        .map(|(index, confirmed)| {
+        .filter_map(|(index, confirmed)| {
             let purpose = Purpose::Ablate { pair: index as u32 };
             let run = state.runs_of(id).find(|run| run.purpose == purpose)?;
             run.is_settled().then(|| Pair {
@@ -257,6 +254,15 @@ fn ablation_pairs(state: &State, protocol: &Protocol, id: ExperimentId) -> Optio
         .collect()
 }
 
+/// Returns how many pairs an ablation has when it is complete.
+fn ablation_pairs_whole(state: &State, protocol: &Protocol) -> usize {
+    let confirmed = state
+        .claimed
+        .as_ref()
+        .map_or(0, |claimed| claimed.pairs.len());
+    protocol.ablation_pairs.min(confirmed)
+}
+
 fn settle_ablation(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Body> {
     if !wants_ablation(state, protocol) {
         return None;
@@ -265,14 +271,16 @@ fn settle_ablation(state: &State, protocol: &Protocol, exhausted: bool) -> Optio
     for knob in changed_knobs(state, protocol) {
         let Some((id, _)) = ablation_of(state, &knob) else {
             if exhausted {
-                return None;
+                continue;
             }
             return Some(ablation_proposal(state, protocol, winner, &knob).into());
         };
         if ablated(state, &knob) {
             continue;
         }
-        if let Some(pairs) = ablation_pairs(state, protocol, id) {
+        let pairs = ablation_pairs(state, protocol, id);
+        let whole = pairs.len() == ablation_pairs_whole(state, protocol);
+        if whole || (exhausted && !pairs.is_empty()) {
             return Some(ablation(protocol, id, knob, pairs).into());
         }
     }
@@ -337,12 +345,8 @@ fn ablation_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
     if !wants_ablation(state, protocol) {
         return vec![];
     }
-    let count = state
-        .claimed
-        .as_ref()
-        .map_or(0, |claimed| claimed.pairs.len());
     let mut wants = Vec::new();
-    for pair in 0..protocol.ablation_pairs.min(count) as u32 {
+    for pair in 0..ablation_pairs_whole(state, protocol) as u32 {
         for knob in changed_knobs(state, protocol) {
             let Some((id, _)) = ablation_of(state, &knob) else {
                 continue;

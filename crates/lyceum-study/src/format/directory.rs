@@ -17,29 +17,16 @@ use crate::{
 /// Returns everything in the directory that does not fit the study.
 pub(super) fn check(study: &Study, source: &Source, directory: &Path) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let workspace = directory.join(&study.workspace.path);
+    if let Some(data) = &study.data {
+        let way = Way::root().key("data").key("path");
+        problems.extend(not_a_directory(source, &way, directory, &data.path));
+    }
     let way = Way::root().key("workspace").key("path");
-    // Each component: a link anywhere on the way could lead out of the study.
-    let real = study
-        .workspace
-        .path
-        .split('/')
-        .scan(directory.to_owned(), |path, part| {
-            path.push(part);
-            Some(fs::symlink_metadata(&*path).is_ok_and(|metadata| metadata.is_dir()))
-        });
-    if real.into_iter().any(|is_directory| !is_directory) {
-        let kind = Kind::NotThere {
-            key: way.to_string(),
-            path: workspace.display().to_string(),
-            expected: "a directory, not a link".to_owned(),
-        };
-        problems.push(Problem {
-            kind,
-            place: Some(source.value_place(&way)),
-        });
+    if let Some(problem) = not_a_directory(source, &way, directory, &study.workspace.path) {
+        problems.push(problem);
         return problems;
     }
+    let workspace = directory.join(&study.workspace.path);
     match workspace::list(&workspace, Limits::default(), &[]) {
         Ok(files) => problems.extend(workspace_problems(study, source, &files)),
         Err(error) => {
@@ -53,6 +40,24 @@ pub(super) fn check(study: &Study, source: &Source, directory: &Path) -> Vec<Pro
     knob_problems(study, source, &workspace, &mut problems);
     private_problems(study, source, directory, &mut problems);
     problems
+}
+
+/// Returns the problem of a path below the study's directory that is no directory. Each component is looked at: a link
+/// anywhere on the way could lead out of the study.
+fn not_a_directory(source: &Source, way: &Way, directory: &Path, path: &str) -> Option<Problem> {
+    let mut below = directory.to_owned();
+    let real = path.split('/').all(|part| {
+        below.push(part);
+        fs::symlink_metadata(&below).is_ok_and(|metadata| metadata.is_dir())
+    });
+    (!real).then(|| Problem {
+        kind: Kind::NotThere {
+            key: way.to_string(),
+            path: shown(directory.join(path).as_os_str()),
+            expected: "a directory, not a link".to_owned(),
+        },
+        place: Some(source.value_place(way)),
+    })
 }
 
 fn workspace_problems(study: &Study, source: &Source, files: &[Listed]) -> Option<Problem> {

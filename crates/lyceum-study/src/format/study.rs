@@ -111,7 +111,7 @@ pub struct Limits {
 pub struct Data {
     /// The program.
     pub command: Command,
-    /// Where the candidate finds the public files, relative to the workspace.
+    /// Where the program runs: a directory relative to the study's directory.
     pub path: String,
     /// Names of files that a user may give.
     pub inputs: Vec<String>,

@@ -121,6 +121,19 @@ fn a_workspace_that_is_missing_or_a_link() {
 }
 
 #[test]
+fn a_data_directory_that_is_missing() {
+    let table = "[data]\ncommand = [\"draw\"]\npublic = [\"a\"]\n[run]";
+    assert_snapshot!(report(&[("[run]", table)]), @r#"
+    error: `data.path` is missing or not what it must be: DIR/data
+      --> DIR/study.toml:12:2
+       |
+    12 | [data]
+       |  ^^^^
+       = expected a directory, not a link
+    "#);
+}
+
+#[test]
 fn a_file_that_both_lists_match() {
     assert_snapshot!(report(&[("protected = [\"run.sh\"]", "protected = [\"*.tmpl\", \"**/*.sh\"]"),
         ("editable = [", "editable = [\"*.sh\", ")]), @r#"

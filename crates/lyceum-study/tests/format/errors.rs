@@ -386,7 +386,7 @@ fn an_unknown_placeholder() {
        |
     18 | command = ["sh", "{private}/evaluate.sh", "{output}/answer.txt"]
        |                                           ^^^^^^^^^^^^^^^^^^^^^
-       = expected one of `outputs`, `private`, `seed`
+       = expected one of `outputs`, `private`
       hint: did you mean `outputs`?
     "#);
 }

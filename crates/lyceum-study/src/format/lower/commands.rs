@@ -8,20 +8,16 @@ use crate::format::{
     defaults,
     kind::Kind,
     source::Way,
-    study::{Data, Evaluator, Measure, Metric, Run, Sealed, Timed, Workspace},
+    study::{Data, Evaluator, Measure, Metric, Run, Sealed, Timed},
     table::{self, MeasureKind},
 };
 
 /// Placeholders of an evaluator.
-const EVALUATOR: [Placeholder; 3] = [
-    Placeholder::Outputs,
-    Placeholder::Private,
-    Placeholder::Seed,
-];
+const EVALUATOR: [Placeholder; 2] = [Placeholder::Outputs, Placeholder::Private];
 
 pub(super) fn data(checks: &mut Checks<'_>, data: table::Data) -> Data {
     let way = Way::root().key("data");
-    let allowed = [Placeholder::Outputs, Placeholder::Inputs, Placeholder::Seed];
+    let allowed = [Placeholder::Outputs, Placeholder::Inputs];
     checks.relative_path(&way.key("path"), &data.path);
     checks.file_names(&way.key("inputs"), &data.inputs);
     Data {
@@ -36,12 +32,7 @@ pub(super) fn data(checks: &mut Checks<'_>, data: table::Data) -> Data {
 }
 
 /// Checks that each drawn file has one side of the wall and somebody who reads it.
-pub(super) fn data_names(
-    checks: &mut Checks<'_>,
-    data: Option<&Data>,
-    has_sealed: bool,
-    workspace: &Workspace,
-) {
+pub(super) fn data_names(checks: &mut Checks<'_>, data: Option<&Data>, has_sealed: bool) {
     let Some(data) = data else { return };
     let way = Way::root().key("data");
     let lists = [
@@ -69,18 +60,6 @@ pub(super) fn data_names(
     if !data.sealed.is_empty() && !has_sealed {
         let (key, kind) = ("[sealed]".to_owned(), "`data.sealed`".to_owned());
         checks.at_key(&way.key("sealed"), Kind::NeededForKind { key, kind });
-    }
-    for (place, name) in data.public.iter().enumerate() {
-        let file = format!("{}/{name}", data.path);
-        if let Some(editable) = workspace.editable.matching(&file) {
-            let (editable, protected) = (editable.to_owned(), "[data] public".to_owned());
-            let kind = Kind::Overlap {
-                file,
-                editable,
-                protected,
-            };
-            checks.at_value(&way.key("public").index(place), kind);
-        }
     }
 }
 
@@ -267,11 +246,7 @@ fn timed(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Timed> {
     let (command, input, check) = (measure.command?, measure.input?, measure.check?);
     let command = checks.command(&way.key("command"), command, &[Outputs, Input, Output]);
     let input = checks.command(&way.key("input"), input, &[Seed, Input, Private]);
-    let check = checks.command(
-        &way.key("check"),
-        check,
-        &[Baseline, Output, Input, Private],
-    );
+    let check = checks.command(&way.key("check"), check, &[Baseline, Output, Private]);
     let uses = [
         (
             "command",

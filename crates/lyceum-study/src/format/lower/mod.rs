@@ -52,7 +52,7 @@ pub(super) fn lower(
         .map(|measure| limits::reachable(measure, sealed.is_some()));
     let rubric = limits::rubric(&mut checks, &tables.rubric, metric.goal, trust);
     let draw = limits::draw(&mut checks, tables.report, &run);
-    commands::data_names(&mut checks, data.as_ref(), sealed.is_some(), &workspace);
+    commands::data_names(&mut checks, data.as_ref(), sealed.is_some());
     match (Problems::new(checks.problems), measure) {
         (None, Some(measure)) => Ok(Study {
             name,

@@ -12,15 +12,16 @@ use crate::format::defaults;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Data {
-    /// The command and its arguments. Placeholders: `{outputs}`, `{inputs}`, `{seed}`.
+    /// The command and its arguments. Placeholders: `{outputs}`, `{inputs}`.
     pub(crate) command: Vec<String>,
-    /// Where the candidate finds the public files, relative to the workspace; read-only there.
+    /// The directory, below the study's directory, in which the program runs; read-only.
     #[serde(default = "Data::default_path")]
     pub(crate) path: String,
-    /// Names of files that a user may give on the command line; they stand in `{inputs}` under these names.
+    /// Names of files that a user may give on the command line. A given file NAME stands in `{inputs}` under that name, and its
+    /// path in `LYCEUM_INPUT_NAME`.
     #[serde(default)]
     pub(crate) inputs: Vec<String>,
-    /// Names of the drawn files that the candidate sees.
+    /// Names of the drawn files that the candidate sees, in `/data`.
     #[serde(default)]
     pub(crate) public: Vec<String>,
     /// Names of the drawn files that only the evaluator sees, in `{private}`.
@@ -57,7 +58,7 @@ pub(crate) struct Run {
     /// Longest wall-clock time of one run.
     #[serde(default = "defaults::run_timeout")]
     pub(crate) timeout: Span,
-    /// Threads that a run is told to use (`LYCEUM_THREADS`) and processors that it is pinned to.
+    /// Threads that a run is told to use (`OMP_NUM_THREADS` and its like) and processors that it is pinned to.
     #[serde(default = "defaults::threads")]
     #[schemars(range(min = 1, max = 1024))]
     pub(crate) threads: u32,
@@ -90,7 +91,7 @@ pub(crate) struct Measure {
     /// How the metric comes about.
     #[serde(default)]
     pub(crate) kind: MeasureKind,
-    /// Kind `command`: the evaluator; placeholders `{outputs}`, `{private}`, `{seed}`. Kind `timed`: what stands under the clock;
+    /// Kind `command`: the evaluator; placeholders `{outputs}`, `{private}`. Kind `timed`: what stands under the clock;
     /// placeholders `{outputs}`, `{input}`, `{output}`.
     pub(crate) command: Option<Vec<String>>,
     /// Globs of files below the study's directory that only the evaluator sees, in `{private}` under the same relative names.
@@ -104,8 +105,8 @@ pub(crate) struct Measure {
     pub(crate) memory: Bytes,
     /// Kind `timed`: writes a fresh input; placeholders `{seed}`, `{input}`, `{private}`.
     pub(crate) input: Option<Vec<String>>,
-    /// Kind `timed`: compares the two sides' outputs on one input, exit status 0 for equal; placeholders `{baseline}`,
-    /// `{output}`, `{input}`, `{private}`.
+    /// Kind `timed`: compares the two sides' outputs on one input and answers on file descriptor 3 with the metric `agree`, 1
+    /// for yes; placeholders `{baseline}`, `{output}`, `{private}`.
     pub(crate) check: Option<Vec<String>>,
     /// Kind `timed`: interleaved pairs of baseline and candidate.
     #[schemars(range(min = 1, max = 1000))]
@@ -153,7 +154,7 @@ pub enum Clock {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sealed {
-    /// The evaluator; placeholders `{outputs}`, `{private}`, `{seed}`.
+    /// The evaluator; placeholders `{outputs}`, `{private}`.
     pub(crate) command: Vec<String>,
     /// Globs of files below the study's directory that only this evaluation sees, in `{private}`.
     #[serde(default)]

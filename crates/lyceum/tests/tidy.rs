@@ -117,9 +117,12 @@ fn files_are_short() {
 
 #[test]
 fn lines_are_short() {
-    // A string may not be broken without changing what it says.
+    // A string may not be broken without changing what it says; `page/` holds templates in a macro, and tests hold
+    // what programs print.
     let long = |line: &str| line.chars().count() > COLUMNS_MAX && !line.contains('"');
-    let rust = |text: &Text| text.is("rs") && !text.path.contains("/tests/");
+    let rust = |text: &Text| {
+        text.is("rs") && !text.path.contains("/tests/") && !text.path.contains("/page/")
+    };
     none("lines that are too long", &lines(rust, long));
 }
 

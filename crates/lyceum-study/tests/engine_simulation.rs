@@ -581,3 +581,14 @@ fn the_sealed_split_is_measured_even_when_the_budget_ends_the_ablation() {
         "no budget ended an ablation: the test shows nothing"
     );
 }
+
+#[test]
+fn a_study_without_knobs_measures_its_floor_and_says_why_it_ends() {
+    let mut protocol = protocol(1, 6);
+    protocol.space = Space::default();
+    protocol.start = Settings::new();
+    let (state, _) = whole(World::Slope, &protocol, 2);
+    assert!(state.search_ended.as_ref().unwrap().contains("no knobs"));
+    assert_eq!(state.proposals, 0);
+    assert!(!state.finished.unwrap().satisfied);
+}

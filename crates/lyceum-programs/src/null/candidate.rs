@@ -1,4 +1,7 @@
-//! `null-candidate SETTINGS.toml`: writes a number that depends on the seed alone.
+//! `null-candidate SETTINGS.toml`: writes a number whose distribution no setting changes.
+//!
+//! The noise is drawn anew for each seed *and* each settings, as a real training run is chaotic in both: settings differ
+//! from run to run, and a lab that believes one lucky draw finds an "improvement" that is not there.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +19,7 @@ pub const MEAN: f64 = 10.0;
 /// Standard deviation of the number over seeds.
 pub const DEVIATION: f64 = 1.0;
 
-/// Three knobs. They are read and checked like real ones, and then not used.
+/// Three knobs. They are read and checked like real ones, and move nothing but the draw.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -64,18 +67,24 @@ pub fn main(arguments: &[String]) -> i32 {
 
 fn run(arguments: &[String]) -> Result<(), Error> {
     let [file] = cli::exactly::<1>(arguments, "null-candidate SETTINGS.toml")?;
-    check(Path::new(file))?;
+    let settings = read(Path::new(file))?;
     let (seed, path) = (cli::seed()?, cli::outputs()?.join(OUTPUT));
-    std::fs::write(&path, format!("{:?}\n", number(seed)))
+    std::fs::write(&path, format!("{:?}\n", number(seed, settings)))
         .map_err(|source| Error::Write { path, source })
 }
 
-/// Returns the number of a seed: normal, the same whatever the settings are.
-pub fn number(seed: u64) -> f64 {
-    MEAN + DEVIATION * Random::for_purpose(seed, "null").normal()
+/// Returns the number of a seed and settings: normal, with one mean and one deviation whatever the settings are.
+pub fn number(seed: u64, settings: Settings) -> f64 {
+    let Settings {
+        first,
+        second,
+        third,
+    } = settings;
+    let stream = format!("null {first:?} {second:?} {third:?}");
+    MEAN + DEVIATION * Random::for_purpose(seed, &stream).normal()
 }
 
-fn check(path: &Path) -> Result<(), Error> {
+fn read(path: &Path) -> Result<Settings, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
@@ -94,5 +103,5 @@ fn check(path: &Path) -> Result<(), Error> {
             return Err(Error::Range { key, found });
         }
     }
-    Ok(())
+    Ok(settings)
 }

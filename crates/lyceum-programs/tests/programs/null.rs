@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lyceum_programs::null::candidate::{DEVIATION, MEAN, number};
+use lyceum_programs::null::candidate::{DEVIATION, MEAN, Settings, number};
 
 use crate::support::{run, run_with};
 
@@ -20,37 +20,54 @@ fn value(settings: &str, seed: &str) -> f64 {
     run(directory.path(), &["null-evaluate", "number.txt"]).metric("value")
 }
 
+const MIDDLE: Settings = Settings {
+    first: 0.5,
+    second: 0.5,
+    third: 0.5,
+};
+
 #[test]
-fn the_number_depends_on_the_seed_and_on_nothing_else() {
+fn a_seed_and_settings_always_give_the_same_number() {
     let start = value(SETTINGS, "1");
-    let moved = value(
-        "first = 0\nsecond = 1\nthird = 0.25\n"
-            .replace(" 0\n", " 0.0\n")
-            .as_str(),
-        "1",
-    );
-    assert_eq!(start.to_bits(), moved.to_bits());
+    assert_eq!(start.to_bits(), value(SETTINGS, "1").to_bits());
+    assert_eq!(start.to_bits(), number(1, MIDDLE).to_bits());
     assert_ne!(start.to_bits(), value(SETTINGS, "2").to_bits());
-    assert_eq!(start.to_bits(), number(1).to_bits());
+}
+
+/// Mean, variance and correlation of neighbours, each of which is 0, 1 and 0 for independent standard normals.
+fn moments(deviates: &[f64]) -> (f64, f64, f64) {
+    let count = deviates.len() as f64;
+    let mean = deviates.iter().sum::<f64>() / count;
+    let square = deviates.iter().map(|x| x * x).sum::<f64>() / count;
+    let products = deviates.windows(2).map(|pair| pair[0] * pair[1]);
+    (mean, square, products.sum::<f64>() / count)
 }
 
 #[test]
-fn the_numbers_of_seeds_in_a_row_are_independent_noise_around_the_mean() {
-    let count = 20_000_u32;
-    let deviates: Vec<f64> = (0..u64::from(count))
-        .map(|seed| (number(seed) - MEAN) / DEVIATION)
-        .collect();
-    let mean = deviates.iter().sum::<f64>() / f64::from(count);
-    let square = deviates.iter().map(|x| x * x).sum::<f64>() / f64::from(count);
-    let lag = deviates
-        .windows(2)
-        .map(|pair| pair[0] * pair[1])
-        .sum::<f64>()
-        / f64::from(count);
-    // Four standard errors each.
-    assert!(mean.abs() < 0.029, "mean {mean}");
-    assert!((square - 1.0).abs() < 0.04, "variance {square}");
-    assert!(lag.abs() < 0.029, "correlation of neighbours {lag}");
+fn over_seeds_and_over_settings_the_numbers_are_independent_noise_around_one_mean() {
+    let over_seeds = |settings| (0..20_000).map(move |seed| number(seed, settings));
+    let corner = Settings {
+        first: 1.0,
+        second: 0.0,
+        third: 0.25,
+    };
+    let over_settings = (0..20_000_u32).map(|step| {
+        let first = f64::from(step) / 20_000.0;
+        number(7, Settings { first, ..MIDDLE })
+    });
+    let samples: [Vec<f64>; 3] = [
+        over_seeds(MIDDLE).collect(),
+        over_seeds(corner).collect(),
+        over_settings.collect(),
+    ];
+    for sample in samples {
+        let deviates: Vec<f64> = sample.iter().map(|x| (x - MEAN) / DEVIATION).collect();
+        let (mean, square, lag) = moments(&deviates);
+        // Four standard errors each.
+        assert!(mean.abs() < 0.029, "mean {mean}");
+        assert!((square - 1.0).abs() < 0.04, "variance {square}");
+        assert!(lag.abs() < 0.029, "correlation of neighbours {lag}");
+    }
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::{drive::Error, protocol::Protocol, state::State};
 
 /// Why there is no proposal.
 pub(super) enum AskError {
-    /// Every setting was tried.
-    Exhausted,
+    /// There is nothing to propose: why, in words.
+    Exhausted(&'static str),
     /// The researcher failed.
     Failed(Error),
 }
@@ -76,8 +76,14 @@ pub(super) fn ask(
     let name = researcher.name().to_owned();
     let proposal = match researcher.propose(&ask) {
         Ok(proposal) => proposal,
-        Err(lyceum_search::Error::Exhausted { .. }) => return Err(AskError::Exhausted),
-        Err(source) => return Err(AskError::Failed(Error::Researcher { name, source })),
+        Err(lyceum_search::Error::Exhausted { .. }) => {
+            return Err(AskError::Exhausted("every setting of the space was tried"));
+        }
+        Err(lyceum_search::Error::NoKnobs) => {
+            return Err(AskError::Exhausted(
+                "the study has no knobs: there is nothing to turn",
+            ));
+        }
     };
     if let Err(source) = protocol.space.check(&proposal.settings) {
         return Err(AskError::Failed(Error::Proposal { name, source }));

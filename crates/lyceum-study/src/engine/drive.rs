@@ -43,15 +43,6 @@ pub enum Error {
     /// The lab could not run a command.
     #[error(transparent)]
     Broken(#[from] Broken),
-    /// The researcher failed.
-    #[error("researcher `{name}` failed")]
-    Researcher {
-        /// Who.
-        name: String,
-        /// Why.
-        #[source]
-        source: lyceum_search::Error,
-    },
     /// The researcher proposed something outside the space.
     #[error("researcher `{name}` proposed settings outside the space")]
     Proposal {
@@ -299,10 +290,12 @@ impl Drive<'_, '_> {
         let proposed = ask::ask(state, protocol, self.driver.researcher);
         match proposed {
             Ok(proposal) => self.write(vec![proposal.into()])?,
-            Err(ask::AskError::Exhausted) if settle::undecided(&self.driver.state).is_empty() => {
-                self.end_search("every setting of the space was tried")?;
+            Err(ask::AskError::Exhausted(why))
+                if settle::undecided(&self.driver.state).is_empty() =>
+            {
+                self.end_search(why)?;
             }
-            Err(ask::AskError::Exhausted) => return Ok(false),
+            Err(ask::AskError::Exhausted(_)) => return Ok(false),
             Err(ask::AskError::Failed(error)) => return Err(error),
         }
         Ok(true)

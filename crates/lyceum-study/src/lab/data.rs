@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lyceum_types::{DataDrawn, Output, Split};
+use lyceum_types::{DataDrawn, Output, Seed, Split};
 
 use super::{
     kit::{self, Kit, OUTPUTS, Order, read_only},
@@ -38,6 +38,7 @@ pub(super) fn draw(
     opened: &Opened,
     directory: &Path,
     inputs: &BTreeMap<String, PathBuf>,
+    seed: Seed,
 ) -> Result<DataDrawn, OpenError> {
     let mut drawn = DataDrawn {
         public: vec![],
@@ -47,7 +48,7 @@ pub(super) fn draw(
         inputs: BTreeMap::new(),
     };
     if let Some(data) = &opened.study.data {
-        run_program(kit, data, directory, inputs, &mut drawn)?;
+        run_program(kit, data, directory, inputs, seed, &mut drawn)?;
     }
     Ok(drawn)
 }
@@ -86,6 +87,7 @@ fn run_program(
     data: &Data,
     directory: &Path,
     inputs: &BTreeMap<String, PathBuf>,
+    seed: Seed,
     drawn: &mut DataDrawn,
 ) -> Result<(), OpenError> {
     let scratch = kit.scratch("data")?;
@@ -99,6 +101,8 @@ fn run_program(
         target: OUTPUTS.into(),
         access: lyceum_sandbox::Access::Write,
     });
+    let drawn_by = seed.derive("data", 0).to_string();
+    policy.environment.insert("LYCEUM_SEED".into(), drawn_by);
     policy
         .environment
         .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());

@@ -9,7 +9,7 @@ use std::{
 use lyceum_stats::Rule;
 use lyceum_types::{DataDrawn, Seed, Settings, Split, StudyOpened, Trust};
 
-use super::{data, kit::Kit, record};
+use super::{data, evaluator, kit::Kit, record};
 use crate::{
     engine::{Broken, Budget, Criterion, JournalError, Protocol, State},
     format::{self, Measure, Study},
@@ -42,7 +42,7 @@ pub struct Request {
     pub directory: PathBuf,
     /// Who proposes, when not the study's own choice.
     pub researcher: Option<String>,
-    /// The root seed, when not the default.
+    /// The root seed of a new study; without it one is drawn at random, so that nobody knows the seeds beforehand.
     pub seed: Option<u64>,
     /// Files that the data program reads, by name.
     pub inputs: BTreeMap<String, PathBuf>,
@@ -163,10 +163,11 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         None => choose(&reader, study, request.again)?,
     };
     let researcher = researcher(study, request, &state)?;
-    let seed = state
-        .opened
-        .as_ref()
-        .map_or(Seed(request.seed.unwrap_or(1)), |old| old.seed);
+    let seed = match (&state.opened, request.seed) {
+        (Some(old), _) => old.seed,
+        (None, Some(seed)) => Seed(seed),
+        (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes()?) >> 11),
+    };
     let mut protocol = protocol(study, start, seed);
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
@@ -199,7 +200,7 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
             (None, data.clone())
         }
         _ => {
-            let data = data::draw(kit, &opened, &directory, &request.inputs)?;
+            let data = data::draw(kit, &opened, &directory, &request.inputs, seed)?;
             (Some((pinned, data.clone())), data)
         }
     };

@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// Who proposes: gp or random [default: the study's own choice, else gp]
     #[arg(long, value_name = "NAME")]
     researcher: Option<String>,
-    /// Root seed of a new study, from which all seeds follow [default: 1]
+    /// Root seed of a new study, from which all seeds follow [default: drawn at random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
     /// Begin the study anew, beside what the lab knows of it

@@ -12,6 +12,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+/// Exit code without a reader: what a shell shows for a program that SIGPIPE ended.
+const NO_READER: i32 = 141;
+
 fn main() -> ExitCode {
     lyceum_sandbox::run_helper_if_asked();
     let arguments: Vec<String> = std::env::args_os()
@@ -20,6 +23,7 @@ fn main() -> ExitCode {
     if let Some(code) = built_in_program(&arguments) {
         return code;
     }
+    end_quietly_without_a_reader();
     let cli = commands::Cli::parse();
     match cli.run() {
         Ok(exit) => exit.code(),
@@ -28,6 +32,20 @@ fn main() -> ExitCode {
             failure.exit.code()
         }
     }
+}
+
+/// A reader of standard output that goes away (`| head`) ends the program without a word, as it ends others.
+fn end_quietly_without_a_reader() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>();
+        // The text of the standard library's own print macros; nothing else tells this panic from others.
+        if text.is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
+            #[expect(clippy::exit, reason = "a hook can end the program in no other way")]
+            std::process::exit(NO_READER);
+        }
+        default(panic);
+    }));
 }
 
 /// Behaves as one of the built-in studies' programs when called by its name, as it is inside a sandbox.

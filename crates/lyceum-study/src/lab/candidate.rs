@@ -1,7 +1,7 @@
 //! Running the candidate: settings into a copy-on-write workspace, the command, its declared outputs out.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -112,8 +112,18 @@ pub(super) fn run(
             Err(reason) => finished.outcome = Outcome::Failed(reason),
         }
     }
+    let full = kit::disk_is_full(scratch.path());
     kit::discard(&scratch)?;
-    Ok(finished)
+    match &finished.outcome {
+        // Nobody can tell what the command would have done with room to write.
+        Outcome::Failed(reason) if full && *reason != FailureReason::DiskLimit => {
+            let doing = format!("running the candidate in `{}`", kit.lab.root().display());
+            Err(Broken::while_doing(doing)(io::Error::from(
+                io::ErrorKind::StorageFull,
+            )))
+        }
+        _ => Ok(finished),
+    }
 }
 
 /// What the command may see and use.

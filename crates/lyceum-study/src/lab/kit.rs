@@ -25,6 +25,8 @@ const PROGRAMS: &str = "/opt/lyceum/bin";
 pub(super) const RUST: &str = "/opt/rust";
 /// Where a command finds the directory for its declared outputs, and an evaluator those of the candidate.
 pub(super) const OUTPUTS: &str = "/outputs";
+/// A disk with less room than this counts as full: what a command tried to write last need not have fitted.
+const ROOM_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of log kept with a receipt.
 const LOG_BYTES_MAX: usize = 2048;
 /// Beginning of the names of scratch directories.
@@ -196,6 +198,14 @@ pub(super) fn take(directory: &Path, names: &[String]) -> Result<Vec<Harvested>,
             name: OUTPUTS.into(),
             problem: error.to_string(),
         },
+    })
+}
+
+/// Tells whether the disk of a directory has no room left: a failure there says nothing about the command.
+pub(super) fn disk_is_full(directory: &Path) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|disk| {
+        disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES_MIN
+            || (disk.f_files > 0 && disk.f_favail == 0)
     })
 }
 

@@ -15,7 +15,13 @@ pub(super) struct Arguments {
     /// The study
     study: String,
     /// The run, as r12
+    #[arg(value_parser = run_id)]
     run: RunId,
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    text.parse()
+        .map_err(|_| "expected a run like r12".to_owned())
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]

@@ -1,0 +1,91 @@
+//! A study whose files change after it was begun, and a study that is begun again.
+
+use std::fs;
+
+use crate::support::{Place, Tiny};
+
+fn begun() -> (Place, std::path::PathBuf) {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default());
+    place.run("tiny", &[]).exits(0);
+    (place, directory)
+}
+
+#[test]
+fn what_changed_is_named_and_nothing_is_written() {
+    let (place, directory) = begun();
+    let events = place.events("tiny").len();
+    let changes = [
+        (
+            "study.toml",
+            "`study.toml` of study `tiny` changed since it was begun",
+        ),
+        (
+            "workspace/train.sh",
+            "the workspace of study `tiny` changed since it was begun",
+        ),
+        (
+            "evaluate.sh",
+            "the evaluator (its command, private files or the lab's own programs) of study `tiny`",
+        ),
+    ];
+    for (file, message) in changes {
+        let path = directory.join(file);
+        let before = fs::read(&path).unwrap();
+        fs::write(&path, [before.as_slice(), b"\n# more\n"].concat()).unwrap();
+        for words in [&["run", "tiny"][..], &["rerun", "tiny", "r1"]] {
+            let done = place.call(words).exits(2);
+            done.says(&[
+                message,
+                "hint: put it back to go on, or begin anew with `--again`",
+            ]);
+        }
+        fs::write(&path, before).unwrap();
+    }
+    assert_eq!(place.events("tiny").len(), events);
+    place
+        .run("tiny", &[])
+        .exits(0)
+        .says(&["already finished", "`--again` begins anew"]);
+    place.assert_intact();
+}
+
+#[test]
+fn a_new_file_in_the_workspace_is_a_change() {
+    let (place, directory) = begun();
+    fs::write(directory.join("workspace/new.txt"), "x").unwrap();
+    place
+        .run("tiny", &[])
+        .exits(2)
+        .says(&["the workspace of study `tiny` changed"]);
+    place.assert_intact();
+}
+
+#[test]
+fn a_study_begun_again_stands_beside_the_first() {
+    let (place, directory) = begun();
+    fs::write(directory.join("workspace/settings.toml"), "rate = 0.8\n").unwrap();
+    place
+        .run("tiny", &["--again", "--seed", "7"])
+        .exits(0)
+        .prints("tiny~2: loss 0.25");
+    place
+        .run("tiny", &["--again", "--seed", "1"])
+        .exits(0)
+        .prints("tiny~3: loss 0.25");
+    for name in ["tiny", "tiny~2", "tiny~3"] {
+        place
+            .call(&["report", name])
+            .exits(0)
+            .prints(&format!("studies/{name}/report.html"));
+        assert_eq!(place.bodies(name, "study.finished").len(), 1);
+    }
+    let seeds =
+        ["tiny", "tiny~2"].map(|name| place.bodies(name, "study.opened")[0]["seed"].clone());
+    assert_eq!(seeds.map(|seed| seed.as_u64()), [Some(1), Some(7)]);
+    let done = place.call(&["status"]).exits(0);
+    for name in ["tiny  ", "tiny~2  ", "tiny~3  "] {
+        done.prints(&format!("{name}finished, rubric satisfied"));
+    }
+    place.assert_intact();
+}

@@ -1,0 +1,318 @@
+//! Machines that refuse: permissions, read-only and full disks, a lab in use, a newer lab, no user namespaces.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::fs::PermissionsExt as _,
+    process::{Command, Stdio},
+};
+
+use crate::support::{Done, LYCEUM, Place, Tiny, is_root, with_mounts};
+
+/// An ordinary user without a home or a name.
+const SOMEBODY: &str = "4242";
+
+/// Calls the program as a user who is not root.
+fn as_somebody(words: &[&str]) -> Done {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--reuid",
+            SOMEBODY,
+            "--regid",
+            SOMEBODY,
+            "--clear-groups",
+            LYCEUM,
+        ]);
+        command
+    } else {
+        Command::new(LYCEUM)
+    };
+    command
+        .args(words)
+        .env_remove("LYCEUM_LAB")
+        .current_dir("/");
+    Done::from(
+        command
+            .output()
+            .expect("started as root, this test needs `setpriv` of util-linux"),
+    )
+}
+
+#[test]
+fn an_unreadable_study_is_named_with_the_reason() {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default()).display().to_string();
+    let lab = place.lab().display().to_string();
+    for closed in ["", "/study.toml", "/workspace", "/evaluate.sh"] {
+        let path = format!("{directory}{closed}");
+        let before = fs::metadata(&path).unwrap().permissions();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+        let done = as_somebody(&["--lab", &lab, "run", &directory]);
+        fs::set_permissions(&path, before).unwrap();
+        let done = done.exits(2);
+        let said = done.err.to_lowercase();
+        assert!(said.contains("permission denied"), "{closed}: {}", done.err);
+    }
+    assert!(!place.lab().exists(), "a lab was made");
+}
+
+#[test]
+fn an_ordinary_user_can_run_a_study() {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default()).display().to_string();
+    let open = place.path().join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let lab = open.join("lab").display().to_string();
+    as_somebody(&["--lab", &lab, "run", &directory])
+        .exits(0)
+        .prints("confirmed: better in");
+    as_somebody(&["--lab", &lab, "verify"])
+        .exits(0)
+        .prints("all as they were written");
+    fs::remove_dir_all(open).unwrap();
+}
+
+#[test]
+fn a_study_on_a_read_only_disk_runs() {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default()).display().to_string();
+    let lab = place.lab().display().to_string();
+    let script = r#"mount --bind "$2" "$2"; mount -o remount,bind,ro "$2"
+! touch "$2/probe" 2> /dev/null
+exec "$1" --lab "$3" run "$2" --researcher random"#;
+    with_mounts(script, &[LYCEUM, &directory, &lab])
+        .exits(0)
+        .prints("confirmed: better in");
+    place.assert_intact();
+}
+
+#[test]
+fn a_lab_on_a_read_only_disk_can_be_read_and_not_worked_in() {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default()).display().to_string();
+    let lab = place.lab().display().to_string();
+    place.run("tiny", &[]).exits(0);
+    let script = r#"mount --bind "$2" "$2"; mount -o remount,bind,ro "$2"
+program=$1 lab=$2; shift 2; exec "$program" --lab "$lab" "$@""#;
+    let call = |words: &[&str]| with_mounts(script, &[&[LYCEUM, &lab], words].concat());
+    let done = call(&["run", &directory]).exits(2);
+    done.says(&[
+        "cannot be written to",
+        "Read-only file system",
+        "hint: check the permissions",
+    ]);
+    call(&["verify"])
+        .exits(0)
+        .prints("all as they were written");
+    call(&["status"]).exits(0).prints("tiny  finished");
+    call(&["log"])
+        .exits(0)
+        .prints("every criterion of the rubric is satisfied");
+    let done = call(&["report"]).exits(2);
+    done.says(&["cannot write the report to `", "Read-only file system"]);
+    let elsewhere = place.path().join("report.html").display().to_string();
+    call(&["report", "--output", &elsewhere])
+        .exits(0)
+        .prints(&elsewhere);
+    place.assert_intact();
+}
+
+#[test]
+fn a_full_disk_stops_the_lab_and_loses_nothing() {
+    let place = Place::new();
+    let train = format!(
+        "{}head -c 1500000 /dev/urandom >> \"$LYCEUM_OUTPUTS/out.txt\" || exit 5\n",
+        Tiny::default().train
+    );
+    let directory = place
+        .study(&Tiny {
+            train,
+            ..Tiny::default()
+        })
+        .display()
+        .to_string();
+    fs::create_dir(place.lab()).unwrap();
+    let lab = place.lab().display().to_string();
+    let program = fs::metadata(LYCEUM).unwrap().len();
+    // Room for the lab's copy of its own program, its open ledger, and a few runs.
+    let room = (program + (14 << 20)).to_string();
+    let script = r#"mount -t tmpfs -o size="$4" lab "$3"
+work() { set +e; "$1" --lab "$3" run "$2" --researcher random --slots 1; echo "exit $?"; set -e; }
+work "$@"; "$1" --lab "$3" verify; "$1" --lab "$3" log --json > "$3/../before"
+work "$@"
+mount -o remount,size=1g "$3"
+work "$@"; "$1" --lab "$3" verify; "$1" --lab "$3" log --json > "$3/../after"
+ls "$3/scratch" | wc -l"#;
+    let done = with_mounts(script, &[LYCEUM, &directory, &lab, &room]).exits(0);
+    let codes: Vec<&str> = done
+        .out
+        .lines()
+        .filter(|line| line.starts_with("exit "))
+        .collect();
+    assert_eq!(
+        codes,
+        ["exit 70", "exit 70", "exit 0"],
+        "{}\n{}",
+        done.out,
+        done.err
+    );
+    assert_eq!(
+        done.out.matches("all as they were written").count(),
+        2,
+        "{}",
+        done.out
+    );
+    assert!(!done.out.contains("FAILED"), "{}", done.out);
+    let said = done.err.to_lowercase();
+    assert!(
+        said.contains("no space left") || said.contains("no storage space"),
+        "{}",
+        done.err
+    );
+    done.says(&["hint: "]);
+    assert!(
+        !done.err.contains("exit status 5"),
+        "the candidate was blamed: {}",
+        done.err
+    );
+    assert_eq!(
+        done.out.lines().last(),
+        Some("0"),
+        "scratch is left: {}",
+        done.out
+    );
+    let log = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    let (before, after) = (log("before"), log("after"));
+    assert!(
+        before.lines().count() > 5,
+        "the disk was full before anything was recorded"
+    );
+    assert!(
+        after.starts_with(&before),
+        "something that was confirmed is lost"
+    );
+}
+
+#[test]
+fn a_lab_in_use_is_left_alone() {
+    let place = Place::new();
+    place.study(&Tiny {
+        train: "sleep 600".into(),
+        ..Tiny::default()
+    });
+    let mut first = place.command(&["run", "tiny", "--json"]);
+    let mut first = first
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(first.stdout.take().unwrap()).lines();
+    lines
+        .find(|line| line.as_ref().unwrap().contains("run.started"))
+        .unwrap()
+        .unwrap();
+    for words in [&["run", "tiny"][..], &["run", "tiny", "--again"]] {
+        let done = place.call(words).exits(75);
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+        done.says(&[
+            "error: lab `",
+            "is in use by process ",
+            &format!("process {} on {}", first.id(), host.trim()),
+            ", since 20",
+            " UTC",
+            "hint: wait for that process or stop it; reading works while it runs",
+        ]);
+    }
+    place.call(&["status"]).exits(0).prints("tiny  running");
+    place
+        .call(&["verify"])
+        .exits(0)
+        .prints("all as they were written");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    place.assert_intact();
+}
+
+#[test]
+fn a_lab_of_a_newer_version_is_refused_and_not_touched() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &[]).exits(0);
+    let file = place.lab().join("ledger/ledger.db");
+    let version = |set: Option<u32>| -> u32 {
+        let store = rusqlite::Connection::open(&file).unwrap();
+        set.iter()
+            .for_each(|set| store.pragma_update(None, "user_version", set).unwrap());
+        store
+            .pragma_query_value(None, "user_version", |row| row.get(0))
+            .unwrap()
+    };
+    let own = version(None);
+    version(Some(own + 1));
+    for words in [
+        &["run", "tiny"][..],
+        &["status"],
+        &["verify"],
+        &["log"],
+        &["report"],
+    ] {
+        let done = place.call(words).exits(2);
+        done.says(&[
+            &format!(
+                "has schema version {}, but this program reads versions up to {own}",
+                own + 1
+            ),
+            "hint: use the version of the program that wrote it, or a later",
+        ]);
+    }
+    assert_eq!(version(Some(own)), own);
+    place.assert_intact();
+}
+
+#[test]
+fn a_file_that_is_no_ledger_is_refused_and_not_touched() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    let file = place.lab().join("ledger/ledger.db");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let text =
+        "my precious notes, which are longer than the header of a database file is\n".repeat(20);
+    fs::write(&file, &text).unwrap();
+    for words in [&["run", "tiny"][..], &["status"]] {
+        place
+            .call(words)
+            .exits(2)
+            .says(&["is not a ledger: not an SQLite database"]);
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), text);
+}
+
+#[test]
+fn without_user_namespaces_nothing_runs_and_nothing_is_made() {
+    let place = Place::new();
+    let directory = place.study(&Tiny::default()).display().to_string();
+    let lab = place.lab().display().to_string();
+    let refused = |words: &[&str]| {
+        let script = r#"echo 0 > /proc/sys/user/max_user_namespaces; exec "$@""#;
+        let mut command = Command::new("unshare");
+        command
+            .args(["-r", "--", "sh", "-euc", script, "sh", LYCEUM])
+            .args(words);
+        Done::from(
+            command
+                .output()
+                .expect("this test needs `unshare` of util-linux"),
+        )
+    };
+    let done = refused(&["--lab", &lab, "run", &directory]).exits(78);
+    done.says(&[
+        "error: refused to run without isolation: failed to create namespaces",
+        "hint: as root: `sysctl -w user.max_user_namespaces=10000`; `lyceum doctor` shows each part",
+    ]);
+    assert!(!place.lab().exists(), "a lab was made");
+    let done = refused(&["doctor"]).exits(78);
+    done.prints("refused to run without isolation");
+    done.prints("remedy     as root: `sysctl -w user.max_user_namespaces=10000`");
+}

@@ -1,0 +1,22 @@
+//! The command line from outside: the real program, real sandboxes, real files.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod audit;
+mod budgets;
+mod candidates;
+mod changed;
+mod evaluators;
+mod faces;
+mod goes_on;
+mod input;
+mod machine;
+mod names;
+mod new;
+mod null;
+mod report;
+mod support;

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use lyceum_stats::pairs_needed;
 
-use super::{ending::changed_knobs, protocol::Protocol, state::State};
+use super::{
+    ending::changed_knobs,
+    protocol::Protocol,
+    state::{DISK_BUDGET_SPENT, State},
+};
 
 /// Mean cost of one run with its measurement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +31,7 @@ pub struct Spent {
 }
 
 /// What is left of each budget; `None` where there is no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Wall-clock milliseconds.
     pub wall_ms: Option<u64>,
@@ -167,7 +171,7 @@ pub(super) fn search_must_end(
     };
     let budget = short_of(&rest, cost, in_flight)?;
     Some(match budget {
-        "disk" => "the disk budget is spent".into(),
+        "disk" => DISK_BUDGET_SPENT.into(),
         name => format!("what is left of the {name} budget is kept for the confirmation"),
     })
 }

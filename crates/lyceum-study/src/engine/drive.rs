@@ -75,6 +75,10 @@ pub struct Live {
     pub running: Vec<(RunId, u64)>,
     /// What has been spent.
     pub spent: Spent,
+    /// What is left of the budgets.
+    pub left: Left,
+    /// Most experiments.
+    pub experiments_max: u32,
 }
 
 /// How the loop ended.
@@ -214,7 +218,11 @@ impl Drive<'_, '_> {
     }
 
     fn left(&self) -> Left {
-        budget::left(self.driver.protocol, &self.spent())
+        let mut left = budget::left(self.driver.protocol, &self.spent());
+        if self.driver.state.disk_is_spent {
+            left.disk_bytes = Some(0);
+        }
+        left
     }
 
     fn end_search(&mut self, why: &str) -> Result<(), Error> {
@@ -439,6 +447,8 @@ impl Drive<'_, '_> {
         let live = Live {
             running: self.running(),
             spent: self.spent(),
+            left: self.left(),
+            experiments_max: self.driver.protocol.budget.experiments,
         };
         self.driver.observer.tick(&self.driver.state, &live);
         Ok(())

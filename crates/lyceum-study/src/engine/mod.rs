@@ -28,4 +28,4 @@ pub use grade::grade_again;
 pub use journal::{Journal, JournalError, MemoryJournal};
 pub use protocol::{Budget, Criterion, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
-pub use state::{Experiment, FoldError, Run, Session, State};
+pub use state::{DISK_BUDGET_SPENT, Experiment, FoldError, Run, Session, State};

@@ -12,6 +12,10 @@ use lyceum_types::{
     SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
+/// Cause of a run that was cut because what is left of the disk budget is too little for it. The next run would fare no
+/// better, and unlike time the budget does not shrink by trying, so the study then counts the budget as spent.
+pub const DISK_BUDGET_SPENT: &str = "the disk budget is spent";
+
 /// One run: its intent, its receipt, its measurements.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -166,6 +170,8 @@ pub struct State {
     pub cpu_ms: u64,
     /// Bytes of outputs kept.
     pub output_bytes: u64,
+    /// Whether what is left of the disk budget was too little for a run.
+    pub disk_is_spent: bool,
     /// Proposals of researchers.
     pub proposals: u32,
 }
@@ -279,9 +285,12 @@ impl State {
         run.finished_at = Some(at);
         let cpu = finished.usage.cpu_ms;
         let bytes: u64 = finished.outputs.iter().map(|output| output.bytes).sum();
+        let disk_cut =
+            matches!(&finished.outcome, Outcome::Cut { cause } if cause == DISK_BUDGET_SPENT);
         run.finished = Some(finished);
         self.cpu_ms += cpu;
         self.output_bytes += bytes;
+        self.disk_is_spent |= disk_cut;
         Ok(())
     }
 

@@ -144,11 +144,13 @@ fn picture(state: &State, now: &Now, columns: usize) -> Vec<String> {
     let best = words::value(state, state.best).map_or("—".into(), words::number);
     let start = words::value(state, ExperimentId(0)).map_or("—".into(), words::number);
     lines.push(format!(
-        "{} best {best} {} ({}) · start {start} · {} proposed: {}",
-        opened.metric,
-        opened.unit,
-        state.best,
+        "{} best {best} {} ({}) · start {start}",
+        opened.metric, opened.unit, state.best
+    ));
+    lines.push(format!(
+        "{} of {} experiments: {}",
         state.proposals,
+        now.experiments_max,
         counts(state)
     ));
     lines.push(format!("{} · {}", phase(state), spent(now)));
@@ -222,9 +224,16 @@ fn phase(state: &State) -> &'static str {
 }
 
 fn spent(now: &Now) -> String {
+    let left = |left: Option<u64>| {
+        left.map_or(String::new(), |millis| {
+            format!(" ({} left)", words::duration(millis))
+        })
+    };
     format!(
-        "{} wall, {} CPU",
+        "{} wall{}, {} CPU{}",
         words::duration(now.spent.wall_ms),
-        words::duration(now.spent.cpu_ms)
+        left(now.left.wall_ms),
+        words::duration(now.spent.cpu_ms),
+        left(now.left.cpu_ms)
     )
 }

@@ -6,7 +6,7 @@ use lyceum_study::{
     engine::State,
     lab::{Opening, trust_text},
 };
-use lyceum_types::ExperimentId;
+use lyceum_types::{ExperimentId, Trust};
 
 use super::words::{self, number};
 use crate::failure::Failure;
@@ -55,6 +55,10 @@ pub(crate) fn verdict(state: &State) -> String {
     } else {
         format!(" {}", opened.unit)
     };
+    let metric = match opened.trust {
+        Trust::SelfReported => format!("self-reported {}", opened.metric),
+        Trust::Measured | Trust::Sealed => opened.metric.clone(),
+    };
     let start = words::value(state, ExperimentId(0));
     match (&state.claimed, &state.finished) {
         (Some(claimed), _) => {
@@ -68,8 +72,7 @@ pub(crate) fn verdict(state: &State) -> String {
                 format!(" [{}, {}]", number(low), number(high))
             });
             format!(
-                "{} {} → {}{unit}, gain {gain}{interval}; {}",
-                opened.metric,
+                "{metric} {} → {}{unit}, gain {gain}{interval}; {}",
                 side(|pair| pair.base),
                 side(|pair| pair.other),
                 finding.why
@@ -77,8 +80,7 @@ pub(crate) fn verdict(state: &State) -> String {
         }
         (None, Some(finished)) if state.best == ExperimentId(0) => match start {
             Some(start) => format!(
-                "nothing was found that is better than the start, {} {}{unit}",
-                opened.metric,
+                "nothing was found that is better than the start, {metric} {}{unit}",
                 number(start)
             ),
             None => finished.why.clone(),
@@ -86,10 +88,7 @@ pub(crate) fn verdict(state: &State) -> String {
         (None, _) => {
             let best = words::value(state, state.best).map_or("—".into(), number);
             let start = start.map_or("—".into(), number);
-            format!(
-                "{} {start} → {best}{unit}, not confirmed yet",
-                opened.metric
-            )
+            format!("{metric} {start} → {best}{unit}, not confirmed yet")
         }
     }
 }

@@ -64,7 +64,10 @@ fn plain(path: &Path) -> std::io::Result<PathBuf> {
     let mut missing = Vec::new();
     for base in whole.ancestors() {
         if let Ok(found) = base.canonicalize() {
-            return Ok(missing.iter().rev().fold(found, |path, name| path.join(name)));
+            return Ok(missing
+                .iter()
+                .rev()
+                .fold(found, |path, name| path.join(name)));
         }
         match base.file_name() {
             Some(name) => missing.push(name),
@@ -113,7 +116,7 @@ fn definition(reader: &Reader, blob: &str) -> Result<String, Failure> {
 }
 
 /// Accepts a study's name and, for convenience, the path of its directory.
-fn named(reader: &Reader, name: &str) -> Result<String, Failure> {
+pub(crate) fn named(reader: &Reader, name: &str) -> Result<String, Failure> {
     let all = lab::studies(reader)?;
     if all.iter().any(|known| known == name) {
         return Ok(name.to_owned());

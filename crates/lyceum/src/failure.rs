@@ -42,6 +42,11 @@ impl Failure {
         }
     }
 
+    /// Returns what failed and why.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the same failure with an advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
@@ -52,10 +57,12 @@ impl Failure {
     /// Prints it to standard error.
     #[expect(clippy::print_stderr, reason = "this is where errors are printed")]
     pub(crate) fn print(&self) {
-        let known = self.message.starts_with("error: ");
-        eprintln!("{}{}", if known { "" } else { "error: " }, self.message);
+        // Names of files, studies and researchers in it are what somebody else wrote.
+        let message = words::clean(&self.message);
+        let known = message.starts_with("error: ");
+        eprintln!("{}{message}", if known { "" } else { "error: " });
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            eprintln!("hint: {}", words::clean(hint));
         }
     }
 }
@@ -87,7 +94,11 @@ impl From<LedgerError> for Failure {
         };
         let hint = error.hint().map(str::to_owned);
         let mut message = chain(&error);
-        if let LedgerError::Locked { holder: Some(holder), .. } = &error {
+        if let LedgerError::Locked {
+            holder: Some(holder),
+            ..
+        } = &error
+        {
             let since = words::moment(holder.since.unix_ms());
             let _ = write!(message, ", since {since}");
         }

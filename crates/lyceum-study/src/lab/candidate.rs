@@ -15,7 +15,7 @@ use super::{
     study::OpenStudy,
 };
 use crate::{
-    engine::{Broken, Cut, RunTask},
+    engine::{Broken, Cut, DISK_BUDGET_SPENT, RunTask},
     format::{Measure, Placeholder, Toolchain, parse_metric_lines},
     knobs,
     workspace::Globs,
@@ -214,7 +214,7 @@ fn outcome(open: &OpenStudy, task: &RunTask, exit: &Exit) -> Outcome {
             cause: "the cpu budget is spent".into(),
         },
         Exit::DiskLimit if task.disk_left.is_some() => Outcome::Cut {
-            cause: "the disk budget is spent".into(),
+            cause: DISK_BUDGET_SPENT.into(),
         },
         exit => kit::failure(exit).map_or(Outcome::Completed, Outcome::Failed),
     }

@@ -4,7 +4,7 @@ use lyceum_study::lab::{self, Repeater, same_measurement};
 use lyceum_types::RunId;
 
 use crate::{
-    context::{Known, LabPlace, known},
+    context::{Known, LabPlace, known, named},
     exit::Exit,
     failure::Failure,
 };
@@ -42,11 +42,21 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         }
     }
     let names = match &arguments.study {
-        Some(name) => vec![known(&reader, Some(name))?.name],
+        Some(name) => vec![named(&reader, name)?],
         None => lab::studies(&reader)?,
     };
     for name in names {
-        let known = known(&reader, Some(&name))?;
+        let known = match known(&reader, Some(&name)) {
+            Ok(known) => known,
+            // In a ledger that was changed, a study that cannot be read is one more finding.
+            Err(failure) if ledger.fault.is_some() => {
+                outcome
+                    .text
+                    .push(format!("{name}: cannot be read: {}", failure.message()));
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let checked = lab::check(&reader, &name, &known.protocol)?;
         outcome.good &= checked.differences.is_empty();
         outcome.text.push(format!(

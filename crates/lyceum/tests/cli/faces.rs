@@ -254,7 +254,16 @@ fn runs_side_by_side_have_processors_of_their_own() {
     let place = Place::new();
     place.study(&Tiny::default());
     place
-        .call(&["run", "tiny", "--slots", "2", "--researcher", "random"])
+        .call(&[
+            "run",
+            "tiny",
+            "--slots",
+            "2",
+            "--researcher",
+            "random",
+            "--seed",
+            "1",
+        ])
         .exits(0);
     let slots = place.bodies("tiny", "session.started")[0]["slots"]
         .as_u64()

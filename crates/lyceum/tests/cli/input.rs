@@ -156,6 +156,8 @@ fn a_lab_named_by_a_relative_path_or_a_link_is_the_same_lab() {
         "tiny",
         "--researcher",
         "random",
+        "--seed",
+        "1",
         "--lab",
         "deep/../link/lab",
     ]);

@@ -65,7 +65,7 @@ fn an_ordinary_user_can_run_a_study() {
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
     let lab = open.join("lab").display().to_string();
-    as_somebody(&["--lab", &lab, "run", &directory])
+    as_somebody(&["--lab", &lab, "run", &directory, "--seed", "1"])
         .exits(0)
         .prints("confirmed: better in");
     as_somebody(&["--lab", &lab, "verify"])
@@ -81,7 +81,7 @@ fn a_study_on_a_read_only_disk_runs() {
     let lab = place.lab().display().to_string();
     let script = r#"mount --bind "$2" "$2"; mount -o remount,bind,ro "$2"
 ! touch "$2/probe" 2> /dev/null
-exec "$1" --lab "$3" run "$2" --researcher random"#;
+exec "$1" --lab "$3" run "$2" --researcher random --seed 1"#;
     with_mounts(script, &[LYCEUM, &directory, &lab])
         .exits(0)
         .prints("confirmed: better in");
@@ -139,7 +139,7 @@ fn a_full_disk_stops_the_lab_and_loses_nothing() {
     // Room for the lab's copy of its own program, its open ledger, and a few runs.
     let room = (program + (14 << 20)).to_string();
     let script = r#"mount -t tmpfs -o size="$4" lab "$3"
-work() { set +e; "$1" --lab "$3" run "$2" --researcher random --slots 1; echo "exit $?"; set -e; }
+work() { set +e; "$1" --lab "$3" run "$2" --researcher random --slots 1 --seed 1; echo "exit $?"; set -e; }
 work "$@"; "$1" --lab "$3" verify; "$1" --lab "$3" log --json > "$3/../before"
 work "$@"
 mount -o remount,size=1g "$3"

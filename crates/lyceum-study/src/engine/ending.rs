@@ -363,7 +363,7 @@ fn ablation_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
 // --- the sealed split ---
 
 fn open_sealed(state: &State) -> SealedOpened {
-    let completed = |id: &RunId| state.run(*id).is_some_and(|run| run.value_is_there());
+    let completed = |id: &RunId| state.run(*id).is_some_and(Run::value_is_there);
     if let Some(claimed) = &state.claimed {
         let side = |pick: fn(&Pair) -> RunId| {
             claimed

@@ -194,15 +194,12 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         start: protocol.start.clone(),
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let (first, data) = match (&state.opened, &state.data) {
-        (Some(old), Some(data)) => {
-            unchanged(&name, old, &pinned)?;
-            (None, data.clone())
-        }
-        _ => {
-            let data = data::draw(kit, &opened, &directory, &request.inputs, seed)?;
-            (Some((pinned, data.clone())), data)
-        }
+    let (first, data) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
+        unchanged(&name, old, &pinned)?;
+        (None, data.clone())
+    } else {
+        let data = data::draw(kit, &opened, &directory, &request.inputs, seed)?;
+        (Some((pinned, data.clone())), data)
     };
     let sides = data::lay_out(kit, &name, &data)?;
     let open = OpenStudy {
@@ -233,7 +230,8 @@ fn choose(
         1 => study.name.clone(),
         _ => format!("{}~{number}", study.name),
     };
-    let last = (1..)
+    // Numbers are given without gaps, so there are at most as many as there are studies.
+    let last = (1..=known.len() as u32)
         .take_while(|number| known.contains(&numbered(*number)))
         .last();
     match (last, again) {

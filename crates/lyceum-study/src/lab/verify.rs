@@ -103,7 +103,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
             let again = finding(protocol, &claimed.pairs, false);
             let same = values_agree
                 && again.confirmed == claimed.finding.confirmed
-                && again.e_value == claimed.finding.e_value
+                && again.e_value.to_bits() == claimed.finding.e_value.to_bits()
                 && again.gain == claimed.finding.gain;
             agree(
                 same,

@@ -105,7 +105,7 @@ fn end(place: &LabPlace, json: bool, conducted: &Conducted) -> Result<Exit, Fail
     let reader = place.reader()?;
     let path = write_report(place, &reader, &conducted.study)?;
     if !json {
-        summary::end(&conducted.study, &conducted.state, &path)?;
+        summary::end(&conducted.study, &conducted.state, &path);
     }
     Ok(match (conducted.end, &conducted.state.finished) {
         (End::Interrupted, _) => {

@@ -1,5 +1,7 @@
 //! `lyceum show`: one experiment, whole.
 
+use std::fmt::Write as _;
+
 use lyceum_study::{
     engine::{Experiment, Run},
     knobs,
@@ -34,10 +36,10 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         );
     };
     if json {
-        print_json(&known, experiment)
-    } else {
-        print_text(&known, experiment)
+        return print_json(&known, experiment);
     }
+    print_text(&known, experiment);
+    Ok(Exit::Done)
 }
 
 fn which(known: &Known, text: &str) -> Result<ExperimentId, Failure> {
@@ -81,7 +83,7 @@ fn print_json(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
-fn print_text(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
+fn print_text(known: &Known, experiment: &Experiment) {
     let proposed = &experiment.proposed;
     println!(
         "{} of study {}, proposed by {}",
@@ -123,7 +125,6 @@ fn print_text(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
     for run in experiment.runs.iter().filter_map(|id| known.state.run(*id)) {
         print_run(known, run);
     }
-    Ok(Exit::Done)
 }
 
 /// The change as it stands in the workspace's files, where the study's directory is still there.
@@ -144,10 +145,10 @@ fn change(known: &Known, experiment: &Experiment) -> Option<String> {
         .collect();
     let mut text = lyceum_study::workspace::diff(&before, &patch.files);
     for (name, value) in &patch.environment {
-        text.push_str(&format!("{name}={value}\n"));
+        let _ = writeln!(text, "{name}={value}");
     }
     if !patch.arguments.is_empty() {
-        text.push_str(&format!("arguments: {}\n", patch.arguments.join(" ")));
+        let _ = writeln!(text, "arguments: {}", patch.arguments.join(" "));
     }
     (!text.is_empty()).then_some(text)
 }

@@ -9,7 +9,6 @@ use lyceum_study::{
 use lyceum_types::{ExperimentId, Trust};
 
 use super::words::{self, number};
-use crate::failure::Failure;
 
 /// Says what is about to happen.
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
@@ -32,7 +31,7 @@ pub(crate) fn opening(opening: &Opening) {
 
 /// Prints the result: one fact a line, from the record alone.
 #[expect(clippy::print_stdout, reason = "this is the result")]
-pub(crate) fn end(study: &str, state: &State, report: &Path) -> Result<(), Failure> {
+pub(crate) fn end(study: &str, state: &State, report: &Path) {
     println!("{study}: {}", verdict(state));
     if let Some(line) = sealed(state) {
         println!("{line}");
@@ -42,7 +41,6 @@ pub(crate) fn end(study: &str, state: &State, report: &Path) -> Result<(), Failu
         println!("{sign} {}: {}", graded.text, graded.why);
     }
     println!("report: {}", report.display());
-    Ok(())
 }
 
 /// The study's finding in one sentence. What is not confirmed is called so.

@@ -21,8 +21,6 @@ const NOISE_UNKNOWN: Prior = Prior {
 };
 /// Least noise variance in squared model units; keeps the covariance well conditioned.
 const NOISE_MIN: f64 = 1e-8;
-/// Greatest noise variance that is believed before any data, in the same units.
-const NOISE_MAX: f64 = 1e4;
 /// Noise of observations on the compressed part of the warp, as a share, is no smaller than this.
 const SHARE_MIN: f64 = 0.01;
 
@@ -56,7 +54,7 @@ impl Models {
             );
         }
         let noise = view.noise_sd.map_or(NOISE_UNKNOWN, |sd| Prior {
-            mean: (sd * warp.unit()).powi(2).clamp(NOISE_MIN, NOISE_MAX).ln(),
+            mean: (sd * warp.unit()).powi(2).max(NOISE_MIN).ln(),
             sd: 0.7,
         });
         let feasible = Feasible::new(&data, &view.failed_features());

@@ -1,6 +1,6 @@
 //! The `gp` researcher.
 
-use lyceum_types::ExperimentId;
+use lyceum_types::{ExperimentId, Prediction};
 
 use crate::{
     codec::Levels,
@@ -106,10 +106,9 @@ impl View<'_> {
         let change = explain::change(&self.codec, &settings, &self.codec.settings(&best.levels));
         let evidence = self.evidence(models, &features);
         let hypothesis = format!(
-            "{change}: expected {}, best so far {} ({}); {}{}",
+            "{change}: expected {}, {}; {}{}",
             explain::prediction(prediction),
-            explain::beside(best.value, prediction),
-            best.experiment,
+            self.best_so_far(models, prediction),
             models.motive(&features),
             explain::nearest(&evidence),
         );
@@ -119,6 +118,23 @@ impl View<'_> {
             prediction: Some(prediction),
             evidence,
         }
+    }
+
+    /// Returns the best measured value in words, and what the model holds for best where that is another experiment.
+    fn best_so_far(&self, models: &Models, prediction: Prediction) -> String {
+        let believed = &self.observed[models.best];
+        let measured = self.observed.iter().fold(believed, |best, next| {
+            let gain = self.ask.goal.gain(best.value, next.value);
+            if gain > 0.0 { next } else { best }
+        });
+        let value = explain::beside(measured.value, prediction);
+        let best = format!("best so far {value} ({})", measured.experiment);
+        if measured.experiment == believed.experiment {
+            return best;
+        }
+        let expected = models.predict(&self.features(&believed.levels));
+        let number = explain::beside(expected.mean, prediction);
+        format!("{best}, believed best {} ({number})", believed.experiment)
     }
 
     /// Returns the experiments that are most correlated with a point under the model, the nearest first.

@@ -12,14 +12,19 @@ const NODES: [(f64, f64); 7] = [
     (2.366_759_410_734_541, 0.030_757_123_967_586_51),
     (3.750_439_717_725_742, 0.000_548_268_855_972_218),
 ];
-/// Predictions are turned back no further beyond the worst observation than this, in scaled units.
-const BEYOND: f64 = 1.0;
+/// Predictions lie no further beyond what was observed than this many times the observed range plus the noise. The
+/// process would go on for ever on the compressed side, where a step of the model is a factor of the metric.
+const REACH: f64 = 3.0;
+/// Observations that differ by less than this share of their size are equal but for rounding.
+const ROUNDING: f64 = 1e-12;
+/// What a difference would look like where none was ever seen, as a share of the value.
+const UNSEEN: f64 = 1e-3;
 
 /// A rising function from observations to model values and back.
 ///
-/// First the sign is turned so that lower is better. Then values are linear up to the median plus `spread`, and
-/// logarithmic beyond: a diverged run says "bad", and by how much no longer bends the model. The good side is never
-/// compressed.
+/// First the sign is turned so that lower is better. Then values are linear up to the median plus `spread`, which is no
+/// less than the noise, and logarithmic beyond: a diverged run says "bad", and by how much no longer bends the model. The
+/// good side is never compressed. One unit of the model is the deviation of the observations, or the noise of one run where that is more.
 #[derive(Clone, Debug)]
 pub(crate) struct Warp {
     sign: f64,
@@ -27,7 +32,8 @@ pub(crate) struct Warp {
     spread: f64,
     shift: f64,
     scale: f64,
-    worst: f64,
+    /// Least and greatest prediction, lower is better.
+    bounds: (f64, f64),
 }
 
 impl Warp {
@@ -39,30 +45,24 @@ impl Warp {
         };
         let mut sorted: Vec<f64> = observed.iter().map(|value| sign * value).collect();
         sorted.sort_by(f64::total_cmp);
+        let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
         let median = quantile(&sorted, 0.5);
+        let noise = noise(&sorted, noise_sd);
+        let reach = REACH * (greatest - least + noise);
         let mut warp = Warp {
             sign,
             median,
-            spread: spread(&sorted, median),
+            spread: spread(&sorted, median).max(noise),
             shift: 0.0,
             scale: 1.0,
-            worst: 0.0,
+            bounds: (least - reach, greatest + reach),
         };
         let warped: Vec<f64> = sorted.iter().map(|value| warp.bend(*value)).collect();
         let mean = warped.iter().sum::<f64>() / warped.len() as f64;
         let squares = warped.iter().map(|value| (value - mean) * (value - mean));
         let sd = (squares.sum::<f64>() / warped.len() as f64).sqrt();
         warp.shift = mean;
-        // All equal: any unit serves; the noise floor is the best guess of what a difference would look like.
-        warp.scale = if sd > 1e-9 {
-            sd
-        } else {
-            noise_sd.map_or(1.0, |noise| noise / warp.spread)
-        };
-        if warp.scale <= 0.0 || !warp.scale.is_finite() {
-            warp.scale = 1.0;
-        }
-        warp.worst = (warped[warped.len() - 1] - warp.shift) / warp.scale;
+        warp.scale = sd.max(noise / warp.spread);
         warp
     }
 
@@ -82,11 +82,12 @@ impl Warp {
         1.0 / (self.spread * self.scale)
     }
 
-    /// Returns the observation that has this model value.
+    /// Returns the observation that has this model value, or the end of what is predicted at all.
     pub(crate) fn backward(&self, value: f64) -> f64 {
-        let t = value.min(self.worst + BEYOND) * self.scale + self.shift;
+        let t = value * self.scale + self.shift;
         let t = if t <= 1.0 { t } else { (t - 1.0).exp() };
-        self.sign * (self.median + t * self.spread)
+        let (least, greatest) = self.bounds;
+        self.sign * (self.median + t * self.spread).max(least).min(greatest)
     }
 
     /// Returns mean and standard deviation, in units of the metric, of a normal variable of the model.
@@ -121,20 +122,40 @@ impl Warp {
     }
 }
 
-/// Returns a robust spread of the better half: the distance from the median to the lower decile, or what is there.
-fn spread(sorted: &[f64], median: f64) -> f64 {
+/// Returns the least difference that means anything: the noise of one run, 0 where it is not known.
+///
+/// When the observations are all equal too, there is nothing to go by, and a share of their size has to serve.
+fn noise(sorted: &[f64], noise_sd: Option<f64>) -> f64 {
     let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
-    let candidates = [
-        median - quantile(sorted, 0.1),
-        median - least,
-        greatest - least,
-        median.abs() * 1e-3,
-    ];
-    let tiny = 1e-12 * least.abs().max(greatest.abs());
-    candidates
+    let size = least.abs().max(greatest.abs());
+    match noise_sd {
+        Some(noise) if noise > f64::MIN_POSITIVE && noise > ROUNDING * size => noise,
+        _ if differ(sorted) => 0.0,
+        _ if UNSEEN * size > f64::MIN_POSITIVE => UNSEEN * size,
+        _ => 1.0,
+    }
+}
+
+/// Tells whether observations differ by more than rounding.
+fn differ(sorted: &[f64]) -> bool {
+    let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
+    let range = greatest - least;
+    range > ROUNDING * least.abs().max(greatest.abs()) && range > f64::MIN_POSITIVE
+}
+
+/// Returns a robust spread of the better half: the distance from the median to the lower decile, or what is there; 0
+/// when all are equal.
+fn spread(sorted: &[f64], median: f64) -> f64 {
+    if !differ(sorted) {
+        return 0.0;
+    }
+    let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
+    let tiny = ROUNDING * least.abs().max(greatest.abs());
+    let better = [median - quantile(sorted, 0.1), median - least];
+    let found = better
         .into_iter()
-        .find(|spread| *spread > tiny && spread.is_finite() && *spread > f64::MIN_POSITIVE)
-        .unwrap_or(1.0)
+        .find(|spread| *spread > tiny.max(f64::MIN_POSITIVE));
+    found.unwrap_or(greatest - least)
 }
 
 /// Returns a quantile of sorted values by linear interpolation.

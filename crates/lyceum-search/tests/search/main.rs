@@ -4,5 +4,6 @@
 
 mod common;
 mod contract;
+mod predictions;
 mod regret;
 mod words;

@@ -1,6 +1,11 @@
 //! Candidates that fail, flood, forge, break out and stay behind.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
@@ -127,8 +132,8 @@ fn a_command_that_is_not_there_is_a_state() {
     let place = Place::new();
     let directory = place.study(&Tiny::default());
     let file = directory.join("study.toml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    std::fs::write(
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(
         &file,
         text.replace("[\"sh\", \"train.sh\"]", "[\"no-such-program\"]"),
     )
@@ -161,6 +166,35 @@ if [ "$mode" = flood ]; then head -c 1073741824 /dev/zero; fi
         log_most.unwrap() <= 2048,
         "the log in the record is {log_most:?} bytes long"
     );
+    place.assert_intact();
+}
+
+#[test]
+fn a_gigabyte_of_output_does_not_pass_through_the_memory_of_the_lab() {
+    let place = Place::new();
+    let train = "head -c 1073741824 /dev/zero";
+    place.study(&Tiny {
+        train: train.into(),
+        ..Tiny::default()
+    });
+    let mut lab = place.command(&["run", "tiny", "--slots", "1", "--json"]);
+    let mut lab = lab
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(lab.stdout.take().unwrap()).lines();
+    let flooded = lines.find(|line| line.as_ref().unwrap().contains("run.finished"));
+    let status = fs::read_to_string(format!("/proc/{}/status", lab.id())).unwrap();
+    assert!(flooded.unwrap().unwrap().contains("output-limit"));
+    let most = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let most: u64 = most.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(most < 256 << 10, "the lab used {most} KiB of memory");
+    lines.for_each(drop);
+    assert_eq!(lab.wait().unwrap().code(), Some(1));
     place.assert_intact();
 }
 
@@ -219,11 +253,11 @@ true
     assert_ne!(found["intruder"].0, "kept");
     let directory = place.path().join("tiny");
     assert_eq!(
-        std::fs::read_to_string(directory.join("evaluate.sh")).unwrap(),
+        fs::read_to_string(directory.join("evaluate.sh")).unwrap(),
         tiny.evaluate
     );
     assert_eq!(
-        std::fs::read_to_string(directory.join("workspace/train.sh")).unwrap(),
+        fs::read_to_string(directory.join("workspace/train.sh")).unwrap(),
         tiny.train
     );
     assert!(!directory.join("workspace/evaluate.sh").exists());

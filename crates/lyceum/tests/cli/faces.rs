@@ -1,10 +1,13 @@
 //! What people and programs see: streams, tables, states, exit codes.
 
-use std::{io::Read as _, process::Stdio};
+use std::{
+    io::Read as _,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
-use crate::support::{Done, Place, Tiny};
+use crate::support::{Done, LYCEUM, Place, Tiny};
 
 fn numbers(events: &[Value]) -> Vec<u64> {
     events
@@ -57,6 +60,35 @@ fn standard_output_holds_the_result_and_nothing_else() {
         "(noise floor)",
         "(search)",
     ]);
+}
+
+#[test]
+fn a_terminal_shows_the_same_result_and_is_left_clean() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    let inside = format!("{LYCEUM} --lab lab run tiny --researcher random --slots 1 --seed 1");
+    let mut terminal = Command::new("script");
+    terminal
+        .args(["-qec", &inside, "/dev/null"])
+        .current_dir(place.path());
+    terminal
+        .env("TERM", "xterm")
+        .env_remove("LYCEUM_LAB")
+        .stdin(Stdio::null());
+    let done = Done::from(
+        terminal
+            .output()
+            .expect("this test needs `script` of util-linux"),
+    );
+    let done = done.exits(0);
+    done.prints("confirmed: better in");
+    done.prints("report: ");
+    // What hides the cursor must show it again.
+    assert_eq!(
+        done.out.matches("\x1b[?25l").count(),
+        done.out.matches("\x1b[?25h").count()
+    );
+    place.assert_intact();
 }
 
 #[test]

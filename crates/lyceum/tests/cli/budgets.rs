@@ -4,9 +4,9 @@ use crate::support::{Place, Tiny, nothing_alive};
 
 /// The cause of the first run that was cut short.
 fn cut_cause(place: &Place) -> Option<String> {
-    let finished = place.bodies("tiny", "run.finished").into_iter();
-    let causes = finished.filter_map(|one| one["outcome"]["cause"].as_str().map(str::to_owned));
-    causes.last()
+    let finished = place.bodies("tiny", "run.finished");
+    let cause = |one: &serde_json::Value| one["outcome"]["cause"].as_str().map(str::to_owned);
+    finished.iter().find_map(cause)
 }
 
 #[test]

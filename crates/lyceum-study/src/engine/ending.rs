@@ -98,12 +98,17 @@ pub fn finding(protocol: &Protocol, pairs: &[Pair], cut: bool) -> Finding {
         e_value: test.e_value,
         needed: test.needed,
         confirmed: test.confirmed,
-        gain: unbiased_gain(
-            protocol.goal,
-            &values,
-            protocol.confirm_pairs_max as u64,
-            protocol.alpha,
-        ),
+        // Stopping at the first good moment overstates the plain mean of a claim that is made.
+        gain: if test.confirmed {
+            unbiased_gain(
+                protocol.goal,
+                &values,
+                protocol.confirm_pairs_max as u64,
+                protocol.alpha,
+            )
+        } else {
+            test.mean_gain
+        },
         interval: test.interval95,
         why: explain(&test, cut),
     }

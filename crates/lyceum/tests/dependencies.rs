@@ -1,5 +1,7 @@
 //! The dependency tree against `deny.toml`, from cargo's own metadata: licences, bans, duplicates, sources, size.
 
+#![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

@@ -6,6 +6,8 @@
 //! anything, and a line `…` for any number of lines. A block with `file=NAME` after its language is written to that file.
 //! Commands in any other block are a fault of the page, so none is skipped silently.
 
+#![expect(clippy::unwrap_used, reason = "a check that cannot go on has failed")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -50,7 +52,7 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
         if info == "console" {
             steps.extend(commands(at, &block)?);
         } else if let Some(name) = info.split(' ').find_map(|word| word.strip_prefix("file=")) {
-            let contents = block.iter().map(|(_, line)| format!("{line}\n")).collect();
+            let contents = block.iter().flat_map(|(_, line)| [*line, "\n"]).collect();
             steps.push(Step::File {
                 name: name.to_owned(),
                 contents,
@@ -234,7 +236,9 @@ fn every_page_is_executed() {
     let mut found: Vec<String> = fs::read_dir(root().join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".md") && name != generated)
+        .filter(|name| {
+            Path::new(name).extension().is_some_and(|end| end == "md") && name != generated
+        })
         .collect();
     found.sort();
     let mut listed = PAGES.to_vec();

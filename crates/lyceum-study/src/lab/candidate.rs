@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_sandbox::{Access, Exit, Mount, Policy, show_untrusted};
+use lyceum_sandbox::{Access, Exit, Mount, Policy, Record, scratch::Scratch, show_untrusted};
 use lyceum_types::{FailureReason, Outcome, RunFinished};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Broken, Cut, DISK_BUDGET_SPENT, RunTask},
-    format::{Measure, Placeholder, Toolchain, parse_metric_lines},
+    format::{Measure, Placeholder, Study, Toolchain, parse_metric_lines},
     knobs,
     workspace::Globs,
 };
@@ -80,6 +80,20 @@ pub(super) fn run(
     finished.usage = kit::usage(&record);
     finished.log = kit::log(&record);
     finished.outcome = outcome(open, task, &record.exit);
+    take_reported(study, &record, &mut finished);
+    if finished.outcome == Outcome::Completed
+        && let Some(path) = protected_change(&scratch.upper(), &study.workspace.protected)
+    {
+        finished.outcome = Outcome::Failed(FailureReason::Protected { path });
+    }
+    if finished.outcome == Outcome::Completed {
+        keep_outputs(kit, study, &scratch, &mut finished)?;
+    }
+    leave(kit, &scratch, finished)
+}
+
+/// Takes the numbers that the candidate printed about itself.
+fn take_reported(study: &Study, record: &Record, finished: &mut RunFinished) {
     let reported = parse_metric_lines(&String::from_utf8_lossy(&record.stdout.joined()));
     if let (Measure::SelfReported, Some(found)) =
         (&study.measure, reported.not_finite.get(&study.metric.name))
@@ -89,38 +103,40 @@ pub(super) fn run(
         finished.outcome = Outcome::Failed(FailureReason::NotFinite { metric, found });
     }
     finished.reported = reported.values;
-    if finished.outcome == Outcome::Completed
-        && let Some(path) = protected_change(&scratch.upper(), &study.workspace.protected)
-    {
-        finished.outcome = Outcome::Failed(FailureReason::Protected { path });
+}
+
+/// Keeps the declared outputs, and the replay file where there is one.
+fn keep_outputs(
+    kit: &Kit,
+    study: &Study,
+    scratch: &Scratch,
+    finished: &mut RunFinished,
+) -> Result<(), Broken> {
+    let mut names = study.run.outputs.clone();
+    let replay = study.run.replay.iter();
+    names.extend(
+        replay
+            .filter(|name| scratch.out().join(name).exists())
+            .cloned(),
+    );
+    let timed = matches!(study.measure, Measure::Timed(_));
+    match kit.keep(&scratch.out(), &names, timed)? {
+        Ok(outputs) => finished.outputs = outputs,
+        Err(reason) => finished.outcome = Outcome::Failed(reason),
     }
-    if finished.outcome == Outcome::Completed {
-        let mut names = study.run.outputs.clone();
-        names.extend(
-            study
-                .run
-                .replay
-                .clone()
-                .filter(|name| scratch.out().join(name).exists()),
-        );
-        match kit.keep(
-            &scratch.out(),
-            &names,
-            matches!(study.measure, Measure::Timed(_)),
-        )? {
-            Ok(outputs) => finished.outputs = outputs,
-            Err(reason) => finished.outcome = Outcome::Failed(reason),
-        }
-    }
+    Ok(())
+}
+
+/// Removes what the run left and returns its receipt, unless the disk was full: nobody can tell what the command would
+/// have done with room to write.
+fn leave(kit: &Kit, scratch: &Scratch, finished: RunFinished) -> Result<RunFinished, Broken> {
     let full = kit::disk_is_full(scratch.path());
-    kit::discard(&scratch)?;
+    kit::discard(scratch)?;
     match &finished.outcome {
-        // Nobody can tell what the command would have done with room to write.
         Outcome::Failed(reason) if full && *reason != FailureReason::DiskLimit => {
             let doing = format!("running the candidate in `{}`", kit.lab.root().display());
-            Err(Broken::while_doing(doing)(io::Error::from(
-                io::ErrorKind::StorageFull,
-            )))
+            let full = io::Error::from(io::ErrorKind::StorageFull);
+            Err(Broken::while_doing(doing)(full))
         }
         _ => Ok(finished),
     }
@@ -131,7 +147,7 @@ fn policy(
     kit: &Kit,
     open: &OpenStudy,
     task: &RunTask,
-    scratch: &lyceum_sandbox::scratch::Scratch,
+    scratch: &Scratch,
     patch: &knobs::Patch,
 ) -> Result<Policy, Broken> {
     let run = &open.study.run;

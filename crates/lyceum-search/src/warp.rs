@@ -24,7 +24,8 @@ const UNSEEN: f64 = 1e-3;
 ///
 /// First the sign is turned so that lower is better. Then values are linear up to the median plus `spread`, which is no
 /// less than the noise, and logarithmic beyond: a diverged run says "bad", and by how much no longer bends the model. The
-/// good side is never compressed. One unit of the model is the deviation of the observations, or the noise of one run where that is more.
+/// good side is never compressed. One unit of the model is the deviation of the observations, or the noise of one run
+/// where that is more.
 #[derive(Clone, Debug)]
 pub(crate) struct Warp {
     sign: f64,

@@ -15,7 +15,8 @@ use crate::Failure;
 /// The study's name.
 pub(crate) const STUDY: &str = "tiny";
 
-/// Two knobs, a candidate that writes one number, an evaluator that reads it. `@VALUE@` is that number.
+/// Two knobs, a candidate that writes one number, an evaluator that reads it. `@VALUE@` is that number; a setting after
+/// it makes every experiment's output different, as real ones are.
 const DEFINITION: &str = r#"
 question = "What does the lab cost?"
 name = "tiny"
@@ -30,7 +31,7 @@ path = "workspace"
 editable = ["settings.toml"]
 
 [run]
-command = ["sh", "-c", "echo @VALUE@ > $LYCEUM_OUTPUTS/out"]
+command = ["sh", "-c", "read -r x < settings.toml; echo @VALUE@ $x > $LYCEUM_OUTPUTS/out"]
 outputs = ["out"]
 timeout = "20s"
 
@@ -58,7 +59,7 @@ experiments = 100000
 "#;
 
 /// The evaluator: only what a shell does itself, so that the sandbox is all the time there is.
-const EVALUATOR: &str = r#"read -r loss < "$1"
+const EVALUATOR: &str = r#"read -r loss _ < "$1"
 printf '{"nonce":"%s","metrics":{"loss":%s}}\n' "$LYCEUM_NONCE" "$loss" >&3
 "#;
 

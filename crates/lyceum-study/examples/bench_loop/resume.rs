@@ -5,7 +5,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lyceum_ledger::Ledger;
@@ -60,7 +60,7 @@ pub(crate) fn resume(base: &Path) -> Result<(), Failure> {
     if conducted.end != End::Interrupted {
         return Err("the study went on to its end".into());
     }
-    let ms = |from: std::time::Duration, to: std::time::Duration| (to - from).as_secs_f64() * 1e3;
+    let ms = |from: Duration, to: Duration| to.saturating_sub(from).as_secs_f64() * 1e3;
     println!(
         "sandbox={} ledger={} program={} load={} plan={} events={events} peak_kib={}",
         sandbox_ready.as_secs_f64() * 1e3,

@@ -80,6 +80,10 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     {
         fs::create_dir_all(parent).map_err(failed)?;
     }
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        // A pipe, a terminal, `/dev/stdout`: a file in its place would be none of the user's wishes.
+        return fs::write(path, bytes).map_err(failed);
+    }
     let fresh = path.with_extension("html.new");
     let mut file = fs::File::create(&fresh).map_err(failed)?;
     file.write_all(bytes)

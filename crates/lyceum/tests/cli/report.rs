@@ -104,3 +104,16 @@ fn a_page_can_be_made_of_a_study_that_is_not_finished() {
         "the cut run's cause is not in the report"
     );
 }
+
+#[test]
+fn a_page_goes_into_what_is_there_already() {
+    let (place, page) = report_of(&Tiny::default());
+    // By a link, so that a lab that renames over it harms nobody's device.
+    std::os::unix::fs::symlink("/dev/stdout", place.path().join("out")).unwrap();
+    let done = place.call(&["report", "tiny", "--output", "out"]).exits(0);
+    assert_eq!(done.out, format!("{page}out\n"));
+    let still = std::fs::read_link(place.path().join("out")).unwrap();
+    assert_eq!(still, std::path::Path::new("/dev/stdout"));
+    let done = place.call(&["report", "tiny", "--output", "."]).exits(2);
+    done.says(&["cannot write the report to `.`"]);
+}

@@ -210,6 +210,8 @@ pub struct Decided {
 pub struct SearchEnded {
     /// In words.
     pub why: String,
+    /// Whether a budget of time or space ended it, before all experiments were made.
+    pub spent: bool,
 }
 
 /// Two runs with one seed.

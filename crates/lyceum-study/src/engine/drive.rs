@@ -166,6 +166,10 @@ impl Drive<'_, '_> {
     ) -> Result<End, Error> {
         loop {
             self.settle()?;
+            if self.driver.state.finished.is_some() {
+                // What is still in flight can decide nothing any more.
+                self.cut_all("the study is finished");
+            }
             if self.driver.state.finished.is_some() && self.flights.is_empty() {
                 self.end_session(EndReason::Finished)?;
                 return Ok(End::Finished);
@@ -183,7 +187,7 @@ impl Drive<'_, '_> {
                 if std::mem::replace(&mut self.exhausted, true) {
                     return Err(Error::Stuck);
                 }
-                self.end_search("the budget is spent")?;
+                self.end_search("the budget is spent", true)?;
                 continue;
             }
             self.wait(done)?;
@@ -225,14 +229,10 @@ impl Drive<'_, '_> {
         left
     }
 
-    fn end_search(&mut self, why: &str) -> Result<(), Error> {
+    fn end_search(&mut self, why: &str, spent: bool) -> Result<(), Error> {
         if self.driver.state.search_ended.is_none() {
-            self.write(vec![
-                SearchEnded {
-                    why: why.to_owned(),
-                }
-                .into(),
-            ])?;
+            let why = why.to_owned();
+            self.write(vec![SearchEnded { why, spent }.into()])?;
         }
         Ok(())
     }
@@ -274,7 +274,7 @@ impl Drive<'_, '_> {
         let slots = self.driver.slots.len() as u64;
         let in_flight = self.flights.len() as u64;
         if let Some(why) = budget::search_must_end(state, protocol, left, slots, in_flight) {
-            self.end_search(&why)?;
+            self.end_search(&why, true)?;
             return Ok(true);
         }
         for id in settle::undecided(state) {
@@ -290,7 +290,7 @@ impl Drive<'_, '_> {
         }
         if state.proposals >= protocol.budget.experiments {
             if settle::undecided(state).is_empty() {
-                self.end_search("all experiments of the budget were made")?;
+                self.end_search("all experiments of the budget were made", false)?;
                 return Ok(true);
             }
             return Ok(false);
@@ -301,7 +301,7 @@ impl Drive<'_, '_> {
             Err(ask::AskError::Exhausted(why))
                 if settle::undecided(&self.driver.state).is_empty() =>
             {
-                self.end_search(why)?;
+                self.end_search(why, false)?;
             }
             Err(ask::AskError::Exhausted(_)) => return Ok(false),
             Err(ask::AskError::Failed(error)) => return Err(error),

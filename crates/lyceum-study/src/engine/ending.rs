@@ -89,7 +89,7 @@ pub fn claim_pairs(state: &State, protocol: &Protocol) -> Vec<Pair> {
 }
 
 /// Returns what the test says about these pairs.
-pub fn finding(protocol: &Protocol, pairs: &[Pair], cut: bool) -> Finding {
+fn finding(protocol: &Protocol, pairs: &[Pair], cut: bool) -> Finding {
     let values: Vec<_> = pairs.iter().map(|pair| (pair.base, pair.other)).collect();
     let test = confirm(protocol.goal, &values, protocol.alpha);
     Finding {
@@ -293,7 +293,7 @@ fn settle_ablation(state: &State, protocol: &Protocol, exhausted: bool) -> Optio
 }
 
 /// Returns what a knob's change is worth.
-pub fn ablation(protocol: &Protocol, id: ExperimentId, knob: String, pairs: Vec<Pair>) -> Ablated {
+fn ablation(protocol: &Protocol, id: ExperimentId, knob: String, pairs: Vec<Pair>) -> Ablated {
     let mut finding = finding(protocol, &pairs, false);
     // A handful of pairs estimates an effect; it is never a claim of its own, and nothing stopped it early.
     finding.confirmed = false;
@@ -406,7 +406,7 @@ fn sealed_wants(state: &State) -> impl Iterator<Item = Want> {
 
 fn finish(state: &State, protocol: &Protocol, exhausted: bool) -> StudyFinished {
     let satisfied = !protocol.rubric.is_empty() && state.graded.iter().all(|one| one.satisfied);
-    let cut_short = exhausted && !satisfied;
+    let cut_short = (exhausted || state.search_spent) && !satisfied;
     let why = if let Some(failure) = start_failure(state, protocol) {
         format!("the unchanged workspace gives no measurement: {failure}")
     } else if satisfied {

@@ -8,12 +8,6 @@ use super::{
     state::{Run, State},
 };
 
-/// Grades a criterion of the rubric from what is known; `None` when the rubric has no such criterion.
-pub fn grade_again(state: &State, protocol: &Protocol, criterion: u32) -> Option<Graded> {
-    let index = criterion as usize;
-    (index < protocol.rubric.len()).then(|| grade(state, protocol, index))
-}
-
 /// Grades one criterion.
 pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded {
     let criterion = &protocol.rubric[index];
@@ -168,8 +162,16 @@ fn grade_improvement(
         .collect();
     graded.interval = interval(&gains, confidence);
     let reaches = graded.interval.is_some_and(|(low, _)| low >= at_least);
-    graded.satisfied = claimed.finding.confirmed && (at_least == 0.0 || reaches);
-    graded.why = if claimed.finding.confirmed && !graded.satisfied {
+    // An improvement at 99 % confidence needs evidence of 100 to 1, whatever level the claim was tested at.
+    let enough = claimed.finding.e_value >= 1.0 / (1.0 - confidence) * (1.0 - 1e-9);
+    graded.satisfied = claimed.finding.confirmed && enough && (at_least == 0.0 || reaches);
+    graded.why = if claimed.finding.confirmed && !enough {
+        let needed = 1.0 / (1.0 - confidence);
+        format!(
+            "E = {:.1}, and this confidence needs {needed:.0}",
+            claimed.finding.e_value
+        )
+    } else if claimed.finding.confirmed && !graded.satisfied {
         format!("confirmed, but its interval does not exceed {at_least}")
     } else {
         claimed.finding.why.clone()

@@ -154,6 +154,8 @@ pub struct State {
     pub best: ExperimentId,
     /// Why the search ended.
     pub search_ended: Option<String>,
+    /// Whether a budget of time or space ended the search.
+    pub search_spent: bool,
     /// The confirmation.
     pub claimed: Option<Claimed>,
     /// The ablations.
@@ -194,7 +196,11 @@ impl State {
             return Err(fault(format!("expected event {}", self.last_seq + 1)));
         }
         self.last_seq = seq;
-        if let Some(session) = self.sessions.last_mut() {
+        // Between the last word of a session that crashed and the first of the next nobody worked.
+        if let (Some(session), false) = (
+            self.sessions.last_mut(),
+            matches!(body, Body::SessionStarted(_)),
+        ) {
             session.last_at = at;
         }
         match body {
@@ -247,7 +253,10 @@ impl State {
             }
             Body::RunMeasured(measured) => self.take_measurement(measured).map_err(fault)?,
             Body::Decided(decided) => self.take_verdict(decided).map_err(fault)?,
-            Body::SearchEnded(ended) => self.search_ended = Some(ended.why),
+            Body::SearchEnded(ended) => {
+                self.search_spent = ended.spent;
+                self.search_ended = Some(ended.why);
+            }
             Body::Claimed(claimed) => self.claimed = Some(claimed),
             Body::Ablated(ablated) => self.ablated.push(ablated),
             Body::SealedOpened(_) if self.sealed.is_some() => {

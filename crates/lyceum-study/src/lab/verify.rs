@@ -1,12 +1,10 @@
 //! Checking a study against its own record: every verdict is computed again from the events before it.
 
 use lyceum_ledger::Reader;
-use lyceum_types::{Body, DecodeError, Verdict};
+use lyceum_types::{Body, DecodeError, Role};
 
 use super::record;
-use crate::engine::{
-    JournalError, LookStep, Protocol, State, ablation, finding, grade_again, next_look,
-};
+use crate::engine::{JournalError, Protocol, State, settle};
 
 /// What a check of a study found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,80 +61,19 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
     }
 }
 
-/// Computes a verdict again; `None` for an event that is none.
+/// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
+/// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
-    let agree = |same: bool, what: String| if same { Ok(()) } else { Err(what) };
-    Some(match body {
-        Body::Decided(decided) => {
-            let again = next_look(state, protocol, decided.experiment);
-            let LookStep::Verdict(again) = again else {
-                return Some(Err(format!(
-                    "{} was decided before it could be",
-                    decided.experiment
-                )));
-            };
-            let same = again.verdict == decided.verdict
-                && again.gain == decided.gain
-                && again.runs == decided.runs
-                && again.against == decided.against;
-            let shown = |verdict: Verdict, gain: Option<f64>| {
-                gain.map_or_else(
-                    || verdict.to_string(),
-                    |gain| format!("{verdict} with gain {gain}"),
-                )
-            };
-            agree(
-                same,
-                format!(
-                    "{} is recorded as {}, computed again it is {}",
-                    decided.experiment,
-                    shown(decided.verdict, decided.gain),
-                    shown(again.verdict, again.gain)
-                ),
-            )
+    let what = match body {
+        Body::Decided(decided) => format!("the verdict on {}", decided.experiment),
+        Body::Claimed(claimed) => format!("the claim about {}", claimed.winner),
+        Body::Ablated(ablated) => format!("the ablation of `{}`", ablated.knob),
+        Body::SealedOpened(_) => "the opening of the sealed split".into(),
+        Body::Graded(graded) => format!("the grade of criterion {}", graded.criterion + 1),
+        Body::StudyFinished(_) => "the end of the study".into(),
+        Body::ExperimentProposed(proposed) if proposed.role != Role::Search => {
+            format!("{}, which the lab itself proposes,", proposed.experiment)
         }
-        Body::Claimed(claimed) => {
-            let values_agree = claimed.pairs.iter().all(|pair| {
-                let value = |run| state.run(run).and_then(|run| run.value(&protocol.metric));
-                value(pair.base_run) == pair.base && value(pair.other_run) == pair.other
-            });
-            let again = finding(protocol, &claimed.pairs, false);
-            let same = values_agree
-                && again.confirmed == claimed.finding.confirmed
-                && again.e_value.to_bits() == claimed.finding.e_value.to_bits()
-                && again.gain == claimed.finding.gain;
-            agree(
-                same,
-                format!(
-                    "the claim about {} does not follow from its runs",
-                    claimed.winner
-                ),
-            )
-        }
-        Body::Ablated(ablated) => {
-            let (id, knob) = (ablated.experiment, ablated.knob.clone());
-            let same = ablation(protocol, id, knob, ablated.pairs.clone()) == *ablated;
-            agree(
-                same,
-                format!(
-                    "the ablation of `{}` does not follow from its runs",
-                    ablated.knob
-                ),
-            )
-        }
-        Body::Graded(graded) => match grade_again(state, protocol, graded.criterion) {
-            Some(again) => agree(
-                again == *graded,
-                format!(
-                    "criterion {} is not what its runs give",
-                    graded.criterion + 1
-                ),
-            ),
-            None => Err(format!(
-                "criterion {} is not in the rubric",
-                graded.criterion + 1
-            )),
-        },
         Body::StudyOpened(_)
         | Body::DataDrawn(_)
         | Body::SessionStarted(_)
@@ -146,8 +83,30 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::RunFinished(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
-        | Body::SearchEnded(_)
-        | Body::SealedOpened(_)
-        | Body::StudyFinished(_) => return None,
-    })
+        | Body::SearchEnded(_) => return None,
+    };
+    // Whether a budget was left to go on is not in the events before; both answers are computed.
+    let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));
+    if again.iter().any(|one| one.as_ref() == Some(body)) {
+        return Some(Ok(()));
+    }
+    let instead = match again.into_iter().flatten().next() {
+        Some(Body::Decided(again)) => {
+            let gain = again
+                .gain
+                .map_or(String::new(), |gain| format!(" with gain {gain}"));
+            format!(
+                "computed again, {} is {}{gain}",
+                again.experiment, again.verdict
+            )
+        }
+        Some(other) => format!(
+            "computed again, the next event is another `{}`",
+            other.kind()
+        ),
+        None => "computed again, nothing follows yet".into(),
+    };
+    Some(Err(format!(
+        "{what} does not follow from the events before it: {instead}"
+    )))
 }

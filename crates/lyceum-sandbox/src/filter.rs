@@ -108,6 +108,13 @@ const NAMESPACE_FLAGS: [libc::c_int; 7] = [
     libc::CLONE_NEWNET,
 ];
 
+/// Calls that always start a process, where the architecture has them; elsewhere C libraries use
+/// `clone`.
+#[cfg(target_arch = "x86_64")]
+const PROCESS_STARTS: &[libc::c_long] = &[libc::SYS_fork, libc::SYS_vfork];
+#[cfg(not(target_arch = "x86_64"))]
+const PROCESS_STARTS: &[libc::c_long] = &[];
+
 /// Terminal requests that put words into another terminal's mouth or load line disciplines.
 const TERMINAL_REQUESTS: [u64; 3] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
 
@@ -121,9 +128,38 @@ const OLD_SOCK_PACKET: libc::c_int = 10;
 /// architecture word as native ones and would pass a filter written for those.
 const X32_BIT: u32 = 0x4000_0000;
 
-/// Returns the compiled filter, one instruction per number, ready to be sent to a helper.
-pub(crate) fn compile() -> Result<Vec<u64>, seccompiler::BackendError> {
-    let refused = program(refusals()?, SeccompAction::Errno(libc::EPERM as u32))?;
+/// The compiled filters, one instruction per number, ready to be sent to a helper.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    /// For commands that may start processes.
+    many: Vec<u64>,
+    /// For commands that may start threads only.
+    single: Vec<u64>,
+}
+
+impl Filters {
+    /// Compiles both.
+    pub(crate) fn compile() -> Result<Self, seccompiler::BackendError> {
+        let mut single = refusals()?;
+        refuse_processes(&mut single)?;
+        Ok(Self {
+            many: compile(refusals()?)?,
+            single: compile(single)?,
+        })
+    }
+
+    /// Returns the filter of a policy.
+    pub(crate) fn of(&self, single_process: bool) -> &[u64] {
+        if single_process {
+            &self.single
+        } else {
+            &self.many
+        }
+    }
+}
+
+fn compile(refusals: Rules) -> Result<Vec<u64>, seccompiler::BackendError> {
+    let refused = program(refusals, SeccompAction::Errno(libc::EPERM as u32))?;
     let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
     let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
     let guard = x32_guard();
@@ -134,7 +170,7 @@ pub(crate) fn compile() -> Result<Vec<u64>, seccompiler::BackendError> {
         .collect())
 }
 
-/// Installs a filter made by [`compile`]; also sets no-new-privileges.
+/// Installs one of the [`Filters`]; also sets no-new-privileges.
 pub(crate) fn install(filter: &[u64]) -> Result<(), seccompiler::Error> {
     let program: BpfProgram = filter.iter().map(|packed| unpack(*packed)).collect();
     seccompiler::apply_filter(&program)
@@ -221,6 +257,16 @@ fn refusals() -> Result<Rules, seccompiler::BackendError> {
     let unusual: Vec<_> = usual.iter().map(|domain| differs(0, *domain)).collect();
     add(&mut rules, libc::SYS_personality, &unusual)?;
     Ok(rules)
+}
+
+/// Leaves `clone` for threads only. Its flags are the first argument on every architecture here, and
+/// `clone3`, whose flags cannot be seen, is absent.
+fn refuse_processes(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+    for call in PROCESS_STARTS {
+        rules.insert(*call, Vec::new());
+    }
+    let no_thread = masked(0, libc::CLONE_THREAD as u64, 0);
+    add(rules, libc::SYS_clone, &[no_thread])
 }
 
 /// Local, internet and routing sockets only; no raw ones. `AF_VSOCK` is not namespaced and reaches
@@ -351,13 +397,17 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_fits_the_kernel_and_begins_with_the_guard() {
-        let filter = compile().expect("compiles");
-        assert!(
-            filter.len() < libc::BPF_MAXINSNS as usize,
-            "{} instructions",
-            filter.len()
-        );
-        assert_eq!(unpack(filter[1]).k, X32_BIT);
+    fn the_filters_fit_the_kernel_and_begin_with_the_guard() {
+        let filters = Filters::compile().expect("compiles");
+        for single_process in [false, true] {
+            let filter = filters.of(single_process);
+            assert!(
+                filter.len() < libc::BPF_MAXINSNS as usize,
+                "{} instructions",
+                filter.len()
+            );
+            assert_eq!(unpack(filter[1]).k, X32_BIT);
+        }
+        assert!(filters.of(true).len() > filters.of(false).len());
     }
 }

@@ -72,6 +72,12 @@ pub struct Policy {
     pub limits: Limits,
     /// What of the network is reachable.
     pub network: Network,
+    /// The command may start threads but no process: its processor time is then exactly what the
+    /// kernel accounts to it.
+    ///
+    /// Without this, [`crate::Usage::cpu`] lacks processes that nobody reaps (their parent ignores
+    /// `SIGCHLD`) and that live for less than the watchdog's interval of at most 50 ms.
+    pub single_process: bool,
 }
 
 /// A host file or directory made visible inside.
@@ -169,8 +175,8 @@ impl Default for Limits {
 }
 
 impl Default for Policy {
-    /// Returns a policy with no mounts, one thread, the home directory, the default limits and no
-    /// network.
+    /// Returns a policy with no mounts, one thread, the home directory, the default limits, no
+    /// network and any number of processes within the limits.
     fn default() -> Self {
         Self {
             mounts: Vec::new(),
@@ -182,6 +188,7 @@ impl Default for Policy {
             cpus: Vec::new(),
             limits: Limits::default(),
             network: Network::Off,
+            single_process: false,
         }
     }
 }

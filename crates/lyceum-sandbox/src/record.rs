@@ -214,7 +214,9 @@ pub struct Usage {
     pub wall: Duration,
     /// From the command's `execve` to its end: the clock for timing a program.
     pub workload_wall: Duration,
-    /// Processor time of the whole tree, user and system.
+    /// Processor time of the whole tree, user and system: what the kernel accounted to the command and
+    /// to all that was reaped, or what the watchdog saw in all, whichever is more. Exact under
+    /// [`crate::Policy::single_process`].
     pub cpu: Duration,
     /// Greatest memory of the tree seen, in bytes; at least that of the largest process.
     pub peak_memory_bytes: u64,

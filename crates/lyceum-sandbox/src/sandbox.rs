@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::error::{Error, PolicyError};
+use crate::filter::Filters;
 use crate::helper::INIT_ARGUMENT;
 use crate::identity::ProcessIdentity;
 use crate::owner::OwnerMaps;
@@ -23,7 +24,7 @@ use crate::refusal::{Cause, Refusal};
 use crate::self_test::Findings;
 use crate::supervise::{Parts, Running};
 use crate::wire::{self, DESCRIPTORS_MAX, Dedicated, Order, Report};
-use crate::{filter, kernel, scratch};
+use crate::{kernel, scratch};
 
 /// How long the helper may take to make its namespaces before it counts as lost.
 const START_WAIT: Timespec = Timespec {
@@ -46,7 +47,7 @@ struct Shared {
     capabilities: Capabilities,
     dedicated: Option<Dedicated>,
     owner_maps: OwnerMaps,
-    filter: Vec<u64>,
+    filters: Filters,
 }
 
 impl Sandbox {
@@ -59,7 +60,7 @@ impl Sandbox {
     pub fn new() -> Result<Self, Refusal> {
         let landlock_abi = kernel::landlock_abi()
             .map_err(|error| Refusal::new(Cause::NoLandlock, format!("Landlock: {error}")))?;
-        let filter = filter::compile().map_err(|error| {
+        let filters = Filters::compile().map_err(|error| {
             Refusal::new(Cause::NoFilter, format!("system call filter: {error}"))
         })?;
         let dedicated = dedicated();
@@ -86,7 +87,7 @@ impl Sandbox {
                 capabilities,
                 dedicated,
                 owner_maps,
-                filter,
+                filters,
             }),
         };
         sandbox.test_self()?;
@@ -247,7 +248,7 @@ impl Sandbox {
             dedicated: self.shared.dedicated,
             answer: job.answer,
             self_test,
-            filter: self.shared.filter.clone(),
+            filter: self.shared.filters.of(policy.single_process).to_vec(),
         };
         Ok((order, maps))
     }

@@ -333,7 +333,9 @@ impl Follower {
         let usage = Usage {
             wall: began.elapsed(),
             workload_wall: Duration::from_nanos(from_done(|done| done.workload_wall_ns, 0)),
-            cpu: Duration::from_nanos(from_done(|done| done.cpu_ns, watched.cpu_ns)),
+            cpu: Duration::from_nanos(
+                from_done(|done| done.cpu_ns, watched.cpu_ns).max(watched.cpu_seen_ns),
+            ),
             peak_memory_bytes: watched
                 .memory_bytes_max
                 .max(from_done(|done| done.resident_max_bytes, 0)),

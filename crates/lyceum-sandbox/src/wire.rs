@@ -93,7 +93,10 @@ pub(crate) struct Done {
 /// What the keeper reports at the end.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Watched {
+    /// What the kernel accounted to pid 1 and to what was reaped below it.
     pub(crate) cpu_ns: u64,
+    /// Greatest processor time of the tree seen in `/proc`, those that nobody reaps included.
+    pub(crate) cpu_seen_ns: u64,
     pub(crate) memory_bytes_max: u64,
     pub(crate) processes_max: u64,
     pub(crate) disk_bytes: u64,

@@ -2,6 +2,9 @@
 //!
 //! It prints one line of JSON: first the identity of the sandbox, then the record, or one line with a
 //! refusal. Tests start it as another user, in a namespace without user namespaces, or to kill it.
+//!
+//! As a command inside, `lyceum-sandbox-probe start` tries to start threads and a process, and prints
+//! what came of it.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,6 +26,12 @@ enum Line {
 
 fn main() -> ExitCode {
     lyceum_sandbox::run_helper_if_asked();
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|mode| mode == "start")
+    {
+        return start();
+    }
     let (line, code) = match run() {
         Ok(line) => (line, 0),
         Err((line, code)) => (line, code),
@@ -32,6 +41,21 @@ fn main() -> ExitCode {
     } else {
         ExitCode::from(code)
     }
+}
+
+fn start() -> ExitCode {
+    let threads: Vec<_> = (0..4)
+        .map(|number| std::thread::Builder::new().spawn(move || number))
+        .collect();
+    let sum = threads
+        .into_iter()
+        .map(|thread| thread.ok()?.join().ok())
+        .sum::<Option<u32>>();
+    let process = std::process::Command::new("true").status();
+    let process = process.map_err(|error| error.kind());
+    let line = format!("threads {sum:?}, process {process:?}\n");
+    let said = std::io::stdout().lock().write_all(line.as_bytes());
+    said.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
 }
 
 fn run() -> Result<Line, (Line, u8)> {

@@ -126,6 +126,7 @@ impl Meter {
         }
         let look = look(&view.proc);
         let cpu = view.cpu(&look);
+        self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu.as_nanos() as u64);
         let in_files = files_in_memory(view) + self.nameless.memory_bytes;
         let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
         self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
@@ -196,13 +197,15 @@ impl View {
     /// whose parent ignores `SIGCHLD`; the sum of what was seen misses those that lived between two
     /// looks.
     fn cpu(&mut self, look: &Look) -> Duration {
-        for (process, ticks) in &self.living {
-            if !look.own.contains_key(process) {
-                self.gone_ticks += ticks;
+        let before = std::mem::replace(&mut self.living, look.own.clone());
+        for (process, ticks) in before {
+            match self.living.get_mut(&process) {
+                // A process that is just being reaped shows zero.
+                Some(now) => *now = ticks.max(*now),
+                None => self.gone_ticks += ticks,
             }
         }
-        self.living.clone_from(&look.own);
-        let seen = self.gone_ticks + look.own.values().sum::<u64>();
+        let seen = self.gone_ticks + self.living.values().sum::<u64>();
         TICK * u32::try_from(seen.max(look.ticks)).unwrap_or(u32::MAX)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::common::{Place, SANDBOX, run, shell, text};
-use lyceum_sandbox::{Exit, Job, Policy};
+use crate::common::{Place, SANDBOX, mount, run, shell, text};
+use lyceum_sandbox::{Access, Exit, Job, Policy};
 
 fn policy(change: impl FnOnce(&mut lyceum_sandbox::Limits)) -> Policy {
     let mut policy = Policy::default();
@@ -66,6 +66,65 @@ fn processor_time_is_measured() {
         "{slept:?}"
     );
     assert!(slept.cpu < Duration::from_millis(150), "{slept:?}");
+}
+
+#[test]
+fn processor_time_of_children_that_nobody_reaps_is_counted() {
+    // The kernel ends the child after one second of its own processor time.
+    let script = "trap '' CHLD; (ulimit -t 1; while :; do :; done) & wait; echo waited";
+    let record = run(&shell(script, policy(|_| {})));
+    assert_eq!(record.stdout.joined(), b"waited\n", "{}", text(&record));
+    assert!(
+        record.usage.cpu >= Duration::from_millis(500),
+        "{:?}",
+        record.usage
+    );
+}
+
+#[test]
+fn a_single_process_starts_threads_only() {
+    let probe = std::path::Path::new(env!("CARGO_BIN_EXE_lyceum-sandbox-probe"));
+    let probe = probe.canonicalize().expect("resolves");
+    let mut single = Policy {
+        mounts: vec![mount(&probe, "/probe", Access::Read)],
+        single_process: true,
+        ..Policy::default()
+    };
+    let job = |policy: &Policy| Job::new(["/probe", "start"], policy.clone());
+    let record = run(&job(&single));
+    assert_eq!(
+        String::from_utf8_lossy(&record.stdout.joined()),
+        "threads Some(6), process Err(PermissionDenied)\n",
+        "{}",
+        text(&record)
+    );
+    assert_eq!(run(&shell("(:); echo on", single.clone())).stdout.total, 0);
+    // Replacing itself starts no process.
+    let replaced = run(&shell("exec echo on", single.clone()));
+    assert_eq!(replaced.stdout.joined(), b"on\n", "{}", text(&replaced));
+    if cfg!(target_arch = "x86_64") {
+        // fork, vfork, and clone of a process that shares its memory but is no thread.
+        for call in ["57", "58", "56, 0x4111, 0, 0, 0, 0"] {
+            let script = format!("exec perl -e '$r = syscall({call}); print \"$r \", $! + 0'");
+            let refused = run(&shell(&script, single.clone()));
+            assert_eq!(
+                refused.stdout.joined(),
+                b"-1 1",
+                "{call}: {}",
+                text(&refused)
+            );
+        }
+    }
+    // The benign twin.
+    single.single_process = false;
+    let twin = run(&job(&single));
+    assert!(
+        twin.stdout
+            .joined()
+            .starts_with(b"threads Some(6), process Ok("),
+        "{}",
+        text(&twin)
+    );
 }
 
 #[test]

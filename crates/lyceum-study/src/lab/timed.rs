@@ -188,6 +188,8 @@ impl Session<'_> {
         });
         let limits = self.timing.limits;
         policy.limits = kit::limits(limits.timeout.0, limits.memory.0, 1);
+        // A child that nobody reaps would hide its processor time from the clock.
+        policy.single_process = true;
         let fill = [
             (Placeholder::Outputs, OUTPUTS),
             (Placeholder::Input, INPUT),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lyceum_sandbox::show_untrusted;
 use lyceum_types::FailureReason;
 use serde::{
     Deserialize, Deserializer,
@@ -32,8 +33,12 @@ pub(super) fn read(bytes: &[u8], nonce: &str) -> Result<BTreeMap<String, f64>, F
     if text.trim().is_empty() {
         return Err(wrong("it wrote no answer to descriptor 3".into()));
     }
-    let message: Message = serde_json::from_str(text.trim())
-        .map_err(|error| wrong(format!("its answer is not of the agreed form: {error}")))?;
+    let message: Message = serde_json::from_str(text.trim()).map_err(|error| {
+        wrong(format!(
+            "its answer is not of the agreed form: {}",
+            show_untrusted(error.to_string().as_bytes())
+        ))
+    })?;
     if message.nonce != nonce {
         return Err(wrong("its answer does not repeat the nonce".into()));
     }

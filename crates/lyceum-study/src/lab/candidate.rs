@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -82,7 +81,11 @@ pub(super) fn run(
     finished.outcome = outcome(open, task, &record.exit);
     take_reported(study, &record, &mut finished);
     if finished.outcome == Outcome::Completed
-        && let Some(path) = protected_change(&scratch.upper(), &study.workspace.protected)
+        && let Some(path) = protected_change(
+            &scratch.upper(),
+            &study.workspace.protected,
+            &open.protected,
+        )
     {
         finished.outcome = Outcome::Failed(FailureReason::Protected { path });
     }
@@ -116,7 +119,7 @@ fn keep_outputs(
     let replay = study.run.replay.iter();
     names.extend(
         replay
-            .filter(|name| scratch.out().join(name).exists())
+            .filter(|name| fs::symlink_metadata(scratch.out().join(name)).is_ok())
             .cloned(),
     );
     let timed = matches!(study.measure, Measure::Timed(_));
@@ -236,23 +239,60 @@ fn outcome(open: &OpenStudy, task: &RunTask, exit: &Exit) -> Outcome {
     }
 }
 
-/// Returns a protected file that the run changed, removed or put in the way; bounded by the sandbox's own file limit.
-fn protected_change(upper: &Path, protected: &Globs) -> Option<String> {
+/// Returns a protected file that the run changed, removed, hid or put in the way; bounded by the sandbox's own limit on
+/// files. What cannot be looked at counts as changed.
+fn protected_change(upper: &Path, protected: &Globs, lower: &[PathBuf]) -> Option<String> {
+    let shown = |path: &Path| {
+        use std::os::unix::ffi::OsStrExt as _;
+        Some(show_untrusted(path.as_os_str().as_bytes()))
+    };
+    if let Some(hidden) = lower.iter().find(|path| is_hidden(upper, path)) {
+        return shown(hidden);
+    }
     let mut open = vec![PathBuf::new()];
     while let Some(relative) = open.pop() {
-        for entry in fs::read_dir(upper.join(&relative)).ok()?.flatten() {
-            let path = relative.join(entry.file_name());
-            let kind = entry.file_type().ok()?;
-            // In an overlay's upper layer a removed file is a character device.
-            let changed = kind.is_file() || kind.is_symlink() || kind.is_char_device();
-            if changed && protected.matches(&path) {
-                use std::os::unix::ffi::OsStrExt as _;
-                return Some(show_untrusted(path.as_os_str().as_bytes()));
+        let Ok(entries) = fs::read_dir(upper.join(&relative)) else {
+            if protected.patterns().is_empty() {
+                continue;
             }
-            if kind.is_dir() {
+            return shown(&relative);
+        };
+        for entry in entries.flatten() {
+            let path = relative.join(entry.file_name());
+            let directory = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if !directory && protected.matches(&path) {
+                return shown(&path);
+            }
+            if directory {
                 open.push(path);
             }
         }
     }
     None
+}
+
+/// Tells whether an overlay's upper layer holds something at this path or in its way: a file, a link, the device that
+/// stands for a removed entry, or a directory that hides what was below.
+fn is_hidden(upper: &Path, path: &Path) -> bool {
+    let mut at = upper.to_path_buf();
+    for part in path.components() {
+        at.push(part);
+        match fs::symlink_metadata(&at) {
+            Err(error) => return error.kind() != io::ErrorKind::NotFound,
+            Ok(found) if !found.is_dir() => return true,
+            Ok(_) if is_opaque(&at) => return true,
+            Ok(_) => {}
+        }
+    }
+    false
+}
+
+/// Tells whether a directory of an upper layer replaces the one below it.
+fn is_opaque(directory: &Path) -> bool {
+    ["user.overlay.opaque", "trusted.overlay.opaque"]
+        .iter()
+        .any(|name| {
+            let mut value = [0_u8; 8];
+            matches!(rustix::fs::lgetxattr(directory, *name, &mut value), Ok(1) if value[0] == b'y')
+        })
 }

@@ -151,7 +151,7 @@ fn run_program(
     drawn.public = keep(&data.public)?;
     drawn.private.extend(keep(&data.private)?);
     drawn.sealed.extend(keep(&data.sealed)?);
-    if scratch.out().join(LIMITS).exists() {
+    if fs::symlink_metadata(scratch.out().join(LIMITS)).is_ok() {
         drawn.limits = read_limits(&scratch.out())?;
     }
     kit::discard(&scratch)?;

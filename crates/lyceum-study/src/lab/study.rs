@@ -27,6 +27,8 @@ pub struct OpenStudy {
     pub study: Study,
     /// Its workspace, absolute and free of links.
     pub workspace: PathBuf,
+    /// The workspace's files that no run may change.
+    pub protected: Vec<PathBuf>,
     /// What the candidate sees of the data.
     pub public: Option<PathBuf>,
     /// What the evaluator sees while the search goes on.
@@ -80,6 +82,16 @@ pub enum OpenError {
         /// What changed.
         what: &'static str,
     },
+    /// The lab and the study stand where one would be seen, or removed, by way of the other.
+    #[error("{what} lies in {place}: `{}`", path.display())]
+    Place {
+        /// What stands wrong.
+        what: &'static str,
+        /// Where.
+        place: &'static str,
+        /// Its path.
+        path: PathBuf,
+    },
     /// An input that the study does not know.
     #[error("study `{study}` has no input `{name}`; it has: {expected}")]
     Input {
@@ -112,6 +124,10 @@ impl OpenError {
                 "put it back to go on, or begin anew with `--again`; `lyceum report {study}` shows what was found so far"
             )),
             OpenError::Knobs(error) => error.hint(),
+            OpenError::Place { what, .. } => Some(match *what {
+                "the lab" => "name another place for the lab with `--lab DIR`".into(),
+                _ => "move the study, or name another place for the lab with `--lab DIR`".into(),
+            }),
             OpenError::Data { .. } => {
                 Some("run the `[data]` command by hand in the study's directory".into())
             }
@@ -155,6 +171,7 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
     check_inputs(study, request)?;
     let directory = canonical(&opened.directory)?;
     let workspace = canonical(&opened.workspace())?;
+    apart(kit, &opened, &directory, &workspace)?;
     let start = knobs::start_settings(study, &workspace)?;
     let manifest = workspace::scan(&workspace, workspace::Limits::default())?;
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
@@ -165,7 +182,14 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
     let researcher = researcher(study, request, &state)?;
     let seed = match (&state.opened, request.seed) {
         (Some(old), _) => old.seed,
-        (None, Some(seed)) => Seed(seed),
+        // A further attempt under the same number must not see the seeds of an earlier one.
+        (None, Some(seed)) => match name
+            .split_once('~')
+            .and_then(|(_, number)| number.parse().ok())
+        {
+            Some(attempt) => Seed(seed).derive("attempt", attempt),
+            None => Seed(seed),
+        },
         (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes()?) >> 11),
     };
     let mut protocol = protocol(study, start, seed);
@@ -202,8 +226,12 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         (Some((pinned, data.clone())), data)
     };
     let sides = data::lay_out(kit, &name, &data)?;
+    let globs = &opened.study.workspace.protected;
+    let paths = manifest.entries.iter().map(|entry| &entry.path);
+    let protected = paths.filter(|path| globs.matches(path)).cloned().collect();
     let open = OpenStudy {
         name,
+        protected,
         study: opened.study,
         workspace,
         public: sides.public,
@@ -263,6 +291,60 @@ fn researcher(study: &Study, request: &Request, state: &State) -> Result<String,
         });
     }
     Ok(name)
+}
+
+/// Directories that every sandbox sees: nothing of a lab or a study is private there.
+const SEEN_BY_ALL: [&str; 6] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc"];
+
+/// Refuses a lab that a candidate would see in its workspace, and a study that the lab would clear away as its own.
+fn apart(
+    kit: &Kit,
+    opened: &format::Opened,
+    directory: &Path,
+    workspace: &Path,
+) -> Result<(), OpenError> {
+    let lab = canonical(kit.lab.root())?;
+    let data = opened
+        .study
+        .data
+        .as_ref()
+        .map(|data| canonical(&directory.join(&data.path)));
+    let data = data.transpose()?;
+    let seen = |path: &Path| SEEN_BY_ALL.iter().any(|all| path.starts_with(all));
+    let wrong = if lab.starts_with(workspace) {
+        ("the lab", "the workspace, which the candidate sees", &lab)
+    } else if data.as_ref().is_some_and(|data| lab.starts_with(data)) {
+        (
+            "the lab",
+            "the data directory, which the data program sees",
+            &lab,
+        )
+    } else if seen(&lab) {
+        (
+            "the lab",
+            "a system directory, which every sandbox sees",
+            &lab,
+        )
+    } else if directory.starts_with(&lab) {
+        return Err(OpenError::Place {
+            what: "the study",
+            place: "the lab, which clears its own directories",
+            path: directory.to_path_buf(),
+        });
+    } else if seen(directory) {
+        return Err(OpenError::Place {
+            what: "the study",
+            place: "a system directory, which every sandbox sees",
+            path: directory.to_path_buf(),
+        });
+    } else {
+        return Ok(());
+    };
+    Err(OpenError::Place {
+        what: wrong.0,
+        place: wrong.1,
+        path: wrong.2.clone(),
+    })
 }
 
 fn check_inputs(study: &Study, request: &Request) -> Result<(), OpenError> {

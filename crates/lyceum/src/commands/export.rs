@@ -111,5 +111,5 @@ fn as_json(known: &Known) -> Result<String, Failure> {
             })
         })
         .collect();
-    Ok(serde_json::to_string_pretty(&rows)? + "\n")
+    Ok(crate::view::visible(&serde_json::to_string_pretty(&rows)?) + "\n")
 }

@@ -49,7 +49,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             serde_json::json!({ "study": known.name, "report": path })
         );
     } else {
-        println!("{}", path.display());
+        println!("{}", crate::view::words::clean(&path.display().to_string()));
     }
     Ok(Exit::Done)
 }
@@ -84,7 +84,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         // A pipe, a terminal, `/dev/stdout`: a file in its place would be none of the user's wishes.
         return fs::write(path, bytes).map_err(failed);
     }
-    let fresh = path.with_extension("html.new");
+    let fresh = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = fs::File::create(&fresh).map_err(failed)?;
     file.write_all(bytes)
         .and_then(|()| file.sync_all())

@@ -78,7 +78,10 @@ fn print_json(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
         "decided": experiment.decided,
         "runs": runs,
     });
-    println!("{}", serde_json::to_string_pretty(&shown)?);
+    println!(
+        "{}",
+        crate::view::visible(&serde_json::to_string_pretty(&shown)?)
+    );
     Ok(Exit::Done)
 }
 

@@ -41,7 +41,7 @@ pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
             state.runs.len(),
             words::duration(state.cpu_ms)
         );
-        println!("  {}", summary::verdict(state));
+        println!("  {}", words::clean(&summary::verdict(state)));
     }
     if json {
         println!("{}", serde_json::to_string(&rows)?);

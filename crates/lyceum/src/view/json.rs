@@ -1,5 +1,7 @@
 //! Events as JSON, one a line, on standard output.
 
+use std::fmt::Write as _;
+
 use lyceum_study::engine::{Live, Observer, State};
 use lyceum_types::Body;
 
@@ -10,7 +12,28 @@ pub(crate) struct Json;
 pub(crate) fn line(seq: u64, at: i64, body: &Body) -> Option<String> {
     let content: serde_json::Value = serde_json::from_str(&body.encode().ok()?).ok()?;
     let event = serde_json::json!({ "seq": seq, "at": at, "kind": body.kind(), "version": body.version(), "body": content });
-    serde_json::to_string(&event).ok()
+    serde_json::to_string(&event)
+        .ok()
+        .map(|text| visible(&text))
+}
+
+/// Writes characters that steer a terminal as JSON escapes; JSON itself asks that only of the first thirty-two.
+pub(crate) fn visible(json: &str) -> String {
+    let steers = |c: char| {
+        ('\u{7f}'..='\u{9f}').contains(&c)
+            || ('\u{200b}'..='\u{200f}').contains(&c)
+            || ('\u{2028}'..='\u{202e}').contains(&c)
+            || ('\u{2066}'..='\u{2069}').contains(&c)
+    };
+    json.chars()
+        .fold(String::with_capacity(json.len()), |mut text, c| {
+            if steers(c) {
+                let _ = write!(text, "\\u{:04x}", u32::from(c));
+            } else {
+                text.push(c);
+            }
+            text
+        })
 }
 
 impl Observer for Json {
@@ -22,4 +45,20 @@ impl Observer for Json {
     }
 
     fn tick(&mut self, _: &State, _: &Live) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped_and_reads_back() {
+        let json = serde_json::to_string("a\u{9b}31m\u{202e}é").unwrap();
+        let shown = visible(&json);
+        assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown}");
+        assert_eq!(
+            serde_json::from_str::<String>(&shown).unwrap(),
+            "a\u{9b}31m\u{202e}é"
+        );
+    }
 }

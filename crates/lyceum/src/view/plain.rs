@@ -21,10 +21,12 @@ impl Plain {
 }
 
 impl Observer for Plain {
-    #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
     fn event(&mut self, state: &State, _: u64, _: i64, body: &Body) {
         if let Some(line) = words::event(state, body) {
-            eprintln!("{:>7.1}s {line}", self.began.elapsed().as_secs_f64());
+            super::note(&format!(
+                "{:>7.1}s {line}",
+                self.began.elapsed().as_secs_f64()
+            ));
         }
     }
 

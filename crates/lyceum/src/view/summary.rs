@@ -8,39 +8,51 @@ use lyceum_study::{
 };
 use lyceum_types::{ExperimentId, Trust};
 
-use super::words::{self, number};
+use super::{
+    note,
+    words::{self, number},
+};
 
 /// Says what is about to happen.
-#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 pub(crate) fn opening(opening: &Opening) {
     let study = &opening.open.study;
-    eprintln!("{}", words::clean(&study.question));
-    eprintln!(
+    note(&words::clean(&study.question));
+    note(&words::clean(&format!(
         "study {} · {} · {} · researcher {}",
         opening.open.name,
         study.metric.name,
         trust_text(study.trust()),
         opening.researcher
-    );
+    )));
+    if let Some((_, attempt)) = opening.open.name.split_once('~') {
+        note(&format!(
+            "attempt {attempt} at this study in this lab: what is confirmed speaks for one attempt alone"
+        ));
+    }
     if let Some(finished) = &opening.state.finished {
-        eprintln!("already finished: {}; `--again` begins anew", finished.why);
+        let why = words::clean(&finished.why);
+        note(&format!("already finished: {why}; `--again` begins anew"));
     } else if opening.state.last_seq > 0 {
-        eprintln!("goes on after event {}", opening.state.last_seq);
+        note(&format!("goes on after event {}", opening.state.last_seq));
     }
 }
 
 /// Prints the result: one fact a line, from the record alone.
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(crate) fn end(study: &str, state: &State, report: &Path) {
-    println!("{study}: {}", verdict(state));
+    println!("{study}: {}", words::clean(&verdict(state)));
     if let Some(line) = sealed(state) {
         println!("{line}");
     }
     for graded in &state.graded {
         let sign = if graded.satisfied { "✓" } else { "✗" };
-        println!("{sign} {}: {}", graded.text, graded.why);
+        println!(
+            "{sign} {}: {}",
+            words::clean(&graded.text),
+            words::clean(&graded.why)
+        );
     }
-    println!("report: {}", report.display());
+    println!("report: {}", words::clean(&report.display().to_string()));
 }
 
 /// The study's finding in one sentence. What is not confirmed is called so.
@@ -107,9 +119,9 @@ fn sealed(state: &State) -> Option<String> {
     })
 }
 
-/// Says how to go on after a stop.
-#[expect(clippy::print_stderr, reason = "advice goes to standard error")]
+/// Says how to go on after a stop. `--again` would begin one more attempt instead.
 pub(crate) fn how_to_go_on() {
-    let words: Vec<String> = std::env::args().collect();
-    eprintln!("stopped; nothing is lost. Go on with: {}", words.join(" "));
+    let words: Vec<String> = std::env::args().filter(|word| word != "--again").collect();
+    let command = words::clean(&words.join(" "));
+    note(&format!("stopped; nothing is lost. Go on with: {command}"));
 }

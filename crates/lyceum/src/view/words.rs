@@ -67,8 +67,12 @@ pub(crate) fn purpose(state: &State, run: &Run) -> String {
     }
 }
 
-/// Returns an event in words; `None` for those that people need not see.
+/// Returns an event in words, safe to print; `None` for those that people need not see.
 pub(crate) fn event(state: &State, body: &Body) -> Option<String> {
+    plain_event(state, body).map(|line| clean(&line))
+}
+
+fn plain_event(state: &State, body: &Body) -> Option<String> {
     let metric = state
         .opened
         .as_ref()

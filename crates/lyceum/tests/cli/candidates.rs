@@ -13,7 +13,11 @@ use crate::support::{Place, Tiny, nothing_alive};
 
 /// Runs a study with one experiment for each mode and returns verdict, value and reason of each.
 fn run_modes(place: &Place, tiny: &Tiny) -> BTreeMap<String, (String, Option<f64>, String)> {
-    let done = place.run(&place.study(tiny).display().to_string(), &[]);
+    let study = place.study(tiny);
+    let fixed = study.join("workspace/fixed");
+    std::fs::create_dir(&fixed).unwrap();
+    std::fs::write(fixed.join("list.txt"), "one\n").unwrap();
+    let done = place.run(&study.display().to_string(), &[]);
     assert!(
         matches!(done.code, 0 | 1),
         "exit {}: {}",
@@ -49,6 +53,9 @@ case "$mode" in
     directory) rm "$out"; mkdir "$out" ;;
     protected) echo : >> train.sh ;;
     removed) rm train.sh ;;
+    hidden) rm -rf fixed; mkdir fixed ;;
+    moved) mv fixed elsewhere ;;
+    covered) rm train.sh; mkfifo train.sh ;;
     memory) awk 'BEGIN { text = "x"; while (1) text = text text }' ;;
 esac
 "#;
@@ -62,10 +69,13 @@ esac
         "directory",
         "protected",
         "removed",
+        "hidden",
+        "moved",
+        "covered",
         "memory",
     ];
     let tiny = Tiny {
-        workspace: "protected = [\"train.sh\"]".into(),
+        workspace: "protected = [\"train.sh\", \"fixed/**\"]".into(),
         run: "timeout = \"3s\"\nmemory = \"64MiB\"".into(),
         ..Tiny::modes(&modes, train)
     };
@@ -82,6 +92,9 @@ esac
         ("directory", "output `out.txt`: it is not a regular file"),
         ("protected", "changed protected file `train.sh`"),
         ("removed", "changed protected file `train.sh`"),
+        ("hidden", "changed protected file `fixed/list.txt`"),
+        ("moved", "changed protected file `fixed/list.txt`"),
+        ("covered", "changed protected file `train.sh`"),
         ("memory", "used more memory than allowed"),
     ];
     for (mode, reason) in expected {

@@ -168,3 +168,43 @@ fn a_lab_named_by_a_relative_path_or_a_link_is_the_same_lab() {
     ));
     place.assert_intact();
 }
+
+#[test]
+fn a_lab_that_the_candidate_would_see_is_refused() {
+    let place = Place::new();
+    let study = place.study(&Tiny::default());
+    let run = |lab: &std::path::Path, study: &std::path::Path| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lyceum"));
+        command.arg("--lab").arg(lab).arg("run").arg(study);
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, err) = run(&study.join("workspace/.lyceum"), &study);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(
+        err.contains("the lab lies in the workspace, which the candidate sees"),
+        "{err}"
+    );
+    assert!(
+        err.contains("hint: name another place for the lab"),
+        "{err}"
+    );
+    // Beside the workspace, in the study's own directory, nobody but the lab sees it.
+    let (code, err) = run(&study.join(".lyceum"), &study);
+    assert!(matches!(code, Some(0 | 1)), "{err}");
+}
+
+#[test]
+fn a_study_inside_the_lab_is_refused_and_left_alone() {
+    let place = Place::new();
+    let study = place.study(&Tiny::default());
+    let inside = place.lab().join("data/tiny");
+    std::fs::create_dir_all(inside.parent().unwrap()).unwrap();
+    std::fs::rename(&study, &inside).unwrap();
+    let done = place.run(&inside.display().to_string(), &[]).exits(2);
+    done.says(&["the study lies in the lab", "hint: move the study"]);
+    assert!(inside.join("study.toml").is_file(), "the study was removed");
+}

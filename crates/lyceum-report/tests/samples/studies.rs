@@ -345,6 +345,7 @@ fn search(journal: &mut Journal, count: u32, sd: f64, start_value: f64) -> u32 {
     }
     journal.push(SearchEnded {
         why: "the budget of experiments is spent".into(),
+        spent: false,
     });
     best
 }

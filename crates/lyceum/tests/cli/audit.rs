@@ -29,7 +29,9 @@ fn an_edited_row_is_found() {
         "{}",
         done.out
     );
-    done.prints("the verdict on e1 does not follow from the events before it: computed again, e1 is kept");
+    done.prints(
+        "the verdict on e1 does not follow from the events before it: computed again, e1 is kept",
+    );
     let json = place.call(&["verify", "--json"]).exits(1);
     assert_eq!(json.json_lines()[0]["intact"], false);
 }

@@ -153,6 +153,8 @@ pub struct Opening {
     pub state: State,
     /// The first events of a new study.
     pub first: Option<(StudyOpened, DataDrawn)>,
+    /// An earlier attempt with the same root seed: then no seed of this one is fresh.
+    pub same_seeds_as: Option<String>,
 }
 
 /// Opens a study, or goes on with it where it is in the ledger already.
@@ -182,20 +184,14 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
     let researcher = researcher(study, request, &state)?;
     let seed = match (&state.opened, request.seed) {
         (Some(old), _) => old.seed,
-        // A further attempt under the same number must not see the seeds of an earlier one.
-        (None, Some(seed)) => match name
-            .split_once('~')
-            .and_then(|(_, number)| number.parse().ok())
-        {
-            Some(attempt) => Seed(seed).derive("attempt", attempt),
-            None => Seed(seed),
-        },
+        (None, Some(seed)) => Seed(seed),
         (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes()?) >> 11),
     };
     let mut protocol = protocol(study, start, seed);
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
     }
+    let same_seeds_as = earlier_with(&reader, study, &name, seed)?;
     let definition = kit
         .ledger
         .put_blob(opened.definition.as_bytes())
@@ -244,7 +240,26 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         researcher,
         state,
         first,
+        same_seeds_as,
     })
+}
+
+/// Returns an earlier attempt at this study that was begun with this root seed.
+fn earlier_with(
+    reader: &lyceum_ledger::Reader,
+    study: &Study,
+    name: &str,
+    seed: Seed,
+) -> Result<Option<String>, JournalError> {
+    for other in record::studies(reader)? {
+        if other == name || other.split('~').next() != Some(study.name.as_str()) {
+            continue;
+        }
+        if record::opened(reader, &other)?.is_some_and(|opened| opened.seed == seed) {
+            return Ok(Some(other));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the name under which the study goes on or begins, and what is known of it.

@@ -29,6 +29,11 @@ pub(crate) fn opening(opening: &Opening) {
             "attempt {attempt} at this study in this lab: what is confirmed speaks for one attempt alone"
         ));
     }
+    if let Some(other) = &opening.same_seeds_as {
+        note(&format!(
+            "its seeds are those of {other}: it repeats that attempt, and confirms nothing anew"
+        ));
+    }
     if let Some(finished) = &opening.state.finished {
         let why = words::clean(&finished.why);
         note(&format!("already finished: {why}; `--again` begins anew"));

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::defaults;
 
-/// What the study may spend. Each limit is enforced in flight and holds across restarts.
+/// What the study may spend. A run that overruns a limit is killed, also after a restart; a measurement that has begun
+/// ends within its own timeout.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Budget {

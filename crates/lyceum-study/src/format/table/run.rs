@@ -143,7 +143,7 @@ impl MeasureKind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
-    /// CPU time of the whole process tree.
+    /// CPU time of the program, which may start threads and no processes.
     #[default]
     Cpu,
     /// Wall-clock time.

@@ -21,14 +21,24 @@ impl Goal {
         self.gain(b, a) > 0.0
     }
 
-    /// Returns by how much `to` is better than `from`: positive for an improvement under either goal.
+    /// Returns by how much `to` is better than `from`: positive for an improvement under either goal, and 0 where the
+    /// two differ by no more than the last digits of a computation.
+    ///
+    /// One optimum reached on two ways differs in its last digits. Taken for a gain, that would replace an incumbent by
+    /// a candidate that is no better.
     pub fn gain(self, from: f64, to: f64) -> f64 {
+        if (from - to).abs() <= ROUNDING * from.abs().max(to.abs()) {
+            return 0.0;
+        }
         match self {
             Goal::Minimize => from - to,
             Goal::Maximize => to - from,
         }
     }
 }
+
+/// Values whose distance is at most this share of the larger are equal: some 4,500 units in the last place.
+const ROUNDING: f64 = 1e-12;
 
 /// How far a number can be trusted.
 #[derive(
@@ -316,4 +326,25 @@ pub enum EndReason {
     Interrupted,
     /// Something outside the study failed, for example the disk was full.
     Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Goal;
+
+    #[test]
+    fn values_that_differ_in_their_last_digits_are_equal_and_the_next_larger_difference_is_not() {
+        let (one, other) = (2.635_983_084_917_529_4, 2.635_983_084_917_529_9);
+        assert!(one < other, "two different numbers");
+        for goal in [Goal::Minimize, Goal::Maximize] {
+            assert_eq!(goal.gain(one, other), 0.0);
+            assert!(!goal.better(one, other) && !goal.better(other, one));
+        }
+        assert!(Goal::Maximize.better(2.635_983_084_93, one));
+        assert!(
+            Goal::Minimize.better(1e-300, 2e-300),
+            "relative, not absolute"
+        );
+        assert_eq!(Goal::Minimize.gain(0.0, 0.0), 0.0);
+    }
 }

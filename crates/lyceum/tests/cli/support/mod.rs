@@ -1,5 +1,6 @@
 //! A lab in a temporary directory, tiny studies beside it, and the program itself.
 
+mod found;
 mod processes;
 mod tiny;
 
@@ -12,7 +13,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use processes::nothing_alive;
+pub(crate) use found::found;
+pub(crate) use processes::{nothing_alive, pids_of};
 pub(crate) use tiny::Tiny;
 
 /// The program under test.

@@ -291,6 +291,14 @@ fn add_sockets(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
             )?;
         }
     }
+    // Protocols beside TCP and UDP (MPTCP, SCTP, DCCP, …) are kernel code, or modules that load by
+    // themselves, which no experiment needs.
+    for family in internet {
+        let usual = [0, libc::IPPROTO_TCP, libc::IPPROTO_UDP];
+        let mut unusual = vec![equal(0, family)];
+        unusual.extend(usual.map(|protocol| differs(2, protocol as u64)));
+        add(rules, libc::SYS_socket, &unusual)?;
+    }
     add(rules, libc::SYS_socketpair, &[differs(0, local)])
 }
 

@@ -1,0 +1,238 @@
+//! What an attack left on the machine, and how much of it there is while it runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::{arena, raw};
+
+/// How long a sandbox that ended may take to vanish: its record does not wait for its namespaces.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// What the machine was like before an attack.
+pub(crate) struct Baseline {
+    mounts: String,
+    descriptors: usize,
+    groups: BTreeSet<String>,
+    arenas: BTreeSet<String>,
+}
+
+impl Baseline {
+    pub(crate) fn take() -> Self {
+        Self {
+            mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
+            descriptors: descriptors(),
+            groups: groups(Path::new("/sys/fs/cgroup"), 0),
+            arenas: names(&arena::directory()),
+        }
+    }
+
+    /// Returns what is there that was not, after all processes had time to go.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let begun = Instant::now();
+        loop {
+            let left = self.left_now();
+            if left.is_empty() || begun.elapsed() > GRACE {
+                return left;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn left_now(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let processes = living(&[]);
+        if !processes.is_empty() {
+            left.push(format!("{} processes", processes.len()));
+        }
+        if fs::read_to_string("/proc/self/mountinfo").unwrap_or_default() != self.mounts {
+            left.push("mounts".into());
+        }
+        let now = descriptors();
+        if now > self.descriptors {
+            left.push(format!("{} descriptors", now - self.descriptors));
+        }
+        let of_groups = groups(Path::new("/sys/fs/cgroup"), 0);
+        left.extend(
+            of_groups
+                .difference(&self.groups)
+                .map(|group| format!("cgroup {group}")),
+        );
+        let of_arenas = names(&arena::directory());
+        left.extend(
+            of_arenas
+                .difference(&self.arenas)
+                .map(|name| format!("temporary {name}")),
+        );
+        left
+    }
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+}
+
+fn names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// Returns control groups that carry this project's name.
+fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if depth < 6 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if entry.file_name().to_string_lossy().contains("lyceum") {
+                found.insert(entry.path().display().to_string());
+            }
+            found.extend(groups(&entry.path(), depth + 1));
+        }
+    }
+    found
+}
+
+/// One process of a tree.
+#[derive(Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) pid: i32,
+    /// The letter of proc_pid_stat(5); `Z` is one that only waits to be reaped.
+    pub(crate) state: char,
+}
+
+/// Returns all descendants of this process, except the given ones. Orphans count: this process adopts
+/// them.
+pub(crate) fn tree(except: &[i32]) -> Vec<Member> {
+    let mut children: HashMap<i32, Vec<Member>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if let Some((state, parent)) = state_and_parent(pid) {
+            children
+                .entry(parent)
+                .or_default()
+                .push(Member { pid, state });
+        }
+    }
+    let mut open = vec![std::process::id() as i32];
+    let mut found = Vec::new();
+    while let Some(pid) = open.pop() {
+        for child in children.get(&pid).into_iter().flatten() {
+            if !except.contains(&child.pid) {
+                open.push(child.pid);
+                found.push(*child);
+            }
+        }
+    }
+    found
+}
+
+/// Returns the living ones of [`tree`]; reaps adopted ones that ended.
+fn living(except: &[i32]) -> Vec<i32> {
+    let mut found = Vec::new();
+    for member in tree(except) {
+        if member.state == 'Z' {
+            raw::reap(member.pid);
+        } else {
+            found.push(member.pid);
+        }
+    }
+    found
+}
+
+/// Kills all descendants except the given ones, until there are none.
+pub(crate) fn kill_descendants(except: &[i32]) {
+    let begun = Instant::now();
+    loop {
+        let left = living(except);
+        if left.is_empty() || begun.elapsed() > 5 * GRACE {
+            return;
+        }
+        left.into_iter().for_each(raw::kill);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn state_and_parent(pid: i32) -> Option<(char, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// The most that was seen of an attack while it ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Peaks {
+    pub(crate) processes: u64,
+    pub(crate) threads: u64,
+    pub(crate) zombies: u64,
+    /// Anonymous memory of all processes together, in bytes.
+    pub(crate) anonymous: u64,
+    /// Growth of the machine's shared memory, in bytes.
+    pub(crate) shared: u64,
+    /// Most descriptors of one process.
+    pub(crate) descriptors: u64,
+}
+
+/// Runs something while a thread looks at the whole tree of this process at short intervals.
+pub(crate) fn watch<T>(except: &[i32], what: impl FnOnce() -> T) -> (T, Peaks) {
+    let done = Arc::new(AtomicBool::new(false));
+    let (seen, except) = (Arc::clone(&done), except.to_vec());
+    let shared_before = shared_memory();
+    let watcher = std::thread::spawn(move || {
+        let mut peaks = Peaks::default();
+        while !seen.load(Ordering::Relaxed) {
+            look(&mut peaks, &except, shared_before);
+            std::thread::sleep(Duration::from_millis(4));
+        }
+        peaks
+    });
+    let result = what();
+    done.store(true, Ordering::Relaxed);
+    (result, watcher.join().unwrap_or_default())
+}
+
+fn look(peaks: &mut Peaks, except: &[i32], shared_before: u64) {
+    let mut now = Peaks::default();
+    for member in tree(except) {
+        now.processes += 1;
+        now.zombies += u64::from(member.state == 'Z');
+        let status = fs::read_to_string(format!("/proc/{}/status", member.pid)).unwrap_or_default();
+        now.anonymous += figure(&status, "RssAnon:") << 10;
+        now.threads += figure(&status, "Threads:");
+        let open = fs::read_dir(format!("/proc/{}/fd", member.pid)).map_or(0, Iterator::count);
+        now.descriptors = now.descriptors.max(open as u64);
+    }
+    now.shared = shared_memory().saturating_sub(shared_before);
+    peaks.processes = peaks.processes.max(now.processes);
+    peaks.threads = peaks.threads.max(now.threads);
+    peaks.zombies = peaks.zombies.max(now.zombies);
+    peaks.anonymous = peaks.anonymous.max(now.anonymous);
+    peaks.shared = peaks.shared.max(now.shared);
+    peaks.descriptors = peaks.descriptors.max(now.descriptors);
+}
+
+/// Returns the machine's shared memory in bytes: tmpfs, segments, anonymous files.
+fn shared_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    figure(&text, "Shmem:") << 10
+}
+
+fn figure(text: &str, name: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let digits = line.and_then(|rest| rest.split_ascii_whitespace().next());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// Returns the memory of this process in bytes.
+pub(crate) fn own_memory() -> u64 {
+    figure(
+        &fs::read_to_string("/proc/self/status").unwrap_or_default(),
+        "VmRSS:",
+    ) << 10
+}

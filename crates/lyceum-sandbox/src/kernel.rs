@@ -195,6 +195,10 @@ pub(crate) struct Used {
     pub(crate) cpu: Duration,
     /// Greatest resident set of one process, in bytes.
     pub(crate) resident_max_bytes: u64,
+    /// Bytes read from block devices.
+    pub(crate) read_bytes: u64,
+    /// Bytes written to block devices.
+    pub(crate) written_bytes: u64,
 }
 
 /// Waits for a child (`None`: any), or returns `None` at once when `block` is false and none ended.
@@ -243,12 +247,17 @@ pub(crate) fn used_by_children() -> Used {
     used(&usage)
 }
 
+/// Unit of `ru_inblock` and `ru_oublock` on Linux: sectors.
+const BLOCK_BYTES: u64 = 512;
+
 fn used(usage: &libc::rusage) -> Used {
     let duration =
         |time: libc::timeval| Duration::new(time.tv_sec as u64, time.tv_usec as u32 * 1_000);
     Used {
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         resident_max_bytes: usage.ru_maxrss as u64 * 1_024,
+        read_bytes: usage.ru_inblock as u64 * BLOCK_BYTES,
+        written_bytes: usage.ru_oublock as u64 * BLOCK_BYTES,
     }
 }
 

@@ -55,5 +55,5 @@ pub use record::{
 };
 pub use refusal::{Cause, Refusal};
 pub use sandbox::Sandbox;
-pub use supervise::{Killer, Running};
+pub use supervise::{Attached, Killer, Running};
 pub use text::show_untrusted;

@@ -224,6 +224,11 @@ pub struct Usage {
     pub processes_peak: u64,
     /// Bytes written to standard output and standard error, kept or not.
     pub output_bytes: u64,
+    /// Bytes read from block devices, as the kernel accounted them to the command and to all that was
+    /// reaped.
+    pub read_bytes: u64,
+    /// The same for writing.
+    pub written_bytes: u64,
     /// Bytes added on disk.
     pub disk_bytes: u64,
     /// Files and directories added on disk.
@@ -235,6 +240,10 @@ pub struct Usage {
 pub struct Record {
     /// How strong the isolation was.
     pub level: Level,
+    /// Which implementation isolated.
+    pub backend: Backend,
+    /// What held each limit.
+    pub limits: LimitMechanisms,
     /// How it ended.
     pub exit: Exit,
     /// What it used.

@@ -22,7 +22,7 @@ use crate::policy::{Access, Job, Mount, Policy};
 use crate::record::{Backend, Capabilities, Exit, Level, LimitMechanisms, User};
 use crate::refusal::{Cause, Refusal};
 use crate::self_test::Findings;
-use crate::supervise::{Parts, Running};
+use crate::supervise::{Attached, Parts, Running};
 use crate::wire::{self, DESCRIPTORS_MAX, Dedicated, Order, Report};
 use crate::{kernel, scratch};
 
@@ -31,6 +31,10 @@ const START_WAIT: Timespec = Timespec {
     tv_sec: 60,
     tv_nsec: 0,
 };
+
+/// How often a helper is started that dies before it has made anything, as on a machine that is out of
+/// memory or processes for a moment.
+const START_TRIES: u32 = 3;
 
 /// User ids for sandboxes of a root lab: first one in a range that no distribution and no container
 /// tool hands out, then one that user namespaces of rootless containers usually have.
@@ -135,7 +139,16 @@ impl Sandbox {
     /// Fails when the policy cannot be carried out or the machine refuses. What fails later, while the
     /// root is built, is [`Exit::NotStarted`] in the record.
     pub fn spawn(&self, job: &Job) -> Result<Running, Error> {
-        self.start(job, false)
+        self.spawn_with(job, Attached::default())
+    }
+
+    /// Starts a command as [`Sandbox::spawn`] does, with readers of what it prints.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::spawn`].
+    pub fn spawn_with(&self, job: &Job, attached: Attached) -> Result<Running, Error> {
+        self.start(job, false, attached)
     }
 
     fn test_self(&self) -> Result<(), Refusal> {
@@ -151,7 +164,7 @@ impl Sandbox {
 
     fn run_test(&self, job: &Job, self_test: bool) -> Result<Vec<u8>, Refusal> {
         let record = self
-            .start(job, self_test)
+            .start(job, self_test, Attached::default())
             .and_then(Running::wait)
             .map_err(|error| Refusal::from_error(&error))?;
         match record.exit {
@@ -160,7 +173,7 @@ impl Sandbox {
         }
     }
 
-    fn start(&self, job: &Job, self_test: bool) -> Result<Running, Error> {
+    fn start(&self, job: &Job, self_test: bool, attached: Attached) -> Result<Running, Error> {
         job.policy.check()?;
         if job.arguments.is_empty() {
             return Err(PolicyError::NoCommand.into());
@@ -168,6 +181,27 @@ impl Sandbox {
         let started = (Instant::now(), SystemTime::now());
         let (order, maps) = self.order(job, self_test)?;
         let file = wire::order_file(&order).map_err(helper("write the order"))?;
+        let mut tries = START_TRIES;
+        let (mut parts, identity, process) = loop {
+            tries -= 1;
+            match self.try_start(job, &file, &maps, started) {
+                // Nothing of the command has run: there is no pid 1 yet.
+                Err(Error::HelperLost { .. }) if tries > 0 => {}
+                other => break other?,
+            }
+        };
+        parts.attached = attached;
+        Running::begin(parts, identity, process)
+    }
+
+    /// Starts a helper and waits until it has made pid 1.
+    fn try_start(
+        &self,
+        job: &Job,
+        file: &OwnedFd,
+        maps: &[Arc<OwnedFd>],
+        started: (Instant, SystemTime),
+    ) -> Result<(Parts, ProcessIdentity, OwnedFd), Error> {
         let pair = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -199,6 +233,11 @@ impl Sandbox {
             answer,
             started,
             limits: job.policy.limits.clone(),
+            mechanisms: (
+                self.shared.capabilities.backend,
+                self.shared.capabilities.limits,
+            ),
+            attached: Attached::default(),
         };
         let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
             .chain(answer_end.as_ref().map(AsFd::as_fd))
@@ -209,7 +248,7 @@ impl Sandbox {
             .and_then(|()| first_report(&parts.control));
         drop(answer_end);
         match outcome {
-            Ok((identity, process)) => Running::begin(parts, identity, process),
+            Ok((identity, process)) => Ok((parts, identity, process)),
             Err(error) => Err(parts.abandon(error)),
         }
     }

@@ -1,5 +1,7 @@
 //! Following a running sandbox: reading what it writes, stopping it, writing its record.
 
+use std::fmt;
+use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -14,7 +16,7 @@ use crate::capture::Capture;
 use crate::error::Error;
 use crate::identity::ProcessIdentity;
 use crate::policy::Limits;
-use crate::record::{Exit, Level, Record, Usage};
+use crate::record::{Backend, Exit, Level, LimitMechanisms, Record, Usage};
 use crate::sandbox::KILL_WAIT;
 use crate::wire::{self, Done, End, Note, Report, Stop, Watched};
 
@@ -42,6 +44,28 @@ pub(crate) struct Parts {
     pub(crate) answer: Option<OwnedFd>,
     pub(crate) started: (Instant, SystemTime),
     pub(crate) limits: Limits,
+    pub(crate) mechanisms: (Backend, LimitMechanisms),
+    pub(crate) attached: Attached,
+}
+
+/// What the supervisor connects to a running command; no part of its policy.
+#[derive(Default)]
+pub struct Attached {
+    /// Gets standard output as it comes, raw, as long as both streams together stay within
+    /// [`Limits::output_bytes`]; the rest is counted and dropped. A reader that fails gets no more.
+    pub stdout: Option<Box<dyn Write + Send>>,
+    /// The same for standard error.
+    pub stderr: Option<Box<dyn Write + Send>>,
+}
+
+impl fmt::Debug for Attached {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Attached")
+            .field("stdout", &self.stdout.is_some())
+            .field("stderr", &self.stderr.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Parts {
@@ -133,6 +157,8 @@ impl Running {
             answer,
             started,
             limits,
+            mechanisms,
+            attached,
         } = parts;
         let shared = Arc::new(Shared {
             control,
@@ -147,6 +173,9 @@ impl Running {
                 Capture::new(limits.output_bytes - limits.output_bytes / 2),
                 Capture::new_head(ANSWER_MAX),
             ],
+            sinks: [attached.stdout, attached.stderr],
+            pass_left: limits.output_bytes,
+            mechanisms,
             output_total_max: limits.output_total_bytes,
             keeper_speaks: true,
             done: None,
@@ -224,6 +253,11 @@ struct Follower {
     /// Standard output, standard error, answer; each until its end.
     streams: [Option<OwnedFd>; 3],
     captures: [Capture; 3],
+    /// Who reads standard output and standard error as they come.
+    sinks: [Option<Box<dyn Write + Send>>; 2],
+    /// Bytes that the sinks may still get.
+    pass_left: u64,
+    mechanisms: (Backend, LimitMechanisms),
     output_total_max: u64,
     keeper_speaks: bool,
     done: Option<Done>,
@@ -288,9 +322,30 @@ impl Follower {
         };
         match rustix::io::read(stream, &mut *buffer) {
             Ok(0) => self.streams[index] = None,
-            Ok(length) => self.captures[index].push(&buffer[..length]),
+            Ok(length) => {
+                self.captures[index].push(&buffer[..length]);
+                self.pass_on(index, &buffer[..length]);
+            }
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             Err(_) => self.streams[index] = None,
+        }
+    }
+
+    fn pass_on(&mut self, index: usize, bytes: &[u8]) {
+        let Some(slot) = self.sinks.get_mut(index) else {
+            return;
+        };
+        let Some(sink) = slot else { return };
+        let kept = bytes
+            .len()
+            .min(usize::try_from(self.pass_left).unwrap_or(usize::MAX));
+        self.pass_left -= kept as u64;
+        if sink
+            .write_all(&bytes[..kept])
+            .and_then(|()| sink.flush())
+            .is_err()
+        {
+            *slot = None;
         }
     }
 
@@ -303,12 +358,8 @@ impl Follower {
                 self.hang_up();
             }
             Ok(Some((Report::NotBuilt(fault), _))) => {
-                self.done.get_or_insert(Done {
-                    end: End::NotStarted(fault),
-                    workload_wall_ns: 0,
-                    cpu_ns: 0,
-                    resident_max_bytes: 0,
-                });
+                self.done
+                    .get_or_insert(Done::unused(End::NotStarted(fault)));
             }
             Ok(Some((Report::Init { .. }, _))) => {}
             Ok(None) | Err(_) => self.hang_up(),
@@ -324,6 +375,7 @@ impl Follower {
         let exit = self.exit();
         let Self {
             captures: [stdout, stderr, answer],
+            mechanisms: (backend, limits),
             done,
             watched,
             ..
@@ -341,12 +393,16 @@ impl Follower {
                 .max(from_done(|done| done.resident_max_bytes, 0)),
             processes_peak: watched.processes_max,
             output_bytes: stdout.total() + stderr.total(),
+            read_bytes: from_done(|done| done.read_bytes, 0),
+            written_bytes: from_done(|done| done.written_bytes, 0),
             disk_bytes: watched.disk_bytes,
             disk_files: watched.disk_files,
         };
         let answer = answer.finish();
         Record {
             level: Level::Namespace,
+            backend,
+            limits,
             exit,
             usage,
             stdout: stdout.finish(),

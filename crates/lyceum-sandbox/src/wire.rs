@@ -88,6 +88,22 @@ pub(crate) struct Done {
     pub(crate) workload_wall_ns: u64,
     pub(crate) cpu_ns: u64,
     pub(crate) resident_max_bytes: u64,
+    pub(crate) read_bytes: u64,
+    pub(crate) written_bytes: u64,
+}
+
+impl Done {
+    /// Returns the end of a command that used nothing.
+    pub(crate) fn unused(end: End) -> Self {
+        Self {
+            end,
+            workload_wall_ns: 0,
+            cpu_ns: 0,
+            resident_max_bytes: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+        }
+    }
 }
 
 /// What the keeper reports at the end.
@@ -193,6 +209,9 @@ pub(crate) fn order_file(order: &Order) -> io::Result<OwnedFd> {
 /// Reads an order back.
 pub(crate) fn read_order(file: OwnedFd) -> io::Result<Order> {
     let mut bytes = Vec::new();
-    std::fs::File::from(file).read_to_end(&mut bytes)?;
+    let mut file = std::fs::File::from(file);
+    // The position is shared with a helper that was started before and lost.
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
     Ok(serde_json::from_slice(&bytes)?)
 }

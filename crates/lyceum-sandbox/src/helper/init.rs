@@ -33,12 +33,8 @@ pub(super) fn run(
     answer: Option<OwnedFd>,
 ) -> ! {
     let lines = Lines { link, control };
-    let done = serve(order, sources, &lines, answer).unwrap_or_else(|fault| Done {
-        end: End::NotStarted(fault),
-        workload_wall_ns: 0,
-        cpu_ns: 0,
-        resident_max_bytes: 0,
-    });
+    let done = serve(order, sources, &lines, answer)
+        .unwrap_or_else(|fault| Done::unused(End::NotStarted(fault)));
     // If nobody listens any more, there is nobody to tell.
     let _ = wire::send(lines.control, &Report::Done(done), &[]);
     kernel::exit_now(0)
@@ -90,6 +86,8 @@ fn serve(
         workload_wall_ns: wall,
         cpu_ns: used.cpu.as_nanos() as u64,
         resident_max_bytes: used.resident_max_bytes,
+        read_bytes: used.read_bytes,
+        written_bytes: used.written_bytes,
     })
 }
 

@@ -8,6 +8,7 @@ mod replay;
 mod report;
 mod rerun;
 mod run;
+mod sandbox;
 mod schema;
 mod show;
 mod status;
@@ -58,6 +59,9 @@ enum Command {
     Export(export::Arguments),
     /// Show what the sandbox can do here, and what to do where it cannot
     Doctor,
+    /// Run a command by hand in the sandbox that experiments run in
+    #[command(subcommand)]
+    Sandbox(sandbox::Command),
     /// Print the schema of a file format
     Schema(schema::Arguments),
     /// Run one of the built-in studies' programs by hand
@@ -86,6 +90,7 @@ impl Cli {
             Command::Replay(arguments) => replay::run(place, json, &arguments),
             Command::Export(arguments) => export::run(place, json, &arguments),
             Command::Doctor => doctor::run(json),
+            Command::Sandbox(command) => sandbox::run(json, &command),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Program(program) => program.run(),
         }

@@ -94,7 +94,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
 fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let code = Exit::Interrupted as i32;
+        let code = i32::from(Exit::Interrupted.number());
         signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }

@@ -20,5 +20,6 @@ mod names;
 mod new;
 mod null;
 mod report;
+mod sandbox;
 mod streams;
 mod support;

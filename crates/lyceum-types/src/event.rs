@@ -188,6 +188,19 @@ pub struct RunMeasured {
     pub log: String,
 }
 
+/// A measurement was cut short and gave no answer. When a budget cut it, none will follow and the run does not count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeasureCut {
+    /// The run.
+    pub run: RunId,
+    /// On which data.
+    pub split: Split,
+    /// Why.
+    pub cause: String,
+    /// What the evaluator had used by then.
+    pub usage: Usage,
+}
+
 /// A verdict on an experiment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decided {
@@ -388,6 +401,7 @@ bodies! {
     RunFinished = "run.finished",
     RunVoided = "run.voided",
     RunMeasured = "run.measured",
+    MeasureCut = "run.measure_cut",
     Decided = "experiment.decided",
     SearchEnded = "search.ended",
     Claimed = "claim.tested",

@@ -11,8 +11,8 @@ mod units;
 
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, ExperimentProposed, Finding, Graded,
-    MachineFacts, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened, SearchEnded,
-    SessionEnded, SessionStarted, StudyFinished, StudyOpened,
+    MachineFacts, MeasureCut, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened,
+    SearchEnded, SessionEnded, SessionStarted, StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

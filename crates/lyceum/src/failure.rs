@@ -8,6 +8,7 @@ use lyceum_study::{
     engine::{Error as DriveError, JournalError},
     format,
     lab::{ConductError, OpenError},
+    workspace::Changed,
 };
 
 use crate::{exit::Exit, view::words};
@@ -142,6 +143,11 @@ impl From<ConductError> for Failure {
         match error {
             ConductError::Open(error) => error.into(),
             ConductError::Drive(DriveError::Journal(error)) => error.into(),
+            ConductError::Drive(DriveError::Broken(broken)) if broken.source.is::<Changed>() => {
+                Failure::bad_input(chain(&broken)).hint(
+                    "put the file back and the same command goes on; `--again` starts anew with the workspace as it is",
+                )
+            }
             ConductError::Drive(error) => Failure::internal(&error)
                 .hint("nothing that was recorded is lost: the same command goes on"),
         }

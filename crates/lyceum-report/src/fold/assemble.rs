@@ -320,6 +320,22 @@ impl<'a> Fold<'a> {
                     .ok_or_else(|| "no finite value of the metric".to_owned()),
             },
         });
+        // The last word on a split is its answer, where there is one.
+        let open = run.cuts.iter().rev().take(1);
+        let cut = open.filter(|cut| {
+            !run.measured
+                .iter()
+                .any(|one| one.body.split == cut.body.split)
+        });
+        let cut = cut.map(|one| RunMeasurement {
+            split: one.body.split,
+            trust: if one.body.split == Split::Sealed {
+                Trust::Sealed
+            } else {
+                self.metric.trust
+            },
+            value: Err(format!("cut short: {}", one.body.cause)),
+        });
         Run {
             id: run.id(),
             experiment: started.experiment,
@@ -329,7 +345,7 @@ impl<'a> Fold<'a> {
             threads: started.threads,
             state: run_state(run),
             usage: finished.map(|one| one.usage),
-            measurements: measurements.collect(),
+            measurements: measurements.chain(cut).collect(),
             reported: finished
                 .map_or_else(Vec::new, |one| one.reported.clone().into_iter().collect()),
             log: log(run),

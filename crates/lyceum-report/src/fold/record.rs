@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded, Measured,
-    Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted, RunVoided, SealedOpened,
-    SessionEnded, SessionStarted, Split, StudyFinished, StudyOpened,
+    Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
+    MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted, RunVoided,
+    SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished, StudyOpened, Usage,
 };
 
 /// A body and where it stands.
@@ -22,6 +22,7 @@ pub(super) struct RunRecord {
     pub(super) finished: Option<At<RunFinished>>,
     pub(super) voided: Option<At<RunVoided>>,
     pub(super) measured: Vec<At<RunMeasured>>,
+    pub(super) cuts: Vec<At<MeasureCut>>,
 }
 
 /// A session: when it started, when its last event was written, how it ended.
@@ -78,6 +79,7 @@ impl Record {
                     finished: None,
                     voided: None,
                     measured: Vec::new(),
+                    cuts: Vec::new(),
                 };
                 self.runs.insert(record.started.body.run, record);
             }
@@ -94,6 +96,11 @@ impl Record {
             Body::RunMeasured(body) => {
                 if let Some(run) = self.runs.get_mut(&body.run) {
                     run.measured.push(At { seq, body });
+                }
+            }
+            Body::MeasureCut(body) => {
+                if let Some(run) = self.runs.get_mut(&body.run) {
+                    run.cuts.push(At { seq, body });
                 }
             }
             Body::Decided(body) => {
@@ -125,6 +132,12 @@ impl RunRecord {
     /// Returns the run's id.
     pub(super) fn id(&self) -> RunId {
         self.started.body.run
+    }
+
+    /// Returns what each measurement used, cut short or not.
+    pub(super) fn judged(&self) -> impl Iterator<Item = &Usage> {
+        let measured = self.measured.iter().map(|one| &one.body.usage);
+        measured.chain(self.cuts.iter().map(|one| &one.body.usage))
     }
 
     /// Returns the finite value of a metric on a split.

@@ -40,7 +40,7 @@ pub(super) fn budgets(record: &Record, limits: BudgetLimits) -> Vec<Budget> {
     let cpu = by_run(
         record,
         |run| usage(run).map_or(0, |usage| usage.cpu_ms),
-        |one| one.usage.cpu_ms,
+        |used| used.cpu_ms,
     );
     let disk = by_run(
         record,
@@ -87,7 +87,7 @@ fn experiments(record: &Record) -> Parts {
 fn by_run(
     record: &Record,
     own: impl Fn(&RunRecord) -> u64,
-    judging: impl Fn(&lyceum_types::RunMeasured) -> u64,
+    judging: impl Fn(&lyceum_types::Usage) -> u64,
 ) -> Parts {
     let mut parts = Parts::new();
     let mut add = |spent, amount: u64, run: &RunRecord| {
@@ -99,11 +99,7 @@ fn by_run(
     };
     for run in record.runs.values() {
         add(kind(run), own(run), run);
-        add(
-            Spent::Evaluation,
-            run.measured.iter().map(|one| judging(&one.body)).sum(),
-            run,
-        );
+        add(Spent::Evaluation, run.judged().map(&judging).sum(), run);
     }
     parts
 }
@@ -117,7 +113,7 @@ fn wall(record: &Record) -> Parts {
                 .as_ref()
                 .map_or(0, |one| one.body.usage.wall_ms)
         },
-        |one| one.usage.wall_ms,
+        |used| used.wall_ms,
     );
     let total: f64 = record
         .sessions

@@ -6,8 +6,9 @@ use lyceum_stats::pairs_needed;
 
 use super::{
     ending::changed_knobs,
+    execute::Allowance,
     protocol::Protocol,
-    state::{DISK_BUDGET_SPENT, State},
+    state::{Resource, State},
 };
 
 /// Mean cost of one run with its measurement.
@@ -26,7 +27,7 @@ pub struct Spent {
     pub wall_ms: u64,
     /// CPU time of runs and measurements, in milliseconds.
     pub cpu_ms: u64,
-    /// Bytes of outputs kept.
+    /// Bytes that the study takes up in the lab.
     pub disk_bytes: u64,
 }
 
@@ -77,18 +78,47 @@ pub fn run_cost(state: &State) -> Cost {
     }
 }
 
-/// Returns what is left.
-pub(super) fn left(protocol: &Protocol, spent: &Spent) -> Left {
+/// Returns what is left; nothing of a budget that was too small for a run or measurement.
+pub(super) fn left(protocol: &Protocol, spent: &Spent, out_of: Option<Resource>) -> Left {
     let millis = |limit: Option<Duration>, used: u64| {
         limit.map(|limit| (limit.as_millis() as u64).saturating_sub(used))
     };
-    Left {
+    let mut left = Left {
         wall_ms: millis(protocol.budget.wall, spent.wall_ms),
         cpu_ms: millis(protocol.budget.cpu, spent.cpu_ms),
         disk_bytes: protocol
             .budget
             .disk
             .map(|limit| limit.saturating_sub(spent.disk_bytes)),
+    };
+    match out_of {
+        Some(Resource::Wall) => left.wall_ms = Some(0),
+        Some(Resource::Cpu) => left.cpu_ms = Some(0),
+        Some(Resource::Disk) => left.disk_bytes = Some(0),
+        None => {}
+    }
+    left
+}
+
+/// Returns what the next task may use while others hold what they were allowed.
+///
+/// Time on the clock is everybody's. CPU time and space are what nobody holds, divided among the free slots, `free` of
+/// them with the task's own, or among as many tasks as it pays for at the cost of the last: so what is left is never
+/// used twice.
+pub(super) fn allow(left: &Left, held: &[Allowance], free: u64, cost: Cost) -> Allowance {
+    let cpu_held = held.iter().filter_map(|one| one.cpu).sum::<Duration>();
+    let disk_held = held.iter().filter_map(|one| one.disk_bytes).sum::<u64>();
+    let cpu = left.cpu_ms.map(|left| {
+        let open = left.saturating_sub(cpu_held.as_millis() as u64);
+        let tasks = open.checked_div(cost.cpu_ms).unwrap_or(u64::MAX);
+        Duration::from_millis(open / tasks.clamp(1, free.max(1)))
+    });
+    Allowance {
+        wall: left.wall_ms.map(Duration::from_millis),
+        cpu,
+        disk_bytes: left
+            .disk_bytes
+            .map(|left| left.saturating_sub(disk_held) / free.max(1)),
     }
 }
 
@@ -171,7 +201,7 @@ pub(super) fn search_must_end(
     };
     let budget = short_of(&rest, cost, in_flight)?;
     Some(match budget {
-        "disk" => DISK_BUDGET_SPENT.into(),
+        "disk" => Resource::Disk.cause().into(),
         name => format!("what is left of the {name} budget is kept for the confirmation"),
     })
 }

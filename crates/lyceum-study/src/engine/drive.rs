@@ -23,7 +23,7 @@ use super::{
     ask,
     budget::{self, Left, Spent},
     ending::{self, Want},
-    execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+    execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
     journal::{Journal, JournalError},
     protocol::Protocol,
     settle::{self, LookStep},
@@ -115,7 +115,17 @@ pub struct Driver<'a> {
 struct Flight {
     cut: Cut,
     since: Instant,
-    measure: Option<Split>,
+    allowance: Allowance,
+}
+
+impl Flight {
+    fn new(allowance: Allowance) -> Flight {
+        Flight {
+            cut: Cut::default(),
+            since: Instant::now(),
+            allowance,
+        }
+    }
 }
 
 struct Drive<'d, 'a> {
@@ -217,16 +227,21 @@ impl Drive<'_, '_> {
         Spent {
             wall_ms: before + self.began.elapsed().as_millis() as u64,
             cpu_ms: state.cpu_ms,
-            disk_bytes: state.output_bytes,
+            disk_bytes: state.disk_bytes,
         }
     }
 
     fn left(&self) -> Left {
-        let mut left = budget::left(self.driver.protocol, &self.spent());
-        if self.driver.state.disk_is_spent {
-            left.disk_bytes = Some(0);
-        }
-        left
+        let out_of = self.driver.state.spent;
+        budget::left(self.driver.protocol, &self.spent(), out_of)
+    }
+
+    /// Returns what the next task may use; its slot is taken from the free ones already.
+    fn allow(&self, left: &Left) -> Allowance {
+        let flights = self.flights.values();
+        let held: Vec<Allowance> = flights.map(|(_, flight)| flight.allowance).collect();
+        let cost = budget::run_cost(&self.driver.state);
+        budget::allow(left, &held, self.free.len() as u64 + 1, cost)
     }
 
     fn end_search(&mut self, why: &str, spent: bool) -> Result<(), Error> {
@@ -350,6 +365,7 @@ impl Drive<'_, '_> {
         let Some(slot) = self.free.pop() else {
             return Ok(false);
         };
+        let allowance = self.allow(left);
         let state = &self.driver.state;
         let run = RunId(state.runs.len() as u32 + 1);
         let cpus = self.driver.slots.get(slot).cloned().unwrap_or_default();
@@ -370,13 +386,12 @@ impl Drive<'_, '_> {
             settings,
             seed,
             cpus,
-            wall_left: left.wall_ms.map(Duration::from_millis),
-            cpu_left: left.cpu_ms.map(Duration::from_millis),
-            disk_left: left.disk_bytes,
+            allowance,
             replay: None,
         };
-        let cut = Cut::default();
-        self.launch(run, None, slot, cut.clone(), Work::Run(task, cut), workers)
+        let flight = Flight::new(allowance);
+        let cut = flight.cut.clone();
+        self.launch((run, None), slot, flight, Work::Run(task, cut), workers)
     }
 
     fn start_measure(
@@ -396,6 +411,8 @@ impl Drive<'_, '_> {
             self.free.push(slot);
             return Ok(false);
         };
+        // With nothing left it is cut at once, and is not asked for again.
+        let allowance = self.allow(&self.left());
         let baseline = state.runs_of(ExperimentId(0)).find(|one| one.completed());
         let baseline = baseline.and_then(|one| one.finished.as_ref());
         let task = MeasureTask {
@@ -404,33 +421,23 @@ impl Drive<'_, '_> {
             seed,
             split,
             cpus: self.driver.slots.get(slot).cloned().unwrap_or_default(),
+            allowance,
         };
-        let cut = Cut::default();
-        self.launch(
-            run,
-            Some(split),
-            slot,
-            cut.clone(),
-            Work::Measure(task, cut),
-            workers,
-        )
+        let flight = Flight::new(allowance);
+        let cut = flight.cut.clone();
+        let key = (run, Some(split));
+        self.launch(key, slot, flight, Work::Measure(task, cut), workers)
     }
 
     fn launch(
         &mut self,
-        run: RunId,
-        measure: Option<Split>,
+        key: (RunId, Option<Split>),
         slot: usize,
-        cut: Cut,
+        flight: Flight,
         work: Work,
         workers: &[mpsc::Sender<Work>],
     ) -> Result<bool, Error> {
-        let flight = Flight {
-            cut,
-            since: Instant::now(),
-            measure,
-        };
-        self.flights.insert((run, measure), (slot, flight));
+        self.flights.insert(key, (slot, flight));
         workers[slot].send(work).map_err(|_| Error::Worker)?;
         Ok(true)
     }
@@ -465,16 +472,14 @@ impl Drive<'_, '_> {
 
     /// Writes the receipt of a task and frees its slot.
     fn take(&mut self, message: Done) -> Result<(), Error> {
-        let (run, measure) = message.key();
-        if let Some((slot, flight)) = self.flights.remove(&(run, measure)) {
-            debug_assert_eq!(flight.measure, measure);
+        if let Some((slot, _)) = self.flights.remove(&message.key()) {
             self.free.push(slot);
         }
         match message {
             Done::Run(_, finished) => self.write(vec![finished?.into()]),
             Done::Measure(_, _, end) => match end? {
                 MeasureEnd::Measured(measured) => self.write(vec![measured.into()]),
-                MeasureEnd::Cut => Ok(()),
+                MeasureEnd::Cut(cut) => self.write(vec![cut.into()]),
             },
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn settle_ending(state: &State, protocol: &Protocol, exhausted: bool)
         if protocol.sealed && state.sealed.is_none() {
             return Some(open_sealed(state).into());
         }
-        // The sealed split is measured to its end once it is open: what it costs was kept back.
+        // The sealed split is measured to its end once it is open, or until a budget is spent: what it costs was kept back.
         if sealed_wants(state).next().is_some() {
             return None;
         }
@@ -398,7 +398,10 @@ fn sealed_wants(state: &State) -> impl Iterator<Item = Want> {
     let opened = state.sealed.iter();
     opened
         .flat_map(|opened| opened.start.iter().chain(&opened.winner))
-        .filter(|id| state.run(**id).is_some_and(|run| run.sealed.is_none()))
+        .filter(|id| {
+            let run = state.run(**id);
+            run.is_some_and(|run| run.sealed.is_none() && run.unsealed.is_none())
+        })
         .map(|id| Want::Measure(*id, Split::Sealed))
 }
 

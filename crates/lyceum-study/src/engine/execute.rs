@@ -6,7 +6,32 @@ use std::{
     time::Duration,
 };
 
-use lyceum_types::{ExperimentId, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split};
+use lyceum_types::{
+    ExperimentId, MeasureCut, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split,
+};
+
+/// What a task may use of the study's budgets; `None` where there is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Wall-clock time.
+    pub wall: Option<Duration>,
+    /// CPU time.
+    pub cpu: Option<Duration>,
+    /// Bytes on disk.
+    pub disk_bytes: Option<u64>,
+}
+
+impl Allowance {
+    /// Returns what is left of it after a part of the task.
+    #[must_use]
+    pub fn after(self, wall: Duration, cpu: Duration) -> Allowance {
+        Allowance {
+            wall: self.wall.map(|all| all.saturating_sub(wall)),
+            cpu: self.cpu.map(|all| all.saturating_sub(cpu)),
+            ..self
+        }
+    }
+}
 
 /// One run of the candidate.
 #[derive(Clone, Debug)]
@@ -21,12 +46,8 @@ pub struct RunTask {
     pub seed: Seed,
     /// Processors that it is pinned to.
     pub cpus: Vec<usize>,
-    /// What is left of the study's wall-clock budget; the run may not outlast it.
-    pub wall_left: Option<Duration>,
-    /// What is left of the study's CPU budget.
-    pub cpu_left: Option<Duration>,
-    /// What is left of the study's disk budget in bytes.
-    pub disk_left: Option<u64>,
+    /// What it may use of the study's budgets.
+    pub allowance: Allowance,
     /// Bytes of the replay file of an earlier run that is to be repeated exactly.
     pub replay: Option<Vec<u8>>,
 }
@@ -44,6 +65,8 @@ pub struct MeasureTask {
     pub baseline: Vec<Output>,
     /// Processors that it is pinned to.
     pub cpus: Vec<usize>,
+    /// What it may use of the study's budgets.
+    pub allowance: Allowance,
 }
 
 /// How a measurement ended.
@@ -51,8 +74,8 @@ pub struct MeasureTask {
 pub enum MeasureEnd {
     /// With an answer, which may be a failure.
     Measured(RunMeasured),
-    /// The lab cut it short; it can be done again.
-    Cut,
+    /// Cut short: by a budget, or by the lab, which can then do it again.
+    Cut(MeasureCut),
 }
 
 /// The lab itself failed: nothing is said about the candidate.

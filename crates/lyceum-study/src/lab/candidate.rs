@@ -3,18 +3,17 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use lyceum_sandbox::{Access, Exit, Mount, Policy, Record, scratch::Scratch, show_untrusted};
 use lyceum_types::{FailureReason, Outcome, RunFinished};
 
 use super::{
-    kit::{self, Kit, OUTPUTS, Order, RUST, read_only, write_owned},
+    kit::{self, Bounds, Kit, OUTPUTS, Order, RUST, read_only, write_owned},
     study::OpenStudy,
 };
 use crate::{
-    engine::{Broken, Cut, DISK_BUDGET_SPENT, RunTask},
+    engine::{Broken, Cut, RunTask},
     format::{Measure, Placeholder, Study, Toolchain, parse_metric_lines},
     knobs,
     workspace::Globs,
@@ -78,7 +77,7 @@ pub(super) fn run(
     let record = kit.execute(&order, cut)?;
     finished.usage = kit::usage(&record);
     finished.log = kit::log(&record);
-    finished.outcome = outcome(open, task, &record.exit);
+    finished.outcome = outcome(&bounds(open, task), &record.exit);
     take_reported(study, &record, &mut finished);
     if finished.outcome == Outcome::Completed
         && let Some(path) = protected_change(
@@ -182,20 +181,7 @@ fn policy(
     policy
         .environment
         .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
-    let timeout = run.limits.timeout.0;
-    policy.limits = kit::limits(
-        task.wall_left
-            .map_or(timeout, |left| left.min(timeout))
-            .max(Duration::from_millis(1)),
-        run.limits.memory.0,
-        run.threads,
-    );
-    if let Some(left) = task.cpu_left {
-        policy.limits.cpu = policy.limits.cpu.min(left).max(Duration::from_millis(1));
-    }
-    if let Some(left) = task.disk_left {
-        policy.limits.disk_bytes = policy.limits.disk_bytes.min(left).max(1);
-    }
+    policy.limits = bounds(open, task).limits();
     Ok(policy)
 }
 
@@ -215,25 +201,20 @@ fn lay_patch(
     Ok(())
 }
 
-/// A limit of the study's budget that cut the run says nothing about the candidate; its own limit does.
-fn outcome(open: &OpenStudy, task: &RunTask, exit: &Exit) -> Outcome {
-    let limits = &open.study.run.limits;
-    let wall_cut = task.wall_left.is_some_and(|left| left < limits.timeout.0);
-    let cpu_cut = task
-        .cpu_left
-        .is_some_and(|left| left < limits.timeout.0 * open.study.run.threads);
+fn bounds(open: &OpenStudy, task: &RunTask) -> Bounds {
+    let run = &open.study.run;
+    let own = kit::limits(run.limits.timeout.0, run.limits.memory.0, run.threads);
+    Bounds::new(own, task.allowance)
+}
+
+fn outcome(bounds: &Bounds, exit: &Exit) -> Outcome {
+    if let Some(spent) = bounds.spent(exit) {
+        let cause = spent.cause().to_owned();
+        return Outcome::Cut { cause };
+    }
     match exit {
         Exit::Killed { cause } => Outcome::Cut {
             cause: cause.clone(),
-        },
-        Exit::WallLimit if wall_cut => Outcome::Cut {
-            cause: "the wall budget is spent".into(),
-        },
-        Exit::CpuLimit if cpu_cut => Outcome::Cut {
-            cause: "the cpu budget is spent".into(),
-        },
-        Exit::DiskLimit if task.disk_left.is_some() => Outcome::Cut {
-            cause: DISK_BUDGET_SPENT.into(),
         },
         exit => kit::failure(exit).map_or(Outcome::Completed, Outcome::Failed),
     }

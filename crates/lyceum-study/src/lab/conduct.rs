@@ -1,6 +1,6 @@
 //! One session of a lab on a study: open, void what a crash left, drive, end.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, PoisonError, atomic::AtomicBool};
 
 use lyceum_types::{Body, RunFinished, RunVoided, SessionStarted};
 
@@ -49,11 +49,27 @@ impl SandboxExecutor {
     pub fn new(kit: Kit, open: OpenStudy) -> SandboxExecutor {
         SandboxExecutor { kit, open }
     }
+
+    /// A run on a workspace that somebody changed meanwhile gets no receipt.
+    fn check_workspace(&self) -> Result<(), Broken> {
+        let doing = || format!("checking the workspace `{}`", self.open.workspace.display());
+        let mut watch = self
+            .open
+            .watch
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match watch.look().map_err(Broken::while_doing(doing()))? {
+            None => Ok(()),
+            Some(changed) => Err(Broken::while_doing(doing())(changed)),
+        }
+    }
 }
 
 impl Executor for SandboxExecutor {
     fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
-        candidate::run(&self.kit, &self.open, task, cut)
+        let finished = candidate::run(&self.kit, &self.open, task, cut)?;
+        self.check_workspace()?;
+        Ok(finished)
     }
 
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken> {

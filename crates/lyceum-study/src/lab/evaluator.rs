@@ -1,14 +1,20 @@
 //! Measuring a finished run in a clean sandbox that sees the declared outputs and the private files, and nothing of the
 //! candidate's workspace. Its answer comes on a descriptor that the candidate never had, bound to a fresh nonce.
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use lyceum_sandbox::{Exit, Mount, Record};
-use lyceum_types::{FailureReason, Measured, RunMeasured, Split, Trust, Usage};
+use lyceum_types::{FailureReason, MeasureCut, Measured, RunMeasured, Split, Trust, Usage};
 
 use super::{
     answer,
-    kit::{self, Kit, OUTPUTS, Order, read_only},
+    kit::{self, Bounds, Kit, OUTPUTS, Order, read_only},
     study::OpenStudy,
     timed,
 };
@@ -47,15 +53,18 @@ pub(super) fn measure(
         task,
         outputs,
         scratch: &scratch,
+        began: Instant::now(),
     };
     let fill = [
         (Placeholder::Outputs, OUTPUTS),
         (Placeholder::Private, PRIVATE),
     ];
-    let judged = place.judge(command, &fill, &[], limits, cut)?;
+    let bounds = place.bounds(limits, Duration::ZERO);
+    let judged = place.judge(command, &fill, &[], &bounds, cut)?;
     kit::discard(&scratch)?;
-    let Some((record, answer)) = judged else {
-        return Ok(MeasureEnd::Cut);
+    let (record, answer) = match judged {
+        Judged::Answered(record, answer) => (record, answer),
+        Judged::Cut(cause, used) => return Ok(MeasureEnd::Cut(measure_cut(task, cause, used))),
     };
     let measured = answer.and_then(|values| finite(&study.metric.name, values));
     let measured = measured.map_or_else(Measured::Failed, |values| Measured::Values { values });
@@ -87,21 +96,55 @@ pub(super) struct Bench<'a> {
     /// The candidate's outputs, laid out for reading.
     pub(super) outputs: PathBuf,
     pub(super) scratch: &'a lyceum_sandbox::scratch::Scratch,
+    /// When the measurement began: its allowance of time counts from there.
+    pub(super) began: Instant,
+}
+
+/// How one command of a measurement ended.
+pub(super) enum Judged {
+    /// It came to its own end.
+    Answered(Record, Answer),
+    /// A budget or the lab cut it: why, and what it had used.
+    Cut(String, Usage),
+}
+
+/// Returns the event of a measurement that was cut.
+pub(super) fn measure_cut(task: &MeasureTask, cause: String, usage: Usage) -> MeasureCut {
+    MeasureCut {
+        run: task.finished.run,
+        split: task.split,
+        cause,
+        usage,
+    }
+}
+
+/// Returns why a command was cut by a budget or by the lab; `None` when it came to its own end.
+pub(super) fn cut_cause(bounds: &Bounds, exit: &Exit) -> Option<String> {
+    match exit {
+        Exit::Killed { cause } => Some(cause.clone()),
+        exit => bounds.spent(exit).map(|spent| spent.cause().to_owned()),
+    }
 }
 
 /// What an evaluator's command said: numbers by name, or why there are none.
 pub(super) type Answer = Result<BTreeMap<String, f64>, FailureReason>;
 
 impl Bench<'_> {
-    /// Runs one of the evaluator's commands and reads its answer; `None` when the lab cut it short.
+    /// Returns the limits of a command within what is left when `used` of the CPU time is gone.
+    pub(super) fn bounds(&self, limits: Limits, used: Duration) -> Bounds {
+        let own = kit::limits(limits.timeout.0, limits.memory.0, 1);
+        Bounds::new(own, self.task.allowance.after(self.began.elapsed(), used))
+    }
+
+    /// Runs one of the evaluator's commands and reads its answer.
     pub(super) fn judge(
         &self,
         command: &Command,
         fill: &[(Placeholder, &str)],
         mounts: &[Mount],
-        limits: Limits,
+        bounds: &Bounds,
         cut: &Cut,
-    ) -> Result<Option<(Record, Answer)>, Broken> {
+    ) -> Result<Judged, Broken> {
         let mut policy = self.kit.policy(HOME, 1, &self.task.cpus);
         policy.mounts.push(read_only(&self.outputs, OUTPUTS));
         let private = match self.task.split {
@@ -112,7 +155,7 @@ impl Bench<'_> {
             policy.mounts.push(read_only(private, PRIVATE));
         }
         policy.mounts.extend(mounts.iter().cloned());
-        policy.limits = kit::limits(limits.timeout.0, limits.memory.0, 1);
+        policy.limits = bounds.limits();
         let nonce = random_hex()?;
         policy
             .environment
@@ -131,8 +174,8 @@ impl Bench<'_> {
             scratch: self.scratch.path(),
         };
         let record = self.kit.execute(&order, cut)?;
-        if matches!(record.exit, Exit::Killed { .. }) {
-            return Ok(None);
+        if let Some(cause) = cut_cause(bounds, &record.exit) {
+            return Ok(Judged::Cut(cause, kit::usage(&record)));
         }
         let answer = match kit::failure(&record.exit) {
             Some(reason) => Err(FailureReason::Evaluator {
@@ -140,7 +183,7 @@ impl Bench<'_> {
             }),
             None => answer::read(record.answer.as_deref().unwrap_or_default(), &nonce),
         };
-        Ok(Some((record, answer)))
+        Ok(Judged::Answered(record, answer))
     }
 }
 

@@ -17,7 +17,7 @@ use lyceum_sandbox::{
 use lyceum_types::{FailureReason, Output, Usage};
 
 use super::place::Lab;
-use crate::engine::{Broken, Cut};
+use crate::engine::{Allowance, Broken, Cut, Resource};
 
 /// Where the lab's programs are inside.
 const PROGRAMS: &str = "/opt/lyceum/bin";
@@ -258,6 +258,62 @@ pub(super) fn limits(wall: Duration, memory_bytes: u64, threads: u32) -> Limits 
         cpu: wall * threads.max(1),
         memory_bytes,
         ..Limits::default()
+    }
+}
+
+/// A command's own limits, made tighter where less is left of the study's budgets.
+#[derive(Clone, Debug)]
+pub(super) struct Bounds {
+    own: Limits,
+    allowance: Allowance,
+}
+
+impl Bounds {
+    /// Returns these limits within an allowance.
+    pub(super) fn new(own: Limits, allowance: Allowance) -> Bounds {
+        Bounds { own, allowance }
+    }
+
+    /// Returns the limits that hold. Nothing left is the smallest limit there is: the command is cut at once.
+    pub(super) fn limits(&self) -> Limits {
+        let least = Duration::from_millis(1);
+        let time = |own: Duration, left: Option<Duration>| {
+            left.map_or(own, |left| left.min(own).max(least))
+        };
+        let disk = self.allowance.disk_bytes;
+        Limits {
+            wall: time(self.own.wall, self.allowance.wall),
+            cpu: time(self.own.cpu, self.allowance.cpu),
+            disk_bytes: disk.map_or(self.own.disk_bytes, |left| {
+                left.min(self.own.disk_bytes).max(1)
+            }),
+            ..self.own.clone()
+        }
+    }
+
+    /// Returns the budget that ended a command; `None` when it was anything else, its own limit too. What a budget cut
+    /// says nothing about the candidate.
+    pub(super) fn spent(&self, exit: &Exit) -> Option<Resource> {
+        let allowance = &self.allowance;
+        let (resource, tighter) = match exit {
+            Exit::WallLimit => (
+                Resource::Wall,
+                allowance.wall.is_some_and(|left| left < self.own.wall),
+            ),
+            Exit::CpuLimit => (
+                Resource::Cpu,
+                allowance.cpu.is_some_and(|left| left < self.own.cpu),
+            ),
+            Exit::DiskLimit => {
+                let left = allowance.disk_bytes;
+                (
+                    Resource::Disk,
+                    left.is_some_and(|left| left < self.own.disk_bytes),
+                )
+            }
+            _ => return None,
+        };
+        tighter.then_some(resource)
     }
 }
 

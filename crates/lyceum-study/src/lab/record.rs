@@ -122,6 +122,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::RunStarted(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
+        | Body::MeasureCut(_)
         | Body::Decided(_)
         | Body::SearchEnded(_)
         | Body::Claimed(_)

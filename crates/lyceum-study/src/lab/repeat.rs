@@ -9,7 +9,7 @@ use super::{
     kit::{self, Kit},
     study::{self, OpenError, OpenStudy, Request},
 };
-use crate::engine::{Broken, Cut, MeasureEnd, MeasureTask, RunTask, State};
+use crate::engine::{Allowance, Broken, Cut, MeasureEnd, MeasureTask, RunTask, State};
 
 /// Opens a study of the ledger for repeating; nothing is written about it.
 pub struct Repeater {
@@ -85,9 +85,7 @@ impl Repeater {
                 .unwrap_or_default(),
             seed: run.seed,
             cpus: run.cpus.clone(),
-            wall_left: None,
-            cpu_left: None,
-            disk_left: None,
+            allowance: Allowance::default(),
             replay: self.replay_file(&then)?,
         };
         let now = candidate::run(&self.kit, &self.open, &task, &Cut::default())?;
@@ -132,10 +130,11 @@ impl Repeater {
             split: Split::Search,
             baseline: outputs.unwrap_or_default(),
             cpus: run.cpus.clone(),
+            allowance: Allowance::default(),
         };
         match evaluator::measure(&self.kit, &self.open, &task, &Cut::default())? {
             MeasureEnd::Measured(measured) => Ok(Some(measured)),
-            MeasureEnd::Cut => Ok(None),
+            MeasureEnd::Cut(_) => Ok(None),
         }
     }
 

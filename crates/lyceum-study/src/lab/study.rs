@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Mutex,
 };
 
 use lyceum_stats::Rule;
@@ -13,7 +14,8 @@ use super::{data, evaluator, kit::Kit, record};
 use crate::{
     engine::{Broken, Budget, Criterion, JournalError, Protocol, State},
     format::{self, Measure, Study},
-    knobs, workspace,
+    knobs,
+    workspace::{self, Watch},
 };
 
 /// Runs of each ablation.
@@ -27,6 +29,8 @@ pub struct OpenStudy {
     pub study: Study,
     /// Its workspace, absolute and free of links.
     pub workspace: PathBuf,
+    /// Notices when somebody changes the workspace meanwhile.
+    pub watch: Mutex<Watch>,
     /// The workspace's files that no run may change.
     pub protected: Vec<PathBuf>,
     /// What the candidate sees of the data.
@@ -175,7 +179,8 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
     let workspace = canonical(&opened.workspace())?;
     apart(kit, &opened, &directory, &workspace)?;
     let start = knobs::start_settings(study, &workspace)?;
-    let manifest = workspace::scan(&workspace, workspace::Limits::default())?;
+    let watch = Watch::new(&workspace, workspace::Limits::default())?;
+    let manifest = watch.manifest();
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
     let (name, state) = match name {
         Some(name) => (name.to_owned(), record::load(&reader, name)?),
@@ -227,6 +232,7 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
     let protected = paths.filter(|path| globs.matches(path)).cloned().collect();
     let open = OpenStudy {
         name,
+        watch: Mutex::new(watch),
         protected,
         study: opened.study,
         workspace,

@@ -1,20 +1,24 @@
 //! A metric that is a ratio of times: the unchanged workspace's program against the candidate's, in interleaved pairs on
 //! fresh inputs, each in a clean sandbox, by the supervisor's reading of the process. Outputs must agree.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use lyceum_sandbox::{Access, Exit, Mount};
+use lyceum_sandbox::{Access, Mount, Record};
 use lyceum_stats::{median, quantile};
 use lyceum_types::{FailureReason, Measured, Output, RunMeasured, Seed, Trust, Usage};
 
 use super::{
-    evaluator::{Bench, PRIVATE, finite, random_bytes},
-    kit::{self, Kit, OUTPUTS, Order, read_only},
+    evaluator::{Answer, Bench, Judged, PRIVATE, cut_cause, finite, measure_cut, random_bytes},
+    kit::{self, Bounds, Kit, OUTPUTS, Order, read_only},
     study::OpenStudy,
 };
 use crate::{
     engine::{Broken, Cut, MeasureEnd, MeasureTask},
-    format::{Clock, Placeholder, Timed},
+    format::{Clock, Command, Placeholder, Timed},
 };
 
 const INPUT: &str = "/input/input";
@@ -24,7 +28,7 @@ const CANDIDATE: &str = "/check/candidate";
 
 /// Why a pair gave no ratio.
 enum Stop {
-    Cut,
+    Cut(String),
     Failed(FailureReason),
     Broken(Broken),
 }
@@ -71,6 +75,7 @@ pub(super) fn measure(
             task,
             outputs,
             scratch: &scratch,
+            began: Instant::now(),
         },
         timing,
         baseline,
@@ -84,7 +89,7 @@ pub(super) fn measure(
     kit::discard(&scratch)?;
     let measured = match ratios {
         Ok(ratios) => summary(&open.study.metric.name, &ratios),
-        Err(Stop::Cut) => return Ok(MeasureEnd::Cut),
+        Err(Stop::Cut(cause)) => return Ok(MeasureEnd::Cut(measure_cut(task, cause, used))),
         Err(Stop::Failed(reason)) => Measured::Failed(reason),
         Err(Stop::Broken(broken)) => return Err(broken),
     };
@@ -150,12 +155,8 @@ impl Session<'_> {
             (Placeholder::Input, inside.as_str()),
             (Placeholder::Private, PRIVATE),
         ];
-        let (timing, cut) = (self.timing, self.cut);
-        let judged = self
-            .bench
-            .judge(&timing.input, &fill, &[mount], timing.limits, cut)?;
-        let (record, _) = judged.ok_or(Stop::Cut)?;
-        self.add(&kit::usage(&record));
+        let timing = self.timing;
+        let (record, _) = self.judge(&timing.input, &fill, &[mount])?;
         if let Some(reason) = kit::failure(&record.exit) {
             let problem = format!(
                 "making the input: {reason}: {}",
@@ -186,8 +187,8 @@ impl Session<'_> {
             target: "/result".into(),
             access: Access::Write,
         });
-        let limits = self.timing.limits;
-        policy.limits = kit::limits(limits.timeout.0, limits.memory.0, 1);
+        let bounds = self.bounds();
+        policy.limits = bounds.limits();
         // A child that nobody reaps would hide its processor time from the clock.
         policy.single_process = true;
         let fill = [
@@ -207,8 +208,8 @@ impl Session<'_> {
             self.cut,
         )?;
         self.add(&kit::usage(&record));
-        if matches!(record.exit, Exit::Killed { .. }) {
-            return Err(Stop::Cut);
+        if let Some(cause) = cut_cause(&bounds, &record.exit) {
+            return Err(Stop::Cut(cause));
         }
         if let Some(reason) = kit::failure(&record.exit) {
             let problem = format!("the {side}'s program: {reason}");
@@ -232,18 +233,41 @@ impl Session<'_> {
             (Placeholder::Output, CANDIDATE),
             (Placeholder::Private, PRIVATE),
         ];
-        let (timing, cut) = (self.timing, self.cut);
-        let judged = self
-            .bench
-            .judge(&timing.check, &fill, &mounts, timing.limits, cut)?;
-        let (record, answer) = judged.ok_or(Stop::Cut)?;
-        self.add(&kit::usage(&record));
+        let timing = self.timing;
+        let (_, answer) = self.judge(&timing.check, &fill, &mounts)?;
         let agree = answer.map_err(Stop::Failed)?.get("agree").copied();
         if agree == Some(1.0) {
             return Ok(());
         }
         let problem = "the outputs of candidate and baseline do not agree".to_owned();
         Err(Stop::Failed(FailureReason::Evaluator { problem }))
+    }
+
+    /// Runs one of the evaluator's own commands.
+    fn judge(
+        &mut self,
+        command: &Command,
+        fill: &[(Placeholder, &str)],
+        mounts: &[Mount],
+    ) -> Result<(Record, Answer), Stop> {
+        let bounds = self.bounds();
+        let judged = self.bench.judge(command, fill, mounts, &bounds, self.cut)?;
+        match judged {
+            Judged::Answered(record, answer) => {
+                self.add(&kit::usage(&record));
+                Ok((record, answer))
+            }
+            Judged::Cut(cause, used) => {
+                self.add(&used);
+                Err(Stop::Cut(cause))
+            }
+        }
+    }
+
+    /// Returns the limits of the next command.
+    fn bounds(&self) -> Bounds {
+        let used = Duration::from_millis(self.used.cpu_ms);
+        self.bench.bounds(self.timing.limits, used)
     }
 
     /// Makes a directory that the sandbox may write to.

@@ -83,6 +83,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::RunFinished(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
+        | Body::MeasureCut(_)
         | Body::SearchEnded(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.

@@ -4,9 +4,11 @@ mod diff;
 mod globs;
 mod manifest;
 mod walk;
+mod watch;
 
 pub use diff::diff;
 pub use globs::{BadGlob, Globs};
 pub use manifest::{Content, Entry, Manifest, scan};
 pub(crate) use manifest::{of_listed, open_plain};
 pub use walk::{Error, Limits, Listed, ListedKind, list, shown};
+pub use watch::{Changed, Watch};

@@ -69,6 +69,7 @@ fn print_json(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
                 "measured": run.searched,
                 "sealed": run.sealed,
                 "voided": run.voided,
+                "unmeasured": run.unmeasured,
             })
         })
         .collect();
@@ -165,7 +166,9 @@ fn print_run(known: &Known, run: &Run) {
         (Some(finished), None) => match (&finished.outcome, &run.searched) {
             (Outcome::Failed(reason), _) => format!("failed: {reason}"),
             (Outcome::Cut { cause }, _) => format!("cut short: {cause}"),
-            (Outcome::Completed, None) => "not measured yet".into(),
+            (Outcome::Completed, None) => {
+                run.failure().unwrap_or_else(|| "not measured yet".into())
+            }
             (Outcome::Completed, Some(measured)) => match &measured.measured {
                 Measured::Values { values } => {
                     values

@@ -119,6 +119,9 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             }
             Outcome::Cut { cause } => format!("  {} cut short: {}", finished.run, clean(cause)),
         },
+        Body::MeasureCut(cut) => {
+            format!("  {} measurement cut short: {}", cut.run, clean(&cut.cause))
+        }
         Body::RunVoided(voided) => format!("  {} void: {}", voided.run, voided.why),
         Body::ExperimentProposed(proposed) if proposed.role == Role::Search => {
             format!("  {} {}", proposed.experiment, clean(&proposed.hypothesis))

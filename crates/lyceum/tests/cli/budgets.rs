@@ -1,5 +1,7 @@
 //! Budgets are kept in flight: what does not fit is not started, what overruns is cut.
 
+use std::fs;
+
 use crate::support::{Place, Tiny, nothing_alive};
 
 /// The cause of the first run that was cut short.
@@ -65,6 +67,83 @@ fn a_run_that_would_overrun_the_disk_budget_is_cut() {
         .run("tiny", &[])
         .exits(3)
         .says(&["cut short: the disk budget is spent"]);
+    place.assert_intact();
+    place.assert_no_scratch();
+}
+
+/// An evaluator that does this before it answers.
+fn evaluator(work: &str, budget: &str) -> Tiny {
+    let tiny = Tiny::default();
+    Tiny {
+        evaluate: format!("{work}\n{}", tiny.evaluate),
+        measure: format!("{}\ntimeout = \"500s\"", tiny.measure),
+        budget: budget.into(),
+        ..tiny
+    }
+}
+
+#[test]
+fn a_measurement_that_would_overrun_a_budget_is_cut_and_decides_nothing() {
+    let mark = format!("600.2{}", std::process::id());
+    let cases = [
+        (
+            format!("sleep {mark}"),
+            "wall = \"2s\"",
+            "the wall budget is spent",
+        ),
+        (
+            "while :; do :; done".to_owned(),
+            "cpu = \"1s\"",
+            "the cpu budget is spent",
+        ),
+    ];
+    for (work, limit, cause) in cases {
+        let place = Place::new();
+        place.study(&evaluator(&work, &format!("experiments = 5\n{limit}")));
+        let done = place.run("tiny", &[]).exits(3);
+        done.says(&[&format!("measurement cut short: {cause}")]);
+        let cuts = place.bodies("tiny", "run.measure_cut");
+        assert!(cuts.iter().any(|cut| cut["cause"] == cause), "{cuts:?}");
+        assert!(place.bodies("tiny", "run.measured").is_empty());
+        assert_eq!(place.bodies("tiny", "study.finished")[0]["cut_short"], true);
+        place
+            .call(&["show", "e0"])
+            .exits(0)
+            .prints(&format!("measurement cut short: {cause}"));
+        nothing_alive(None, &mark);
+        place.assert_intact();
+        place.assert_no_scratch();
+    }
+}
+
+#[test]
+fn the_programs_of_a_timed_measurement_share_what_is_left() {
+    let place = Place::new();
+    let directory = place.study(&Tiny {
+        train: "printf 'while :; do :; done' > \"$LYCEUM_OUTPUTS/out.txt\"".into(),
+        measure: r#"kind = "timed"
+command = ["sh", "{outputs}/out.txt", "{input}", "{output}"]
+input = ["sh", "-c", "echo 1 > $0", "{input}"]
+check = ["sh", "-c", "true", "{baseline}", "{output}"]
+pairs = 1
+clock = "cpu"
+timeout = "500s""#
+            .into(),
+        budget: "experiments = 5\ncpu = \"2s\"".into(),
+        ..Tiny::default()
+    });
+    // A ratio of times has one direction.
+    let file = directory.join("study.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"minimize\"", "\"maximize\"")).unwrap();
+    let done = place.run("tiny", &[]).exits(3);
+    done.says(&["measurement cut short: the cpu budget is spent"]);
+    let cut = &place.bodies("tiny", "run.measure_cut")[0];
+    let used = cut["usage"]["cpu_ms"].as_u64().unwrap();
+    assert!(
+        (500..4_000).contains(&used),
+        "{used} ms of CPU time were used"
+    );
     place.assert_intact();
     place.assert_no_scratch();
 }

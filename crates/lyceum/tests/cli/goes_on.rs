@@ -126,6 +126,66 @@ fn interrupted_at_any_stage_the_same_command_goes_on_to_the_same_end() {
 }
 
 #[test]
+fn an_interrupted_measurement_is_charged_and_made_again() {
+    let place = Place::new();
+    let tiny = Tiny::default();
+    let evaluate = "i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done\n";
+    place.study(&Tiny {
+        evaluate: format!("{evaluate}{}", tiny.evaluate),
+        ..tiny
+    });
+    let child = start(&place, "run.finished");
+    sleep(Duration::from_millis(50));
+    interrupt(&child);
+    Done::from(child.wait_with_output().unwrap()).exits(130);
+    let cut = place.bodies("tiny", "run.measure_cut");
+    assert_eq!(cut.len(), 1, "one measurement was on its way");
+    assert_eq!(cut[0]["cause"], "stopped by a person");
+    let run = cut[0]["run"].clone();
+    place.run("tiny", &[]).exits(0);
+    let again = place.bodies("tiny", "run.measured");
+    assert!(
+        again.iter().any(|one| one["run"] == run),
+        "{run} was not measured again"
+    );
+    place.assert_intact();
+    place.assert_no_scratch();
+}
+
+#[test]
+fn a_workspace_that_changes_meanwhile_stops_the_study_and_put_back_lets_it_go_on() {
+    let place = Place::new();
+    let directory = place.study(&Tiny {
+        budget: "experiments = 40".into(),
+        ..study()
+    });
+    let sealed = directory.join("sealed");
+    fs::create_dir_all(&sealed).unwrap();
+    fs::write(sealed.join("evaluate.sh"), Tiny::default().evaluate).unwrap();
+    let file = directory.join("workspace/train.sh");
+    let before = fs::read(&file).unwrap();
+    let child = start(&place, "experiment.proposed");
+    fs::write(&file, "echo 0 > \"$LYCEUM_OUTPUTS/out.txt\"\n").unwrap();
+    let done = Done::from(child.wait_with_output().unwrap()).exits(2);
+    done.says(&[
+        "checking the workspace",
+        "`train.sh` was changed while the study ran on it",
+        "hint: put the file back and the same command goes on",
+    ]);
+    assert!(place.bodies("tiny", "study.finished").is_empty());
+    let measured = place.bodies("tiny", "run.measured");
+    let zero = |one: &Value| one["measured"]["values"]["loss"] == 0.0;
+    assert!(
+        !measured.iter().any(zero),
+        "a run on the changed workspace was measured"
+    );
+    fs::write(&file, before).unwrap();
+    place.run("tiny", &[]).exits(0);
+    place.assert_intact();
+    place.assert_no_scratch();
+}
+
+#[test]
 fn an_interrupted_lab_says_how_to_go_on() {
     let place = Place::new();
     let mark = format!("600.1{}", std::process::id());

@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::io::Errno;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 
 use super::fault::At;
 use super::sources::Source;
+use crate::policy::{Access, Mount};
 use crate::record::Step;
 use crate::wire::Fault;
 
@@ -37,6 +39,39 @@ impl Disk {
             if let Some(place) = source.written().at(Step::OpenSource, &what)? {
                 let before = count(&place, u64::MAX);
                 places.push((place, before));
+            }
+        }
+        Ok(Self { places })
+    }
+
+    /// Returns what is free on the file systems of these places, each place counted by itself.
+    pub(super) fn free(&self) -> Amount {
+        let mut free = Amount::default();
+        for (place, _) in &self.places {
+            if let Ok(space) = rustix::fs::fstatvfs(place) {
+                free.bytes += space.f_bfree.saturating_mul(space.f_frsize);
+                free.files += space.f_ffree;
+            }
+        }
+        free
+    }
+
+    /// The same for mounts that are found by their paths.
+    pub(super) fn of_mounts(mounts: &[Mount]) -> Result<Self, Fault> {
+        let mut places = Vec::new();
+        for mount in mounts.iter().filter(|mount| mount.access == Access::Write) {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            match rustix::fs::open(&mount.source, flags, Mode::empty()) {
+                Ok(place) => {
+                    let before = count(&place, u64::MAX);
+                    places.push((place, before));
+                }
+                // A file.
+                Err(Errno::NOTDIR) => {}
+                Err(error) => {
+                    let what = format!("`{}`", mount.target.display());
+                    return Err(error).at(Step::OpenSource, what);
+                }
             }
         }
         Ok(Self { places })

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, readlinkat, statat};
@@ -22,8 +23,18 @@ const INTERVAL_FIRST: Duration = Duration::from_millis(10);
 /// measurement of these may take one part in this many of the time.
 const SLOW_SHARE: u32 = 20;
 
+/// When the machine's shared memory or the disk grew by one part in this many of a limit since the last
+/// such measurement, the next one does not wait for its turn: what grows so fast may be the sandbox's.
+const SUSPICIOUS_PART: u64 = 16;
+
+/// What a suspicion may cost: one part in this many of the time.
+const SUSPICION_SHARE: u32 = 4;
+
 /// Clock ticks per second in `/proc/PID/stat`, fixed by the kernel's interface.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Where the sandbox may write in memory: one file system or several.
+const IN_MEMORY: [&str; 3] = ["tmp", "home", "dev/shm"];
 
 /// Watches one sandbox.
 pub(super) struct Meter {
@@ -34,6 +45,9 @@ pub(super) struct Meter {
     /// Bytes held by files that have no name any more.
     nameless: Nameless,
     next_slow: Instant,
+    next_suspicion: Instant,
+    /// What was free or used on the machine at the last slow measurement.
+    marks: Marks,
     last: Option<(Instant, f64)>,
     pace: Duration,
 }
@@ -42,11 +56,21 @@ pub(super) struct Meter {
 struct View {
     begun: Instant,
     proc: OwnedFd,
-    memory: OwnedFd,
+    /// The file systems in memory that may be written, each once.
+    memory: Vec<OwnedFd>,
     /// Last seen own processor time of each living process, by number and start time.
     living: HashMap<(i32, u64), u64>,
     /// Processor time of processes that are gone, as last seen.
     gone_ticks: u64,
+}
+
+/// Figures of the whole machine, cheap to read: somebody else's growth costs a needless look.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    /// Shared memory in use, in bytes.
+    shared_bytes: u64,
+    /// Free on the disks that the workload writes to.
+    free: Amount,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,19 +101,22 @@ impl Meter {
             watched: Watched::default(),
             nameless: Nameless::default(),
             next_slow: Instant::now(),
+            next_suspicion: Instant::now(),
+            marks: Marks::default(),
             last: None,
             pace: INTERVAL_FIRST,
         }
     }
 
     /// Starts measuring: the sandbox's root is now this process's root too.
-    pub(super) fn begin(&mut self) {
+    /// Under another root they are reached through `base`.
+    pub(super) fn begin(&mut self, base: &Path) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = (
-            open("/proc", flags, Mode::empty()),
-            open("/tmp", flags, Mode::empty()),
-        );
-        if let (Ok(proc), Ok(memory)) = opened {
+        let memory = IN_MEMORY
+            .iter()
+            .filter_map(|place| open(base.join(place), flags, Mode::empty()).ok());
+        let memory = distinct(memory.collect());
+        if let Ok(proc) = open(base.join("proc"), flags, Mode::empty()) {
             let begun = Instant::now();
             self.view = Some(View {
                 begun,
@@ -99,6 +126,7 @@ impl Meter {
                 gone_ticks: 0,
             });
             self.next_slow = begun + INTERVAL_MAX;
+            self.marks = self.marks_now();
         }
     }
 
@@ -127,13 +155,15 @@ impl Meter {
         let look = look(&view.proc);
         let cpu = view.cpu(&look);
         self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu.as_nanos() as u64);
-        let in_files = files_in_memory(view) + self.nameless.memory_bytes;
-        let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
-        self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
+        let in_files = files_in_memory(view);
         self.watched.processes_max = self.watched.processes_max.max(look.threads);
-        if Instant::now() >= self.next_slow {
+        let now = Instant::now();
+        if now >= self.next_slow || now >= self.next_suspicion && self.suspicious() {
             self.look_slowly(&look.pids);
         }
+        let in_files = in_files + self.nameless.memory_bytes;
+        let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
+        self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
         let disk = self.watched.disk_bytes + self.nameless.disk_bytes;
         let share = |used: u64, limit: u64| used as f64 / limit as f64;
         let shares = [
@@ -168,15 +198,40 @@ impl Meter {
         self.last = Some((now, share));
     }
 
+    /// Returns whether something grew on the machine that may be the sandbox's.
+    fn suspicious(&self) -> bool {
+        let now = self.marks_now();
+        let grown =
+            |more: u64, less: u64, limit: u64| more.saturating_sub(less) > limit / SUSPICIOUS_PART;
+        let (limits, before) = (&self.limits, &self.marks);
+        grown(now.shared_bytes, before.shared_bytes, limits.memory_bytes)
+            || grown(before.free.bytes, now.free.bytes, limits.disk_bytes)
+            || grown(before.free.files, now.free.files, limits.disk_files)
+    }
+
+    fn marks_now(&self) -> Marks {
+        let memory = self
+            .view
+            .as_ref()
+            .and_then(|view| read(&view.proc, "meminfo"));
+        Marks {
+            shared_bytes: kibibytes(&memory.unwrap_or_default(), "Shmem:"),
+            free: self.disk.free(),
+        }
+    }
+
     fn look_slowly(&mut self, pids: &[i32]) {
         let begun = Instant::now();
+        self.marks = self.marks_now();
         if let Some(view) = &self.view {
             self.nameless = nameless(&view.proc, pids);
         }
         let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
         self.watched.disk_files = files;
-        self.next_slow = Instant::now() + (begun.elapsed() * SLOW_SHARE).max(self.pace);
+        let cost = begun.elapsed();
+        self.next_slow = Instant::now() + (cost * SLOW_SHARE).max(self.pace);
+        self.next_suspicion = Instant::now() + cost * SUSPICION_SHARE;
     }
 
     /// Looks at the disk for the last time and returns all peaks.
@@ -277,11 +332,24 @@ fn kibibytes(status: &str, name: &str) -> u64 {
         * 1_024
 }
 
+/// Leaves out directories of file systems that are there already.
+fn distinct(places: Vec<OwnedFd>) -> Vec<OwnedFd> {
+    let mut seen = HashSet::new();
+    let device = |place: &OwnedFd| rustix::fs::fstat(place).map(|status| status.st_dev).ok();
+    places
+        .into_iter()
+        .filter(|place| seen.insert(device(place)))
+        .collect()
+}
+
 /// Returns bytes in the sandbox's tmpfs and in its System V shared memory.
 fn files_in_memory(view: &View) -> u64 {
-    let files = rustix::fs::fstatvfs(&view.memory).map_or(0, |space| {
-        space.f_blocks.saturating_sub(space.f_bfree) * space.f_frsize
-    });
+    let used = |place| {
+        rustix::fs::fstatvfs(place).map_or(0, |space| {
+            space.f_blocks.saturating_sub(space.f_bfree) * space.f_frsize
+        })
+    };
+    let files: u64 = view.memory.iter().map(used).sum();
     let segments = read(&view.proc, "sysvipc/shm").unwrap_or_default();
     // shm(5) lists resident bytes in column 15, swapped ones in 16.
     let resident = |line: &str| -> Option<u64> {

@@ -13,10 +13,18 @@ pub fn t_interval(values: &[f64], confidence: f64) -> Option<(f64, f64)> {
     if !is_level(confidence) {
         return None;
     }
-    let (centre, spread) = (mean(values)?, sd(values)?);
-    let n = values.len() as f64;
-    let reach = t_two_sided(1.0 - confidence, n - 1.0) * spread / n.sqrt();
-    Some((centre - reach, centre + reach))
+    t_interval_of(mean(values)?, sd(values)?, values.len(), confidence)
+}
+
+/// Returns Student's interval of a mean of `count` values with this standard deviation; `None` for fewer than two values
+/// or a confidence outside 0 .. 1.
+pub fn t_interval_of(mean: f64, sd: f64, count: usize, confidence: f64) -> Option<(f64, f64)> {
+    if count < 2 || !is_level(confidence) {
+        return None;
+    }
+    let n = count as f64;
+    let reach = t_two_sided(1.0 - confidence, n - 1.0) * sd / n.sqrt();
+    Some((mean - reach, mean + reach))
 }
 
 /// Returns the exact interval of a probability after `successes` in `trials` (Clopper and Pearson, 1934); `None` for

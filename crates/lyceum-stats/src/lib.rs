@@ -23,6 +23,6 @@ pub use decide::{
 };
 pub use evidence::{AlphaSpending, e_value, futile, ln_e_value, pairs_needed};
 pub use floor::{Floor, floor, floor_is_known};
-pub use interval::{bootstrap_interval, clopper_pearson, t_interval};
+pub use interval::{bootstrap_interval, clopper_pearson, t_interval, t_interval_of};
 pub use optimism::{expected_best_of, optimism};
 pub use summary::{mean, median, quantile, sd};

@@ -1,6 +1,6 @@
 //! Grading the rubric from the measurements of the ending. Pure.
 
-use lyceum_stats::{mean, t_interval};
+use lyceum_stats::{floor, mean, t_interval, t_interval_of};
 use lyceum_types::{ExperimentId, Graded, Measured, RunId, Trust};
 
 use super::{
@@ -94,7 +94,7 @@ fn grade_metric(
         return;
     }
     graded.value = mean(&values);
-    graded.interval = interval(&values, confidence);
+    graded.interval = interval(state, protocol, &values, 1, confidence);
     let Some((low, high)) = graded.interval else {
         graded.why = "one value has no interval".into();
         return;
@@ -113,17 +113,34 @@ fn grade_metric(
     );
 }
 
-/// A metric that never varies is known exactly from two looks.
-fn interval(values: &[f64], confidence: f64) -> Option<(f64, f64)> {
-    let same = values.len() > 1
-        && values
-            .iter()
-            .all(|value| value.to_bits() == values[0].to_bits());
-    if same {
-        Some((values[0], values[0]))
-    } else {
-        t_interval(values, confidence)
+/// Returns the interval of a mean of values, or of their differences where `sides` is 2.
+///
+/// Values that are all equal have no spread of their own: they are exact where the noise floor says that the metric never
+/// varies, and have the floor's spread elsewhere.
+fn interval(
+    state: &State,
+    protocol: &Protocol,
+    values: &[f64],
+    sides: u32,
+    confidence: f64,
+) -> Option<(f64, f64)> {
+    let (first, rest) = values.split_first()?;
+    if rest
+        .iter()
+        .any(|one| protocol.goal.gain(*first, *one) != 0.0)
+    {
+        return t_interval(values, confidence);
     }
+    let looks = state.looks(ExperimentId(0), &protocol.metric);
+    let looks: Vec<f64> = looks.iter().map(|(_, value)| *value).collect();
+    let floor = floor(&looks)?;
+    let sd = if floor.deterministic { 0.0 } else { floor.sd };
+    t_interval_of(
+        *first,
+        sd * f64::from(sides).sqrt(),
+        values.len(),
+        confidence,
+    )
 }
 
 fn trust_of(run: &Run, trust: Trust) -> Option<Trust> {
@@ -160,7 +177,7 @@ fn grade_improvement(
         .iter()
         .filter_map(|pair| Some(protocol.goal.gain(pair.base?, pair.other?)))
         .collect();
-    graded.interval = interval(&gains, confidence);
+    graded.interval = interval(state, protocol, &gains, 2, confidence);
     let reaches = graded.interval.is_some_and(|(low, _)| low >= at_least);
     // An improvement at 99 % confidence needs evidence of 100 to 1, whatever level the claim was tested at.
     let enough = claimed.finding.e_value >= 1.0 / (1.0 - confidence) * (1.0 - 1e-9);

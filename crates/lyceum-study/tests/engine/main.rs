@@ -12,8 +12,10 @@ use std::sync::{
 };
 
 use lyceum_search::Random;
-use lyceum_study::engine::{Driver, End, Journal as _, Live, MemoryJournal, Observer, State};
-use lyceum_types::{Body, Knob, KnobKind, RunId, Scale, Setting, Settings, Space, Verdict};
+use lyceum_study::engine::{
+    Criterion, Driver, End, Journal as _, Live, MemoryJournal, Observer, State,
+};
+use lyceum_types::{Body, Knob, KnobKind, RunId, Scale, Setting, Settings, Space, Trust, Verdict};
 
 use crate::support::{Machine, World, fold, opened, protocol, session, started, whole};
 
@@ -103,6 +105,28 @@ fn failures_are_states_and_never_win() {
             assert_ne!(one.proposed.experiment, state.best);
         }
     }
+}
+
+#[test]
+fn equal_values_are_exact_only_where_the_metric_never_varies() {
+    let bound = |world: World, at_most: f64| {
+        let mut protocol = protocol(4, 12);
+        protocol.rubric = vec![Criterion::Metric {
+            at_most: Some(at_most),
+            at_least: None,
+            trust: Trust::Measured,
+            confidence: 0.95,
+        }];
+        let (state, _) = whole(world, &protocol, 1);
+        let pairs = &state.claimed.as_ref().unwrap().pairs;
+        assert!(pairs.iter().all(|pair| pair.other == Some(0.5)));
+        let (low, high) = state.graded[0].interval.unwrap();
+        (state.graded[0].satisfied, high - low)
+    };
+    assert_eq!(bound(World::Exact, 0.5), (true, 0.0));
+    let (satisfied, width) = bound(World::Saturated, 0.5);
+    assert!(!satisfied && width > 0.005, "{width}");
+    assert!(bound(World::Saturated, 0.6).0);
 }
 
 #[test]

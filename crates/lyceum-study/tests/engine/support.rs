@@ -13,8 +13,8 @@ use lyceum_study::engine::{
 };
 use lyceum_types::{
     Body, FailureReason, Goal, Knob, KnobKind, MachineFacts, Measured, Outcome, Output,
-    RunFinished, RunMeasured, RunVoided, Scale, Seed, SessionStarted, Setting, Settings,
-    Space, Split, StudyOpened, Trust, Usage,
+    RunFinished, RunMeasured, RunVoided, Scale, Seed, SessionStarted, Setting, Settings, Space,
+    Split, StudyOpened, Trust, Usage,
 };
 
 /// What the simulated candidate's metric is.
@@ -28,6 +28,10 @@ pub(crate) enum World {
     Dead,
     /// Settings with `x` above one half fail.
     Cliff,
+    /// As `Slope`, and nothing gets below one half, which half the settings reach exactly.
+    Saturated,
+    /// As `Saturated` without any noise.
+    Exact,
     /// As `Slope`, and the evaluator answers with no finite number when `y` is above one half.
     Nan,
 }
@@ -55,12 +59,14 @@ impl Executor for Machine {
         let (x, y) = (number(&task.settings, "x"), number(&task.settings, "y"));
         let value = match self.0 {
             World::Null => 5.0 + noise(task.seed, &task.settings),
+            World::Saturated | World::Exact if x <= 0.5 => 0.5,
+            World::Exact => x,
             _ => x + 0.01 * noise(task.seed, &task.settings),
         };
         let fails = match self.0 {
             World::Dead => true,
             World::Cliff => x > 0.5 && x < 0.9,
-            World::Null | World::Slope | World::Nan => false,
+            World::Null | World::Slope | World::Saturated | World::Exact | World::Nan => false,
         };
         let outcome = match cut.cause() {
             Some(cause) => Outcome::Cut { cause },

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::defaults;
 
-/// What the study may spend. A run that overruns a limit is killed, also after a restart; a measurement that has begun
-/// ends within its own timeout.
+/// What the study may spend over all its sessions. What does not fit in what is left is not started, and a run or
+/// measurement that overruns is killed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Budget {
@@ -18,7 +18,7 @@ pub(crate) struct Budget {
     pub(crate) wall: Option<Span>,
     /// CPU time of all runs and measurements together.
     pub(crate) cpu: Option<Span>,
-    /// Disk space of the lab's records and outputs of this study.
+    /// Disk space of what the lab keeps of this study: outputs, data, records and logs.
     pub(crate) disk: Option<Bytes>,
     /// Reserved for researchers that use a language model; refused while no researcher of this version does.
     pub(crate) tokens: Option<u64>,

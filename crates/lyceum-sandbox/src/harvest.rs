@@ -68,13 +68,19 @@ pub enum Error {
         expected: usize,
     },
     /// One output is refused.
-    #[error("output `{}` is refused: {why}", crate::show_untrusted(name.as_bytes()))]
+    #[error("output `{}` is refused: {why}", shown_name(name))]
     File {
         /// Its name as declared.
         name: String,
         /// Why.
         why: Why,
     },
+}
+
+/// Returns a name as one line: a name may hold line ends, and a refusal must not look like two.
+fn shown_name(name: &str) -> String {
+    let shown = crate::show_untrusted(name.as_bytes());
+    shown.replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// What is wrong with one output.

@@ -21,6 +21,7 @@ const CLOSED_TREES: [&str; 3] = ["/dev", "/proc", "/sys"];
 
 /// One command and the policy that it runs under.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Job {
     /// The program (looked up on `PATH` inside when it has no slash) and its arguments.
     pub arguments: Vec<String>,

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 
+use rustix::fs::StatVfsMountFlags;
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel;
@@ -19,6 +21,21 @@ pub(crate) struct Findings {
     vsock_refused: bool,
     processes: Vec<i32>,
     init_readable: bool,
+    /// Whether pid 1 can be signalled although Landlock should keep the command to its own processes.
+    init_in_reach: bool,
+}
+
+/// Returns whether a directory can be written, or only its owner stands in the way of that.
+fn writable(directory: &str) -> bool {
+    let read_only = rustix::fs::statvfs(directory)
+        .is_ok_and(|status| status.f_flag.contains(StatVfsMountFlags::RDONLY));
+    !read_only || fs::write(format!("{directory}/canary"), "").is_ok()
+}
+
+/// Returns whether the kernel's Landlock can keep signals to a domain, as it does since version 6: the
+/// one of its rules that the mounts do not enforce already, so that its absence shows.
+fn signals_scoped() -> bool {
+    kernel::landlock_abi().is_ok_and(|version| version >= 6)
 }
 
 /// Attacks from inside and writes the findings to the answer channel.
@@ -28,13 +45,14 @@ pub(crate) fn probe(answer: &OwnedFd) -> io::Result<()> {
     let findings = Findings {
         uid_map: fs::read_to_string("/proc/self/uid_map")?,
         status: fs::read_to_string("/proc/self/status")?,
-        root_writable: fs::write("/canary", "").is_ok() || fs::write("/usr/canary", "").is_ok(),
+        root_writable: ["/", "/usr"].into_iter().any(writable),
         interfaces: devices.lines().filter_map(interface).collect(),
         vsock_refused: kernel::socket_refused(libc::AF_VSOCK),
         processes: fs::read_dir("/proc")?
             .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
             .collect(),
         init_readable: fs::read("/proc/1/environ").is_ok(),
+        init_in_reach: signals_scoped() && test_kill_process(Pid::INIT).is_ok(),
     };
     let mut answer = fs::File::from(answer.try_clone()?);
     answer.write_all(&serde_json::to_vec(&findings)?)
@@ -61,6 +79,7 @@ impl Findings {
             ("no virtual machine sockets", self.vsock_refused),
             ("own processes only", self.processes == [1, 2]),
             ("closed pid 1", !self.init_readable),
+            ("signals kept inside by Landlock", !self.init_in_reach),
         ];
         match canaries.iter().find(|(_, held)| !held) {
             None => Ok(()),
@@ -97,13 +116,14 @@ mod tests {
             vsock_refused: true,
             processes: vec![1, 2],
             init_readable: false,
+            init_in_reach: false,
         }
     }
 
     #[test]
     fn sound_findings_pass_and_each_hole_is_named() {
         assert_eq!(sound().judge(4242), Ok(()));
-        let holes: [(&str, Dig); 6] = [
+        let holes: [(&str, Dig); 7] = [
             ("user map", |f| f.uid_map = "0 0 4294967295".into()),
             ("empty capability sets", |f| {
                 f.status = f.status.replace("CapBnd:\t0", "CapBnd:\t1");
@@ -114,6 +134,9 @@ mod tests {
             ("read-only root", |f| f.root_writable = true),
             ("loopback only", |f| f.interfaces.push("eth0".into())),
             ("own processes only", |f| f.processes.push(3)),
+            ("signals kept inside by Landlock", |f| {
+                f.init_in_reach = true
+            }),
         ];
         for (name, dig) in holes {
             let mut findings = sound();

@@ -26,7 +26,7 @@ fn devices(policy: &mut Policy, _: &Arena) {
     mount(policy, "/dev".into(), "/devices");
 }
 
-fn protected(policy: &mut Policy, arena: &Arena) {
+pub(crate) fn protected(policy: &mut Policy, arena: &Arena) {
     mount(
         policy,
         arena.path("lower/protected"),

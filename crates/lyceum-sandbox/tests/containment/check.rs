@@ -93,19 +93,22 @@ impl Trial {
         }
     }
 
+    pub(crate) fn with_note_added(self, note: &str) -> Self {
+        let joined = [self.note.as_str(), note].join("; ");
+        self.with_note(joined.trim_start_matches("; "))
+    }
+
     /// Adds a second question of the same check.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.missed.extend(other.missed);
         self.reached.extend(other.reached);
         self.made = self.made.and(other.made);
         self.twin = self.twin.and(other.twin);
-        if !other.note.is_empty() {
-            self.note = [self.note, other.note]
-                .join("; ")
-                .trim_start_matches("; ")
-                .to_owned();
+        if other.note.is_empty() {
+            self
+        } else {
+            self.with_note_added(&other.note)
         }
-        self
     }
 }
 
@@ -149,7 +152,12 @@ impl Verdict {
     fn of(trial: Trial, left: &[String]) -> Self {
         let list = |set: BTreeSet<String>| set.into_iter().collect::<Vec<_>>().join(", ");
         if !trial.reached.is_empty() {
-            return Self::Breached(list(trial.reached));
+            let note = if trial.note.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", trial.note)
+            };
+            return Self::Breached(list(trial.reached) + &note);
         }
         if let Err(why) = trial.made {
             return Self::Inconclusive(format!("the attack was not made: {why}"));

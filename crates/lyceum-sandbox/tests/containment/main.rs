@@ -14,9 +14,14 @@
 mod arena;
 mod attacks;
 mod check;
+mod lifetimes;
+mod outputs;
+mod policies;
 mod raw;
 mod residue;
+mod resources;
 mod start;
+mod surroundings;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
@@ -30,6 +35,11 @@ const GROUPS: &[&[Check]] = &[
     attacks::PROCESSES,
     attacks::NETWORK,
     attacks::KERNEL,
+    resources::RESOURCES,
+    lifetimes::LIFETIME,
+    outputs::OUTPUTS,
+    policies::POLICY,
+    surroundings::SURROUNDINGS,
 ];
 
 fn main() -> ExitCode {

@@ -177,6 +177,8 @@ pub(crate) struct Peaks {
     pub(crate) shared: u64,
     /// Most descriptors of one process.
     pub(crate) descriptors: u64,
+    /// Memory of this process, the supervisor, in bytes.
+    pub(crate) own: u64,
 }
 
 /// Runs something while a thread looks at the whole tree of this process at short intervals.
@@ -209,6 +211,7 @@ fn look(peaks: &mut Peaks, except: &[i32], shared_before: u64) {
         now.descriptors = now.descriptors.max(open as u64);
     }
     now.shared = shared_memory().saturating_sub(shared_before);
+    peaks.own = peaks.own.max(own_memory());
     peaks.processes = peaks.processes.max(now.processes);
     peaks.threads = peaks.threads.max(now.threads);
     peaks.zombies = peaks.zombies.max(now.zombies);

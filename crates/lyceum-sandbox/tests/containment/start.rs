@@ -49,6 +49,14 @@ impl Mode {
         Ok(mode)
     }
 
+    /// Returns the arguments by which a supervisor of its own process takes the same backend.
+    pub(crate) fn supervisor_arguments(&self) -> Vec<String> {
+        match self.backend {
+            Backend::Native => Vec::new(),
+            Backend::Bwrap => vec!["bwrap".into()],
+        }
+    }
+
     /// Runs a job to its end.
     pub(crate) fn run(&self, job: &Job) -> Record {
         let running = self.sandbox.spawn(job).expect("the job can be started");

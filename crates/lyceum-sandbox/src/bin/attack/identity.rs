@@ -85,11 +85,11 @@ pub(crate) fn environment(options: &Options) -> Tried {
 pub(crate) fn hide(options: &Options) -> Tried {
     let token = options.get("token")?;
     for place in ["/tmp", "/dev/shm", "/home", "/var/tmp"] {
-        let _ = fs::write(format!("{place}/lyceum-{}", options.nonce), token);
+        let _ = fs::write(format!("{place}/lyceum-hidden-{}", options.nonce), token);
     }
     let port = options.number("port")? as u16;
     let _tcp = TcpListener::bind(("127.0.0.1", port))?;
-    let name = SocketAddr::from_abstract_name(format!("lyceum-{}", options.nonce))?;
+    let name = SocketAddr::from_abstract_name(format!("lyceum-hidden-{}", options.nonce))?;
     let _local = UnixListener::bind_addr(&name)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{} hidden", options.nonce)?;
@@ -102,7 +102,7 @@ pub(crate) fn hide(options: &Options) -> Tried {
 pub(crate) fn seek(options: &Options) -> Tried {
     let of = options.get("of")?;
     for (part, place) in [("tmp", "/tmp"), ("shared memory", "/dev/shm")] {
-        if let Ok(bytes) = fs::read(format!("{place}/lyceum-{of}")) {
+        if let Ok(bytes) = fs::read(format!("{place}/lyceum-hidden-{of}")) {
             options.show(&bytes);
             options.reach(part);
         }
@@ -111,13 +111,15 @@ pub(crate) fn seek(options: &Options) -> Tried {
     if TcpStream::connect(("127.0.0.1", port)).is_ok() {
         options.reach("port");
     }
-    let name = SocketAddr::from_abstract_name(format!("lyceum-{of}"))?;
+    let name = SocketAddr::from_abstract_name(format!("lyceum-hidden-{of}"))?;
     if UnixStream::connect_addr(&name).is_ok() {
         options.reach("abstract socket");
     }
     for entry in fs::read_dir("/proc")?.flatten() {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if String::from_utf8_lossy(&line).contains(&format!("nonce={of}")) {
+        if String::from_utf8_lossy(&line).contains(&format!("nonce={of}"))
+            && String::from_utf8_lossy(&line).contains("hide")
+        {
             options.reach("process");
         }
     }

@@ -1,9 +1,13 @@
 //! The hash chain. The encoding is specified in `FORMAT.md`; changing it changes every ledger.
 
-use crate::hash::{BlobId, Hash, LabId};
+use crate::hash::{BlobId, Hash};
+use crate::store::Identity;
+
+/// Starts the preimage of a chain's first link in a ledger that was made without a key.
+const GENESIS_1_TAG: &[u8; 16] = b"lyceum genesis 1";
 
 /// Starts the preimage of a chain's first link.
-const GENESIS_TAG: &[u8; 16] = b"lyceum genesis 1";
+const GENESIS_2_TAG: &[u8; 16] = b"lyceum genesis 2";
 
 /// Starts the preimage of every event's hash.
 const EVENT_TAG: &[u8; 16] = b"lyceum event   1";
@@ -23,9 +27,15 @@ pub(crate) struct Link<'a> {
 }
 
 /// Returns the hash that the first event of a lab follows.
-pub(crate) fn genesis(lab: LabId) -> Hash {
+pub(crate) fn genesis(identity: Identity) -> Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(GENESIS_TAG).update(lab.as_bytes());
+    match identity.key {
+        None => hasher.update(GENESIS_1_TAG).update(identity.lab.as_bytes()),
+        Some(key) => hasher
+            .update(GENESIS_2_TAG)
+            .update(identity.lab.as_bytes())
+            .update(key.as_bytes()),
+    };
     Hash::from_bytes(*hasher.finalize().as_bytes())
 }
 
@@ -55,6 +65,7 @@ pub(crate) fn hash(previous: Hash, link: &Link<'_>, scratch: &mut Vec<u8>) -> Ha
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::{LabId, PublicKey};
 
     const LINK: Link<'_> = Link {
         position: 2,
@@ -68,7 +79,30 @@ mod tests {
     };
 
     fn of(link: &Link<'_>) -> Hash {
-        hash(genesis(LabId::from_bytes([1; 16])), link, &mut Vec::new())
+        let identity = Identity {
+            lab: LabId::from_bytes([1; 16]),
+            key: None,
+        };
+        hash(genesis(identity), link, &mut Vec::new())
+    }
+
+    #[test]
+    fn a_chain_starts_from_its_lab_and_its_key() {
+        let start = |lab, key: Option<[u8; 32]>| {
+            genesis(Identity {
+                lab: LabId::from_bytes([lab; 16]),
+                key: key.map(PublicKey::from_bytes),
+            })
+        };
+        let mut starts = vec![
+            start(1, None),
+            start(2, None),
+            start(1, Some([1; 32])),
+            start(1, Some([2; 32])),
+        ];
+        starts.sort_unstable();
+        starts.dedup();
+        assert_eq!(starts.len(), 4);
     }
 
     #[test]

@@ -1,55 +1,97 @@
 //! Naming what happened to the first event that does not follow the one before it.
 //!
-//! Every event's hash covers its position and the hash before it. So a row that was moved, or whose
+//! Every event's hash covers its position and the hash before it. So a record that was moved, or whose
 //! neighbours were, still fits somewhere; where it fits tells what was done.
 
+use crate::error::Error;
+use crate::fault::Fault;
 use crate::hash::Hash;
-use crate::row::{COLUMNS, RawEvent};
-use crate::verify::{Check, Fault};
+use crate::store::Record;
+use crate::verify::Check;
 
 /// Deleted events, later ones renumbered, that are still told from an edit.
 const RENUMBERED_MAX: u64 = 1000;
 
+/// Records that are held at once.
+const PAGE_RECORDS: usize = 1024;
+
 impl Check<'_> {
-    /// Explains why `row`, found at `position`, does not follow the last event in order.
-    pub(crate) fn diagnose(&mut self, row: &RawEvent, position: u64) -> rusqlite::Result<Fault> {
-        // A row was inserted with a hash that fits, so that only the row after it does not.
-        if self.head.position > 0 && self.fits(row, self.head.position, self.before_head) {
-            return Ok(Fault::Inserted {
-                position: self.head.position as i64,
-                rows: 1,
-            });
+    /// Explains why `record`, found at `position`, does not follow the last event in order.
+    pub(crate) fn diagnose(&mut self, record: &Record, position: u64) -> Result<Fault, Error> {
+        // One was inserted with a hash that fits, so that only the one after it does not.
+        if self.head.position > 0 && self.fits(record, self.head.position, self.before_head) {
+            let place = self.head.position as i64;
+            let inserted = self.record_at(place)?;
+            return self.inserted(inserted.as_ref(), place, 1);
         }
-        if let Some(fault) = self.displaced(row, position)? {
-            return Ok(fault);
+        if let Some(fault) = self.displaced(record, position)? {
+            return match fault {
+                Fault::Inserted { position, rows } => self.inserted(Some(record), position, rows),
+                fault => Ok(fault),
+            };
         }
-        if let Some(next) = self.row_at(position as i64 + 1)?
-            && let Some(shift) =
-                (1..=RENUMBERED_MAX).find(|shift| self.fits(&next, position + 1 + shift, row.hash))
-        {
-            return Ok(Fault::Deleted {
-                position,
-                next: position + shift,
-            });
+        match self.record_at(position as i64 + 1)? {
+            Some(next) => {
+                if let Some(shift) = (1..=RENUMBERED_MAX)
+                    .find(|shift| self.fits(&next, position + 1 + shift, record.hash))
+                {
+                    return Ok(Fault::Deleted {
+                        position,
+                        next: position + shift,
+                    });
+                }
+            }
+            None => {
+                if let Some(original) = self.original(record)? {
+                    let position = position as i64;
+                    return Ok(Fault::Replayed { position, original });
+                }
+            }
         }
         Ok(Fault::Edited {
             position,
-            stream: row.stream.clone(),
-            seq: row.seq,
+            stream: record.stream.clone(),
+            seq: record.seq,
         })
     }
 
-    /// Looks through the rows that follow for one that belongs here, or for the place where this
+    /// Tells an event that was put in a second time from one that never was.
+    fn inserted(&self, record: Option<&Record>, position: i64, rows: u64) -> Result<Fault, Error> {
+        let original = match record {
+            Some(record) => self.original(record)?,
+            None => None,
+        };
+        Ok(match original {
+            Some(original) => Fault::Replayed { position, original },
+            None => Fault::Inserted { position, rows },
+        })
+    }
+
+    /// Returns the first event elsewhere that says the same in every respect but its number and hash.
+    fn original(&self, record: &Record) -> Result<Option<u64>, Error> {
+        let body = record.body_id();
+        self.find(i64::MIN, |other| {
+            let is_same = other.position != record.position
+                && other.stream == record.stream
+                && (other.at, &other.kind, other.version)
+                    == (record.at, &record.kind, record.version)
+                && other.blobs == record.blobs
+                && other.body_id() == body;
+            is_same.then_some(other.position.cast_unsigned())
+        })
+    }
+
+    /// Looks through the records that follow for one that belongs here, or for the place where this
     /// one belongs.
-    fn displaced(&mut self, row: &RawEvent, position: u64) -> rusqlite::Result<Option<Fault>> {
-        let sql = format!("SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position");
-        let reader = self.reader;
-        let mut statement = reader.connection.prepare(&sql)?;
-        let mut rows = statement.query([position as i64])?;
-        let mut before = row.hash;
+    fn displaced(&mut self, record: &Record, position: u64) -> Result<Option<Fault>, Error> {
+        let mut before = record.hash;
         let mut inserted = None;
-        while let Some(next) = rows.next()? {
-            let other = RawEvent::from_row(next)?;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (head, body) = (self.head.hash, record.body_id());
+        let mut fits = |record: &Record, body, place, previous| {
+            record.hash_at(place, previous, body, &mut scratch) == Some(record.hash)
+        };
+        let reordered = self.find(position as i64, |other| {
             let other_position = other.position.cast_unsigned();
             let written_at = [
                 (other_position, before),
@@ -57,37 +99,52 @@ impl Check<'_> {
                 (position + 1, other.hash),
             ]
             .into_iter()
-            .find(|&(place, previous)| self.fits(row, place, previous));
+            .find(|&(place, previous)| fits(record, body, place, previous));
             if let Some((written_at, _)) = written_at {
-                return Ok(Some(Fault::Reordered {
+                return Some(Fault::Reordered {
                     position,
                     written_at,
-                }));
+                });
             }
-            if inserted.is_none() && self.fits(&other, position, self.head.hash) {
-                let rows = other_position - position;
+            if inserted.is_none() && fits(other, other.body_id(), position, head) {
                 inserted = Some(Fault::Inserted {
                     position: position as i64,
-                    rows,
+                    rows: other_position - position,
                 });
             }
             before = other.hash;
+            None
+        });
+        self.scratch = scratch;
+        Ok(reordered?.or(inserted))
+    }
+
+    /// Returns the first thing that `look` sees in the records after a position.
+    fn find<T>(
+        &self,
+        mut after: i64,
+        mut look: impl FnMut(&Record) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        loop {
+            let page = self.view().records(after, PAGE_RECORDS)?;
+            let Some(last) = page.last() else {
+                return Ok(None);
+            };
+            after = last.position;
+            if let Some(seen) = page.iter().find_map(&mut look) {
+                return Ok(Some(seen));
+            }
         }
-        Ok(inserted)
     }
 
-    fn row_at(&self, position: i64) -> rusqlite::Result<Option<RawEvent>> {
-        use rusqlite::OptionalExtension as _;
-        let sql = format!("SELECT {COLUMNS} FROM event WHERE position = ?1");
-        let mut statement = self.reader.connection.prepare_cached(&sql)?;
-        statement
-            .query_row([position], RawEvent::from_row)
-            .optional()
+    fn record_at(&self, position: i64) -> Result<Option<Record>, Error> {
+        let found = self.view().records(position - 1, 1)?.into_iter().next();
+        Ok(found.filter(|record| record.position == position))
     }
 
-    /// Whether the row's own hash is right for `place` after `previous`.
-    fn fits(&mut self, row: &RawEvent, place: u64, previous: Hash) -> bool {
-        let body = row.body_id();
-        row.hash_at(place, previous, body, &mut self.scratch) == Some(row.hash)
+    /// Whether the record's own hash is right for `place` after `previous`.
+    fn fits(&mut self, record: &Record, place: u64, previous: Hash) -> bool {
+        let body = record.body_id();
+        record.hash_at(place, previous, body, &mut self.scratch) == Some(record.hash)
     }
 }

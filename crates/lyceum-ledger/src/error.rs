@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::hash::BlobId;
+use crate::hash::{BlobId, LabId, PublicKey};
 use crate::lock::LockHolder;
 
 /// A failure of the ledger. [`Error::hint`] says what a person can do about it.
@@ -170,6 +170,72 @@ pub enum Error {
         what: &'static str,
     },
 
+    /// A blob's file does not hold a compressed blob, or holds more than one.
+    #[error("blob {id} is damaged: its file cannot be decompressed")]
+    BlobDamaged {
+        /// The blob.
+        id: BlobId,
+    },
+
+    /// Another process has taken the lease, so this one may not write any more. Nothing was written.
+    #[error("lease {epoch} of the lab has ended: lease {present} was taken since")]
+    Fenced {
+        /// The lease that this process has.
+        epoch: u64,
+        /// The lease that is in force.
+        present: u64,
+    },
+
+    /// The stream is the ledger's own.
+    #[error("stream `{stream}` is kept for the ledger itself")]
+    ReservedStream {
+        /// The stream.
+        stream: String,
+    },
+
+    /// The lab's key is not here, so nothing can be signed in its name.
+    #[error("the key of the lab is not in `{}`", directory.display())]
+    KeyMissing {
+        /// The ledger's directory.
+        directory: PathBuf,
+    },
+
+    /// The key that is here is not the lab's.
+    #[error("`{}` is not the lab's key: its public key is {found}, the lab's is {expected}", path.display())]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// The public key that belongs to it.
+        found: PublicKey,
+        /// The public key that the ledger records.
+        expected: PublicKey,
+    },
+
+    /// Others than its owner may read the lab's key.
+    #[error("the lab's key `{}` can be read by others (mode {mode:03o}, expected 600)", path.display())]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+
+    /// A file should hold a key and does not.
+    #[error("`{}` does not hold a key, 64 hexadecimal digits", path.display())]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+    },
+
+    /// A checkpoint was signed in the name of another lab.
+    #[error("the checkpoint is of lab {found}, but this is lab {expected}")]
+    OtherLab {
+        /// The lab of the checkpoint.
+        found: LabId,
+        /// The lab that was looked at.
+        expected: LabId,
+    },
+
     /// The operating system refused a file operation.
     #[error("failed to {operation} `{}`", path.display())]
     Io {
@@ -257,14 +323,26 @@ impl Error {
             Self::Unconfirmed { .. } | Self::Poisoned { .. } => {
                 Some("check the disk, then run the same command again: it goes on from there")
             }
-            Self::BlobMissing { .. } | Self::BlobChanged { .. } | Self::Damaged { .. } => {
-                Some("run `lyceum verify`; restore the lab from a copy")
+            Self::BlobMissing { .. }
+            | Self::BlobChanged { .. }
+            | Self::BlobDamaged { .. }
+            | Self::Damaged { .. } => Some("run `lyceum verify`; restore the lab from a copy"),
+            Self::Fenced { .. } => Some("find out which other process works in this lab"),
+            Self::KeyMissing { .. } => Some(
+                "restore the file `key`; without it the lab can be worked in and checked, but nothing \
+                 is signed",
+            ),
+            Self::OtherKey { .. } | Self::NotAKey { .. } => {
+                Some("restore the lab's own `key`, or move the file away to go on without signing")
             }
+            Self::KeyExposed { .. } => Some("`chmod 600` it, and think who may have copied it"),
             Self::NotALedger { .. }
             | Self::Conflict { .. }
             | Self::NameLength { .. }
             | Self::BodyTooLarge { .. }
             | Self::BodyNotJson { .. }
+            | Self::ReservedStream { .. }
+            | Self::OtherLab { .. }
             | Self::Io { .. }
             | Self::Store { .. }
             | Self::WriterGone => None,

@@ -1,7 +1,10 @@
 //! What is written and what is read back.
 
+use crate::chain;
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::hash::{BlobId, Hash};
+use crate::store::{Identity, View};
 
 /// An event that is to be appended. The ledger adds position, sequence number, time and hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,23 @@ pub struct Head {
     pub position: u64,
     /// The hash of the last event; in an empty ledger, the hash that the chain starts from.
     pub hash: Hash,
+}
+
+impl Head {
+    /// Returns the head of a ledger without events.
+    pub(crate) fn start(identity: Identity) -> Self {
+        Self {
+            position: 0,
+            hash: chain::genesis(identity),
+        }
+    }
+
+    pub(crate) fn read(view: &dyn View) -> Result<Self, Error> {
+        match view.last()? {
+            Some((position, hash)) => Ok(Self { position, hash }),
+            None => Ok(Self::start(view.identity()?)),
+        }
+    }
 }
 
 /// A stream and how far it has come.

@@ -105,6 +105,22 @@ hex_newtype!(
     16
 );
 
+hex_newtype!(
+    /// A node of the Merkle tree over events. SHA-256, as RFC 6962 defines it.
+    TreeHash,
+    32
+);
+hex_newtype!(
+    /// The Ed25519 key that a lab's signatures are checked with.
+    PublicKey,
+    32
+);
+hex_newtype!(
+    /// An Ed25519 signature.
+    Signature,
+    64
+);
+
 impl BlobId {
     /// Returns the name that `bytes` have as a blob.
     pub fn of(bytes: &[u8]) -> Self {
@@ -112,7 +128,7 @@ impl BlobId {
     }
 }
 
-fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
@@ -122,7 +138,7 @@ fn encode(bytes: &[u8]) -> String {
     text
 }
 
-fn decode<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], ParseHexError> {
+pub(crate) fn decode<const LENGTH: usize>(text: &str) -> Result<[u8; LENGTH], ParseHexError> {
     let wrong = || ParseHexError {
         expected: LENGTH * 2,
         found: text.to_owned(),

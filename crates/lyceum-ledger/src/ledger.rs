@@ -9,16 +9,18 @@ use std::thread::{self, JoinHandle};
 
 use serde::de::IgnoredAny;
 
-use crate::blobs::{self, BlobStore, PutFailure};
-use crate::checkpoint::Checkpointer;
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Event, NewEvent};
-use crate::hash::BlobId;
-use crate::lock::{Lock, LockHolder};
+use crate::hash::{BlobId, LabId, PublicKey};
+use crate::keys::{self, Keys};
+use crate::lock::{Holding, LockHolder};
 use crate::options::Options;
-use crate::reader::{self, Reader};
-use crate::schema;
-use crate::writer::{Prepared, REQUESTS_WAITING_MAX, Request, Writer};
+use crate::random::Entropy;
+use crate::reader::Reader;
+use crate::signed::{Checkpoint, KeyFile, Signer};
+use crate::store::{Blobs, Identity, Lease, PutError, SqliteStore, Store};
+use crate::writer::{Append, Part, Prepared, REQUESTS_WAITING_MAX, Request, Writer};
 
 /// Bodies longer than this are kept as blobs.
 const INLINE_BODY_BYTES_MAX: usize = 4096;
@@ -39,9 +41,10 @@ pub struct Ledger {
     inner: Arc<Inner>,
 }
 
-/// What the handle, the writer and the checkpointer have in common.
+/// What the handle and the writer have in common.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    /// Where the ledger is, for messages.
     pub(crate) directory: PathBuf,
     poison: OnceLock<Arc<Error>>,
 }
@@ -60,11 +63,14 @@ impl Shared {
 
 struct Inner {
     shared: Arc<Shared>,
-    blobs: BlobStore,
+    store: Arc<dyn Store>,
+    blobs: Arc<dyn Blobs>,
+    lab: LabId,
+    key_file: Option<KeyFile>,
+    entropy: Arc<dyn Entropy>,
     requests: Option<SyncSender<Request>>,
+    /// Has the lease, and releases it when it ends.
     writer: Option<JoinHandle<()>>,
-    /// Released after the writer has ended, since `drop` waits for it.
-    _lock: Lock,
 }
 
 impl Drop for Inner {
@@ -87,32 +93,57 @@ impl fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger in `directory` for writing, making both if they are not there. Whatever a
-    /// crash left behind is put in order here: there is no other recovery.
+    /// Opens the ledger in `directory` for writing, making both, and the lab's key, if they are not
+    /// there. Whatever a crash left behind is put in order here: there is no other recovery.
     pub fn open(directory: &Path, options: Options) -> Result<Self, Error> {
         fs::create_dir_all(directory)
             .map_err(|source| Error::io("create directory", directory, source))?;
+        let store = Arc::new(SqliteStore::new(directory));
+        let key_file = KeyFile::new(directory);
         let holder = LockHolder::this_process(options.clock.now(), &options.command);
-        let lock = Lock::take(directory, &holder)?;
-        let connection = schema::open_writer(directory, options.lab)?;
-        let blobs = BlobStore::open(directory, lock.is_after_crash())?;
-        if let Ok(parent) = directory.join("..").canonicalize() {
-            blobs::sync_directory(&parent)?;
-        }
-        let lab = reader::read_lab(&connection, directory)?;
-        schema::lengthen_log(directory)?;
+        let entropy = Arc::clone(&options.entropy);
+        let lease = store.acquire(&holder, &mut || {
+            let signer = key_file.load_or_make(&*entropy)?;
+            Ok(identity(&options, &signer))
+        })?;
+        let signer = match Keys::read(lease.view())?.in_force() {
+            Some(key) => key_file.settle(key)?,
+            // Made by version 1, which knew no keys.
+            None => Some(key_file.load_or_make(&*entropy)?),
+        };
+        Self::start(store, lease, signer, Some(key_file), directory, options)
+    }
+
+    /// Opens the ledger of another store for writing. `signer` is its key; without one nothing is
+    /// signed.
+    pub fn open_store(
+        store: Arc<dyn Store>,
+        signer: Option<Signer>,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let holder = LockHolder::this_process(options.clock.now(), &options.command);
+        let lease = store.acquire(&holder, &mut || {
+            let key = signer.as_ref().map(Signer::public);
+            let lab = options.lab.unwrap_or_else(|| random_lab(&*options.entropy));
+            Ok(Identity { lab, key })
+        })?;
+        Self::start(store, lease, signer, None, Path::new("memory"), options)
+    }
+
+    fn start(
+        store: Arc<dyn Store>,
+        lease: Box<dyn Lease>,
+        signer: Option<Signer>,
+        key_file: Option<KeyFile>,
+        directory: &Path,
+        options: Options,
+    ) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             directory: directory.to_path_buf(),
             poison: OnceLock::new(),
         });
-        let checkpointer = Checkpointer::start(directory, Arc::clone(&shared))?;
-        let writer = Writer::new(
-            connection,
-            checkpointer,
-            Arc::clone(&shared),
-            options.clock,
-            lab,
-        )?;
+        let lab = lease.view().identity()?.lab;
+        let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
         let (requests, received) = sync_channel(REQUESTS_WAITING_MAX);
         let writer = thread::Builder::new()
             .name("ledger-writer".to_owned())
@@ -120,14 +151,22 @@ impl Ledger {
             .map_err(|_| Error::WriterGone)?;
         let inner = Inner {
             shared,
-            blobs,
+            blobs: store.blobs(),
+            store,
+            lab,
+            key_file,
+            entropy: options.entropy,
             requests: Some(requests),
             writer: Some(writer),
-            _lock: lock,
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Returns who has the ledger in `directory` open for writing now.
+    pub fn holding(directory: &Path) -> Result<Holding, Error> {
+        SqliteStore::new(directory).holding()
     }
 
     /// Opens the ledger in `directory` for reading, whether or not another process writes to it.
@@ -138,7 +177,7 @@ impl Ledger {
 
     /// Returns a new reader of this ledger.
     pub fn reader(&self) -> Result<Reader, Error> {
-        Reader::open(&self.inner.shared.directory)
+        Reader::of(&*self.inner.store, &self.inner.shared.directory)
     }
 
     /// Appends the events to the stream, all of them or none, and returns them as they stand in the
@@ -169,11 +208,30 @@ impl Ledger {
             .blobs
             .put(bytes)
             .map_err(|failure| match failure {
-                PutFailure::Harmless(error) => error,
-                PutFailure::SyncFailed(error) => Error::Poisoned {
+                PutError::Harmless(error) => error,
+                PutError::SyncFailed(error) => Error::Poisoned {
                     cause: shared.poison_with(error),
                 },
             })
+    }
+
+    /// Signs the ledger as it is now, and returns that as a checkpoint to be kept elsewhere.
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let signed = self.ask(Request::Sign)??;
+        Ok(signed.checkpoint(self.inner.lab))
+    }
+
+    /// Gives the lab a new key, which the present one signs. Returns the new public key.
+    pub fn change_key(&self) -> Result<PublicKey, Error> {
+        let next = Signer::new(&*self.inner.entropy);
+        if let Some(file) = &self.inner.key_file {
+            file.propose(&next)?;
+        }
+        let key = self.ask(|reply| Request::ChangeKey(next, reply))??;
+        if let Some(file) = &self.inner.key_file {
+            file.settle(key)?;
+        }
+        Ok(key)
     }
 
     fn submit(
@@ -182,25 +240,57 @@ impl Ledger {
         expected_seq: Option<u64>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Event>, Error> {
+        let part = self.part(
+            stream,
+            expected_seq,
+            events.into_iter().map(|event| (event, None)),
+        )?;
+        self.append_parts(vec![part])
+    }
+
+    /// Checks the events that an append adds to one stream. An event that has a time keeps it.
+    pub(crate) fn part(
+        &self,
+        stream: &str,
+        expected_seq: Option<u64>,
+        events: impl Iterator<Item = (NewEvent, Option<Timestamp>)>,
+    ) -> Result<Part, Error> {
         check_length("stream name", stream, STREAM_BYTES_MAX)?;
-        let events = events
-            .into_iter()
-            .map(|event| self.prepare(event))
-            .collect::<Result<Vec<_>, Error>>()?;
-        let (reply, answer) = sync_channel(1);
-        let request = Request {
+        if stream == keys::STREAM {
+            let stream = stream.to_owned();
+            return Err(Error::ReservedStream { stream });
+        }
+        Ok(Part {
             stream: stream.to_owned(),
             expected_seq,
-            events,
-            reply,
-        };
+            events: events
+                .map(|(event, at)| self.prepare(event, at))
+                .collect::<Result<_, Error>>()?,
+        })
+    }
+
+    /// Appends to several streams at once: everything or nothing.
+    pub(crate) fn append_parts(&self, parts: Vec<Part>) -> Result<Vec<Event>, Error> {
+        self.ask(|reply| Request::Append(Append { parts, reply }))?
+    }
+
+    /// Hands a request to the writer and waits for its answer.
+    fn ask<T>(&self, request: impl FnOnce(SyncSender<T>) -> Request) -> Result<T, Error> {
+        let (reply, answer) = sync_channel(1);
         let requests = self.inner.requests.as_ref().ok_or(Error::WriterGone)?;
-        requests.send(request).map_err(|_| Error::WriterGone)?;
-        answer.recv().map_err(|_| Error::WriterGone)?
+        requests
+            .send(request(reply))
+            .map_err(|_| Error::WriterGone)?;
+        answer.recv().map_err(|_| Error::WriterGone)
+    }
+
+    /// Returns where the blobs are.
+    pub(crate) fn blobs(&self) -> &dyn Blobs {
+        &*self.inner.blobs
     }
 
     /// Checks an event and moves a large body to a blob, on the caller's thread.
-    fn prepare(&self, event: NewEvent) -> Result<Prepared, Error> {
+    fn prepare(&self, event: NewEvent, at: Option<Timestamp>) -> Result<Prepared, Error> {
         check_length("event kind", &event.kind, KIND_BYTES_MAX)?;
         let found = event.body.len();
         if found > BODY_BYTES_MAX {
@@ -217,11 +307,8 @@ impl Ledger {
                 source,
             });
         }
-        if let Some(id) = event
-            .blobs
-            .iter()
-            .find(|id| !self.inner.blobs.files().contains(**id))
-        {
+        let blobs = self.blobs();
+        if let Some(id) = event.blobs.iter().find(|id| !blobs.contains(**id)) {
             return Err(Error::BlobMissing { id: *id });
         }
         let is_body_in_blob = found > INLINE_BODY_BYTES_MAX;
@@ -234,8 +321,22 @@ impl Ledger {
             event,
             body,
             is_body_in_blob,
+            at,
         })
     }
+}
+
+fn identity(options: &Options, signer: &Signer) -> Identity {
+    Identity {
+        lab: options.lab.unwrap_or_else(|| random_lab(&*options.entropy)),
+        key: Some(signer.public()),
+    }
+}
+
+fn random_lab(entropy: &dyn Entropy) -> LabId {
+    let mut bytes = [0; 16];
+    entropy.fill(&mut bytes);
+    LabId::from_bytes(bytes)
 }
 
 fn check_length(what: &'static str, text: &str, allowed: usize) -> Result<(), Error> {

@@ -9,38 +9,50 @@
 //! - Streams count their events 1, 2, 3, … without gaps; so does the ledger as a whole.
 //! - A blob is on the disk before the event that names it, and an event cannot name a missing one.
 //! - After a failed write whose outcome is unknown nothing more is accepted until the ledger is
-//!   opened again; opening is the recovery, there is no other path.
-//! - [`Reader::verify`] finds every edit, deletion, insertion and reordering that does not also
-//!   rewrite the whole rest of the chain. Cutting off the end, and rewriting everything after some
-//!   event, can be seen only with a [`Head`] that was kept elsewhere.
+//!   opened again; opening is the recovery, there is no other path, and no limit to how often.
+//! - A process that was thought dead cannot write after its successor has begun ([`Lease`]).
+//! - The lab signs heads of a Merkle tree over all events. [`Reader::verify`] finds, from the files
+//!   alone, whatever was done to what is signed, and which kind it was. Cutting off the end together
+//!   with its signatures, and replacing everything with a key that someone else made, can be seen
+//!   only against a [`Checkpoint`] that was kept elsewhere ([`Reader::verify_against`]).
 //!
 //! The bytes on the disk are specified in `FORMAT.md` beside this crate's manifest, exactly enough
 //! for an independent tool to check a ledger.
 
-mod blobs;
 mod chain;
-mod checkpoint;
 mod clock;
 mod diagnose;
 mod error;
 mod event;
+mod fault;
 mod hash;
+mod keys;
 mod ledger;
 mod lock;
 mod options;
+mod random;
 mod reader;
-mod row;
-mod schema;
+mod record;
+mod signed;
+mod store;
+mod tree;
 mod verify;
 mod writer;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, NotALedgerReason, StoreFailure};
 pub use event::{Event, Head, NewEvent, SizeOnDisk, StreamHead};
-pub use hash::{BlobId, Hash, LabId, ParseHexError};
+pub use fault::Fault;
+pub use hash::{BlobId, Hash, LabId, ParseHexError, PublicKey, Signature, TreeHash};
 pub use ledger::Ledger;
-pub use lock::LockHolder;
+pub use lock::{Holding, LockHolder};
 pub use options::Options;
+pub use random::{Entropy, SystemEntropy};
 pub use reader::Reader;
-pub use schema::SCHEMA_VERSION;
-pub use verify::{Fault, Verification};
+pub use signed::{Checkpoint, ParseCheckpointError, SignedHead, Signer};
+pub use store::{
+    Batch, Blobs, CommitError, Identity, Lease, MemoryStore, PutError, Record, RecordBody,
+    SCHEMA_VERSION, Store, Stored, View, WriteFault,
+};
+pub use tree::{Subtree, TreeHead, verify_consistency, verify_inclusion};
+pub use verify::Verification;

@@ -1,28 +1,26 @@
 //! Reading a ledger, also while another process writes to it.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Params};
-
-use crate::blobs::BlobFiles;
-use crate::chain;
-use crate::error::{Error, NotALedgerReason};
+use crate::error::Error;
 use crate::event::{Event, Head, SizeOnDisk, StreamHead};
-use crate::hash::{BlobId, Hash, LabId};
-use crate::row::{COLUMNS, RawEvent};
-use crate::schema;
+use crate::hash::{BlobId, LabId, PublicKey, TreeHash};
+use crate::keys::Keys;
+use crate::signed::{Checkpoint, KeyFile, SignedHead};
+use crate::store::{Blobs, Identity, Record, SqliteStore, Store, View};
+use crate::tree::{self, TreeHead};
 
 /// Reads a ledger. Never waits for the writer and never makes it wait.
 ///
 /// Each call sees every event that was acknowledged before it. A reader belongs to one thread at a
 /// time; opening another is cheap.
 pub struct Reader {
-    pub(crate) directory: PathBuf,
-    pub(crate) connection: Connection,
-    pub(crate) files: BlobFiles,
-    lab: LabId,
+    directory: PathBuf,
+    pub(crate) view: Box<dyn View>,
+    pub(crate) blobs: Arc<dyn Blobs>,
+    pub(crate) identity: Identity,
 }
 
 impl fmt::Debug for Reader {
@@ -36,90 +34,135 @@ impl fmt::Debug for Reader {
 
 impl Reader {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
-        let connection = schema::open_reader(directory)?;
-        let lab = read_lab(&connection, directory)?;
-        let files = BlobFiles::new(directory);
+        Self::of(&SqliteStore::new(directory), directory)
+    }
+
+    pub(crate) fn of(store: &dyn Store, directory: &Path) -> Result<Self, Error> {
+        let view = store.view()?;
+        let identity = view.identity()?;
         Ok(Self {
             directory: directory.to_path_buf(),
-            connection,
-            files,
-            lab,
+            view,
+            blobs: store.blobs(),
+            identity,
         })
     }
 
     /// Returns the lab's identity.
     pub fn lab(&self) -> LabId {
-        self.lab
+        self.identity.lab
+    }
+
+    /// Returns the version of the format that the ledger has now.
+    pub fn version(&self) -> Result<u32, Error> {
+        self.view.version()
+    }
+
+    /// Returns the key that the lab signs with now; nothing for a ledger of version 1.
+    pub fn key(&self) -> Result<Option<PublicKey>, Error> {
+        Ok(Keys::read(&*self.view)?.in_force())
     }
 
     /// Returns every stream in the order of names, each with how far it has come.
     pub fn streams(&self) -> Result<Vec<StreamHead>, Error> {
-        // Jumps from name to name in the index instead of walking every event.
-        let sql = "WITH RECURSIVE name(stream) AS ( \
-                       SELECT min(stream) FROM event \
-                       UNION ALL \
-                       SELECT (SELECT min(stream) FROM event WHERE stream > name.stream) \
-                       FROM name WHERE name.stream IS NOT NULL \
-                   ) \
-                   SELECT stream, (SELECT max(seq) FROM event WHERE event.stream = name.stream) \
-                   FROM name WHERE stream IS NOT NULL";
-        let read = || -> rusqlite::Result<Vec<StreamHead>> {
-            self.connection
-                .prepare_cached(sql)?
-                .query_map([], |row| {
-                    Ok(StreamHead {
-                        stream: row.get(0)?,
-                        seq: row.get::<_, i64>(1)? as u64,
-                    })
-                })?
-                .collect()
-        };
-        read().map_err(|source| self.failed("list streams in", source))
+        self.view.streams()
     }
 
     /// Returns at most `limit` events of `stream` with sequence numbers greater than `after_seq`,
     /// in order. An unknown stream has none.
     pub fn read(&self, stream: &str, after_seq: u64, limit: usize) -> Result<Vec<Event>, Error> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM event WHERE stream = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3"
-        );
-        self.events(&sql, (stream, clamp(after_seq), clamp(limit as u64)))
+        self.events(self.view.stream(stream, after_seq, limit)?)
     }
 
     /// Returns at most `limit` events of all streams with positions greater than `after_position`,
     /// in order.
     pub fn read_all(&self, after_position: u64, limit: usize) -> Result<Vec<Event>, Error> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position LIMIT ?2");
-        self.events(&sql, (clamp(after_position), clamp(limit as u64)))
+        let after = i64::try_from(after_position).unwrap_or(i64::MAX);
+        self.events(self.view.records(after, limit)?)
     }
 
     /// Returns the end of the chain.
     pub fn head(&self) -> Result<Head, Error> {
-        read_head(&self.connection, self.lab)
-            .map_err(|source| self.failed("read the head of", source))
+        Head::read(&*self.view)
+    }
+
+    /// Returns the head of the Merkle tree over all events.
+    pub fn tree_head(&self) -> Result<TreeHead, Error> {
+        self.tree_head_at(self.head()?.position)
+    }
+
+    /// Returns the head that the tree had when it covered `size` events.
+    pub fn tree_head_at(&self, size: u64) -> Result<TreeHead, Error> {
+        Ok(tree::frontier(&*self.view, size)?.head())
+    }
+
+    /// Returns the proof that the event at `position` belongs to the tree of `size` events, for
+    /// [`crate::verify_inclusion`] with index `position` − 1; nothing if it does not.
+    pub fn prove_inclusion(
+        &self,
+        position: u64,
+        size: u64,
+    ) -> Result<Option<Vec<TreeHash>>, Error> {
+        if position == 0 || position > size {
+            return Ok(None);
+        }
+        let mut range = |start, end| tree::range(&*self.view, start, end);
+        tree::prove_inclusion(position - 1, size, &mut range).map(Some)
+    }
+
+    /// Returns the proof that the tree of `size` events continues the one of `old`, for
+    /// [`crate::verify_consistency`]; nothing if it is shorter.
+    pub fn prove_consistency(&self, old: u64, size: u64) -> Result<Option<Vec<TreeHash>>, Error> {
+        if old > size {
+            return Ok(None);
+        }
+        let mut range = |start, end| tree::range(&*self.view, start, end);
+        tree::prove_consistency(old, size, &mut range).map(Some)
+    }
+
+    /// Returns the heads that the lab has signed in the ledger itself, by size.
+    pub fn signed_heads(&self) -> Result<Vec<SignedHead>, Error> {
+        self.view.signed_heads()
+    }
+
+    /// Signs the ledger as it is now with the lab's key, and returns that as a checkpoint to be kept
+    /// elsewhere. Writes nothing, so it works beside a process that writes.
+    pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
+        let file = KeyFile::new(&self.directory);
+        let signer = file.load()?.ok_or_else(|| Error::KeyMissing {
+            directory: self.directory.clone(),
+        })?;
+        let head = self.tree_head()?;
+        let in_force = self.key()?;
+        if let Some(expected) = in_force.filter(|key| *key != signer.public()) {
+            return Err(Error::OtherKey {
+                path: self.directory.join("key"),
+                found: signer.public(),
+                expected,
+            });
+        }
+        Ok(SignedHead::new(self.lab(), head, &signer).checkpoint(self.lab()))
     }
 
     /// Returns the bytes of a blob after checking that they are the ones it is named by.
     pub fn blob(&self, id: BlobId) -> Result<Vec<u8>, Error> {
-        self.files.read(id)
+        self.blobs.read(id)
     }
 
-    /// Returns where the blob is, or would be. The file's bytes are the blob's bytes.
+    /// Returns the file that the blob is in, or would be. What it holds is compressed if its name ends
+    /// with `zst`.
     pub fn blob_path(&self, id: BlobId) -> PathBuf {
-        self.files.path(id)
+        let absent = || self.directory.join(format!("blobs/{id}"));
+        self.blobs.path(id).unwrap_or_else(absent)
     }
 
     /// Returns how much room the ledger takes now.
     pub fn size_on_disk(&self) -> Result<SizeOnDisk, Error> {
-        let store = schema::file(&self.directory);
-        let log = schema::log_file(&self.directory);
-        let length = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
         let mut size = SizeOnDisk {
-            events_bytes: length(&store) + length(&log),
+            events_bytes: self.view.events_bytes(),
             ..SizeOnDisk::default()
         };
-        self.files.each(|_, bytes| {
+        self.blobs.each(&mut |_, bytes| {
             size.blobs += 1;
             size.blobs_bytes += bytes;
             Ok(())
@@ -127,65 +170,15 @@ impl Reader {
         Ok(size)
     }
 
-    fn events(&self, sql: &str, parameters: impl Params) -> Result<Vec<Event>, Error> {
-        let raw = || -> rusqlite::Result<Vec<RawEvent>> {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement
-                .query_map(parameters, RawEvent::from_row)?
-                .collect()
-        };
-        // Bodies in blobs are fetched after the query, so that it holds up no checkpoint.
-        raw()
-            .map_err(|source| self.failed("read events from", source))?
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    // Bodies in blobs are fetched after the query, so that it holds up no checkpoint.
+    fn events(&self, records: Vec<Record>) -> Result<Vec<Event>, Error> {
+        records
             .into_iter()
-            .map(|event| event.into_event(&self.files))
+            .map(|record| record.into_event(&*self.blobs))
             .collect()
     }
-
-    pub(crate) fn failed(&self, operation: &'static str, source: rusqlite::Error) -> Error {
-        Error::store(operation, &schema::file(&self.directory), source)
-    }
-}
-
-/// Reads the identity of the lab that a store belongs to.
-pub(crate) fn read_lab(connection: &Connection, directory: &Path) -> Result<LabId, Error> {
-    let read = || -> rusqlite::Result<Vec<[u8; 16]>> {
-        connection
-            .prepare("SELECT id FROM lab LIMIT 2")?
-            .query_map([], |row| row.get(0))?
-            .collect()
-    };
-    let path = schema::file(directory);
-    match read()
-        .map_err(|source| Error::store("read event store", &path, source))?
-        .as_slice()
-    {
-        [id] => Ok(LabId::from_bytes(*id)),
-        _ => Err(Error::NotALedger {
-            path,
-            reason: NotALedgerReason::OtherTables,
-        }),
-    }
-}
-
-/// Reads the end of the chain.
-pub(crate) fn read_head(connection: &Connection, lab: LabId) -> rusqlite::Result<Head> {
-    let head = connection
-        .prepare_cached("SELECT position, hash FROM event ORDER BY position DESC LIMIT 1")?
-        .query_row([], |row| {
-            Ok(Head {
-                position: row.get::<_, i64>(0)? as u64,
-                hash: Hash::from_bytes(row.get(1)?),
-            })
-        })
-        .optional()?;
-    Ok(head.unwrap_or_else(|| Head {
-        position: 0,
-        hash: chain::genesis(lab),
-    }))
-}
-
-/// Fits a count into the store's signed numbers; beyond them there are no events.
-fn clamp(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,32 +1,42 @@
 //! Checking a ledger against itself, offline, from its files alone.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
+use std::error::Error as _;
 
-use crate::chain;
 use crate::error::Error;
 use crate::event::Head;
+use crate::fault::Fault;
 use crate::hash::{BlobId, Hash};
+use crate::keys::{self, Keys};
 use crate::reader::Reader;
-use crate::row::{COLUMNS, RawBody, RawEvent};
+use crate::signed::Checkpoint;
+use crate::store::{Record, View};
+use crate::tree::{Frontier, Subtree, TreeHead};
 
-/// Rows that are held at once.
-const PAGE_ROWS: i64 = 4096;
+/// Records that are held at once.
+const PAGE_RECORDS: usize = 4096;
+
+/// The first version that keeps subtrees.
+const VERSION_WITH_SUBTREES: u32 = 2;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
     /// Events that were checked, up to the first fault.
     pub events: u64,
+    /// How many of them a signature of the lab covers. Events after these can be replaced by anyone
+    /// who can write to the file; a ledger that is closed in order has none.
+    pub events_signed: u64,
     /// Streams that they belong to.
     pub streams: u64,
     /// Blobs that were checked.
     pub blobs: u64,
     /// Blobs among them that no event names: put, but not used before the process ended.
     pub blobs_unreferenced: u64,
-    /// The last event that was checked. Compare it with one kept elsewhere: cutting off the end of
-    /// a ledger, or rewriting all of it, cannot be seen in the ledger itself.
+    /// The last event that was checked.
     pub head: Head,
+    /// The head of the tree over the events that were checked.
+    pub tree: TreeHead,
     /// The first fault, if there is one.
     pub fault: Option<Fault>,
 }
@@ -38,160 +48,46 @@ impl Verification {
     }
 }
 
-/// Something that a ledger cannot have written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Events were removed, or a row was moved beyond the end.
-    Deleted {
-        /// The first position that is missing.
-        position: u64,
-        /// The next position that is there, before any renumbering.
-        next: u64,
-    },
-    /// Rows were put between events.
-    Inserted {
-        /// The first of them.
-        position: i64,
-        /// How many.
-        rows: u64,
-    },
-    /// An event is not where it was written.
-    Reordered {
-        /// Where it is.
-        position: u64,
-        /// Where it was written.
-        written_at: u64,
-    },
-    /// An event is not what was written there, or the hash before it is not.
-    Edited {
-        /// Its position.
-        position: u64,
-        /// Its stream, as it stands there now.
-        stream: String,
-        /// Its sequence number, as it stands there now.
-        seq: i64,
-    },
-    /// The chain holds, but the numbering of a stream does not.
-    Sequence {
-        /// The event's position.
-        position: u64,
-        /// Its stream.
-        stream: String,
-        /// The number that it should have.
-        expected: u64,
-        /// The number that it has.
-        found: i64,
-    },
-    /// A blob that an event names is not there.
-    BlobMissing {
-        /// The blob.
-        id: BlobId,
-        /// The event.
-        position: u64,
-    },
-    /// A blob's bytes are not those that it is named by.
-    BlobChanged {
-        /// The blob.
-        id: BlobId,
-        /// The hash of its bytes now.
-        found: BlobId,
-        /// The first event that names it, if one does.
-        position: Option<u64>,
-    },
-    /// The file itself is damaged: rows or its index cannot be read.
-    Unreadable {
-        /// The last event that could be checked.
-        after: u64,
-        /// What the store said.
-        reason: String,
-    },
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Deleted { position, next } if *next == position + 1 => {
-                write!(formatter, "event {position} was deleted")
-            }
-            Self::Deleted { position, next } => {
-                write!(formatter, "events {position} to {} were deleted", next - 1)
-            }
-            Self::Inserted { position, rows: 1 } => {
-                write!(formatter, "a row was inserted at position {position}")
-            }
-            Self::Inserted { position, rows } => {
-                write!(
-                    formatter,
-                    "{rows} rows were inserted from position {position} on"
-                )
-            }
-            Self::Reordered {
-                position,
-                written_at,
-            } => write!(
-                formatter,
-                "events were reordered: the one at position {position} was written at {written_at}"
-            ),
-            Self::Edited {
-                position,
-                stream,
-                seq,
-            } => write!(
-                formatter,
-                "event {position} (stream `{}`, number {seq}) was edited, or the hash before it",
-                stream.escape_debug()
-            ),
-            Self::Sequence {
-                position,
-                stream,
-                expected,
-                found,
-            } => write!(
-                formatter,
-                "event {position} has number {found} in stream `{}`, but {expected} comes next",
-                stream.escape_debug()
-            ),
-            Self::BlobMissing { id, position } => {
-                write!(formatter, "blob {id} of event {position} is missing")
-            }
-            Self::BlobChanged {
-                id,
-                found,
-                position,
-            } => {
-                write!(formatter, "blob {id}")?;
-                if let Some(position) = position {
-                    write!(formatter, " of event {position}")?;
-                }
-                write!(formatter, " was changed: its bytes now hash to {found}")
-            }
-            Self::Unreadable { after, reason } => {
-                write!(
-                    formatter,
-                    "the file is damaged after event {after}: {reason}"
-                )
-            }
-        }
-    }
-}
-
 impl Reader {
-    /// Checks everything: the chain, the numbering as a whole and of each stream, every blob, and
-    /// the store's own structure. Stops at the first fault.
+    /// Checks everything: signatures, the chain, the numbering as a whole and of each stream, the
+    /// tree, every blob, and the store's own structure. Stops at the first fault.
     ///
     /// Events that are appended meanwhile are checked too. Fails only if a file cannot be read.
     pub fn verify(&self) -> Result<Verification, Error> {
-        let mut check = Check::new(self);
-        let fault = check.everything()?;
+        self.check(None)
+    }
+
+    /// Checks everything, and that the ledger continues what the checkpoint was written of. Fails
+    /// with [`Error::OtherLab`] if that is another lab.
+    pub fn verify_against(&self, checkpoint: &Checkpoint) -> Result<Verification, Error> {
+        let (found, expected) = (checkpoint.lab, self.lab());
+        if found != expected {
+            return Err(Error::OtherLab { found, expected });
+        }
+        self.check(Some(checkpoint))
+    }
+
+    fn check(&self, checkpoint: Option<&Checkpoint>) -> Result<Verification, Error> {
+        let mut check = Check::new(self)?;
+        let fault = check.everything(checkpoint)?;
         Ok(Verification {
             events: check.head.position,
+            events_signed: check.signed,
             streams: check.streams.len() as u64,
             blobs: check.blobs.len() as u64,
             blobs_unreferenced: check.blobs_unreferenced,
             head: check.head,
+            tree: check.tree.head(),
             fault,
         })
     }
+}
+
+/// A head that the tree must have on the way, and the fault if it has not.
+struct Milestone {
+    head: TreeHead,
+    /// Whether the ledger holds it itself.
+    is_own: bool,
 }
 
 /// A check on its way from the first event to the last.
@@ -201,6 +97,13 @@ pub(crate) struct Check<'a> {
     pub(crate) head: Head,
     /// The hash before that of `head`.
     pub(crate) before_head: Hash,
+    tree: Frontier,
+    /// Heads to come, the next one last.
+    milestones: Vec<Milestone>,
+    /// Events that are covered by a signed head that was found right.
+    signed: u64,
+    keys: Keys,
+    has_subtrees: bool,
     streams: HashMap<String, u64>,
     blobs: HashSet<BlobId>,
     blobs_unreferenced: u64,
@@ -208,25 +111,45 @@ pub(crate) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(reader: &'a Reader) -> Self {
-        let genesis = chain::genesis(reader.lab());
-        Self {
+    fn new(reader: &'a Reader) -> Result<Self, Error> {
+        let head = Head::start(reader.identity);
+        Ok(Self {
             reader,
-            head: Head {
-                position: 0,
-                hash: genesis,
-            },
-            before_head: genesis,
+            head,
+            before_head: head.hash,
+            tree: Frontier::default(),
+            milestones: Vec::new(),
+            signed: 0,
+            keys: Keys::new(reader.identity),
+            has_subtrees: reader.view.version()? >= VERSION_WITH_SUBTREES,
             streams: HashMap::new(),
             blobs: HashSet::new(),
             blobs_unreferenced: 0,
             scratch: Vec::new(),
-        }
+        })
     }
 
-    fn everything(&mut self) -> Result<Option<Fault>, Error> {
-        if let Some(fault) = self.rows()? {
+    pub(crate) fn view(&self) -> &'a dyn View {
+        &*self.reader.view
+    }
+
+    fn everything(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Option<Fault>, Error> {
+        match self.signatures(checkpoint) {
+            Ok(None) => {}
+            Ok(fault) => return Ok(fault),
+            Err(error) => return Ok(Some(self.unreadable(&error))),
+        }
+        if let Some(fault) = self
+            .milestone()
+            .map_or_else(|| self.records(), |fault| Ok(Some(fault)))?
+        {
             return Ok(Some(fault));
+        }
+        if let Some(beyond) = self.milestones.pop() {
+            return Ok(Some(Fault::Truncated {
+                events: self.head.position,
+                size: beyond.head.size,
+            }));
         }
         if let Some(fault) = self.unreferenced_blobs()? {
             return Ok(Some(fault));
@@ -234,16 +157,84 @@ impl<'a> Check<'a> {
         Ok(self.structure())
     }
 
+    /// Checks every signature, and makes milestones of what is signed.
+    fn signatures(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Option<Fault>, Error> {
+        let lab = self.reader.lab();
+        let keys = Keys::read(self.view())?;
+        let heads = self.view().signed_heads()?;
+        let right = |head: &&crate::signed::SignedHead| head.is_right(lab);
+        if !heads.is_empty() && !heads.iter().any(|head| right(&head)) {
+            let keys_are_right = heads
+                .iter()
+                .all(|one| keys.at(one.head.size) == Some(one.key));
+            return Ok(Some(if keys_are_right && heads.len() > 1 {
+                Fault::Identity
+            } else {
+                Fault::HeadEdited {
+                    size: heads[0].head.size,
+                }
+            }));
+        }
+        for one in &heads {
+            let size = one.head.size;
+            if !one.is_right(lab) {
+                return Ok(Some(Fault::HeadEdited { size }));
+            }
+            if keys.at(size) != Some(one.key) {
+                return Ok(Some(Fault::KeySwapped { size }));
+            }
+        }
+        self.milestones = heads
+            .iter()
+            .map(|one| Milestone {
+                head: one.head,
+                is_own: true,
+            })
+            .collect();
+        if let Some(checkpoint) = checkpoint {
+            let size = checkpoint.head.size;
+            if !keys.all().any(|key| checkpoint.is_signed_by(key)) {
+                return Ok(Some(Fault::KeySwapped { size }));
+            }
+            self.milestones.push(Milestone {
+                head: checkpoint.head,
+                is_own: false,
+            });
+        }
+        self.milestones
+            .sort_by_key(|milestone| std::cmp::Reverse((milestone.head.size, milestone.is_own)));
+        Ok(None)
+    }
+
+    /// Compares the tree with what was signed of it at this size.
+    fn milestone(&mut self) -> Option<Fault> {
+        while let Some(milestone) = self
+            .milestones
+            .pop_if(|milestone| milestone.head.size == self.head.position)
+        {
+            if self.tree.head() != milestone.head {
+                let (after, size) = (self.signed, milestone.head.size);
+                return Some(if milestone.is_own {
+                    Fault::Rewritten { after, size }
+                } else {
+                    Fault::Forked { size }
+                });
+            }
+            self.signed = milestone.head.size;
+        }
+        None
+    }
+
     /// Checks every event in the order of positions.
-    fn rows(&mut self) -> Result<Option<Fault>, Error> {
+    fn records(&mut self) -> Result<Option<Fault>, Error> {
         let mut after = i64::MIN;
-        let mut rows_at_once = PAGE_ROWS;
+        let mut records_at_once = PAGE_RECORDS;
         loop {
-            let page = match self.page(after, rows_at_once) {
+            let page = match self.view().records(after, records_at_once) {
                 Ok(page) => page,
-                // Somewhere in the page is a row that cannot be read: go on to it one by one.
-                Err(_) if rows_at_once > 1 => {
-                    rows_at_once = 1;
+                // Somewhere in the page is a record that cannot be read: go on to it one by one.
+                Err(_) if records_at_once > 1 => {
+                    records_at_once = 1;
                     continue;
                 }
                 Err(error) => return Ok(Some(self.unreadable(&error))),
@@ -252,31 +243,22 @@ impl<'a> Check<'a> {
                 return Ok(None);
             };
             after = last.position;
-            for row in &page {
-                if let Some(fault) = self.row(row)? {
+            for record in &page {
+                if let Some(fault) = self.record(record)? {
                     return Ok(Some(fault));
                 }
             }
         }
     }
 
-    fn page(&self, after: i64, rows: i64) -> rusqlite::Result<Vec<RawEvent>> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position LIMIT ?2");
-        let mut statement = self.reader.connection.prepare_cached(&sql)?;
-        statement
-            .query_map([after, rows], RawEvent::from_row)?
-            .collect()
-    }
-
-    fn row(&mut self, row: &RawEvent) -> Result<Option<Fault>, Error> {
+    fn record(&mut self, record: &Record) -> Result<Option<Fault>, Error> {
         let expected = self.head.position + 1;
-        let Some(position) = u64::try_from(row.position)
+        let Some(position) = u64::try_from(record.position)
             .ok()
             .filter(|&number| number > 0)
         else {
             return Ok(Some(Fault::Inserted {
-                position: row.position,
+                position: record.position,
                 rows: 1,
             }));
         };
@@ -286,45 +268,67 @@ impl<'a> Check<'a> {
                 next: position,
             }));
         }
-        let body = row.body_id();
-        let right = row.hash_at(position, self.head.hash, body, &mut self.scratch);
-        if right != Some(row.hash) {
-            return match self.diagnose(row, position) {
+        let body = record.body_id();
+        let right = record.hash_at(position, self.head.hash, body, &mut self.scratch);
+        if right != Some(record.hash) {
+            return match self.diagnose(record, position) {
                 Ok(fault) => Ok(Some(fault)),
                 Err(error) => Ok(Some(self.unreadable(&error))),
             };
         }
-        if let Some(fault) = self.sequence(row, position) {
+        if let Some(fault) = self.sequence(record, position) {
             return Ok(Some(fault));
         }
-        let body_blob = match row.body {
-            RawBody::Blob(id) => Some(id),
-            RawBody::Inline(_) => None,
-        };
-        for id in row.blobs.iter().copied().chain(body_blob) {
+        for id in record.named_blobs() {
             if let Some(fault) = self.blob(id, Some(position))? {
                 return Ok(Some(fault));
             }
         }
+        if record.stream == keys::STREAM && !self.keys.follow(self.reader.lab(), record) {
+            return Ok(Some(Fault::KeySwapped { size: position }));
+        }
         self.before_head = self.head.hash;
         self.head = Head {
             position,
-            hash: row.hash,
+            hash: record.hash,
         };
+        Ok(match self.grow(record.hash)? {
+            Some(fault) => Some(fault),
+            None => self.milestone(),
+        })
+    }
+
+    /// Adds an event to the tree, and compares what the store keeps of the tree.
+    fn grow(&mut self, hash: Hash) -> Result<Option<Fault>, Error> {
+        let mut completed = Vec::new();
+        self.tree.push(hash, |subtree| completed.push(subtree));
+        if !self.has_subtrees {
+            return Ok(None);
+        }
+        for Subtree {
+            level,
+            number,
+            hash,
+        } in completed
+        {
+            if self.view().subtrees(level, number, 1)? != [hash] {
+                return Ok(Some(Fault::Subtree { level, number }));
+            }
+        }
         Ok(None)
     }
 
-    fn sequence(&mut self, row: &RawEvent, position: u64) -> Option<Fault> {
-        let last = match self.streams.get_mut(&row.stream) {
+    fn sequence(&mut self, record: &Record, position: u64) -> Option<Fault> {
+        let last = match self.streams.get_mut(&record.stream) {
             Some(last) => last,
-            None => self.streams.entry(row.stream.clone()).or_insert(0),
+            None => self.streams.entry(record.stream.clone()).or_insert(0),
         };
         let expected = *last + 1;
-        if row.seq == expected as i64 {
+        if record.seq == expected as i64 {
             *last = expected;
             return None;
         }
-        let (stream, found) = (row.stream.clone(), row.seq);
+        let (stream, found) = (record.stream.clone(), record.seq);
         Some(Fault::Sequence {
             position,
             stream,
@@ -337,8 +341,8 @@ impl<'a> Check<'a> {
         if !self.blobs.insert(id) {
             return Ok(None);
         }
-        match self.reader.blob(id) {
-            Ok(_) => Ok(None),
+        match self.reader.blobs.check(id) {
+            Ok(()) => Ok(None),
             Err(Error::BlobMissing { id }) => {
                 // A blob listed a moment ago and gone now was removed by someone else meanwhile.
                 Ok(position.map(|position| Fault::BlobMissing { id, position }))
@@ -348,13 +352,14 @@ impl<'a> Check<'a> {
                 found,
                 position,
             })),
+            Err(Error::BlobDamaged { id }) => Ok(Some(Fault::BlobDamaged { id, position })),
             Err(error) => Err(error),
         }
     }
 
     fn unreferenced_blobs(&mut self) -> Result<Option<Fault>, Error> {
         let mut found = Vec::new();
-        self.reader.files.each(|id, _| {
+        self.reader.blobs.each(&mut |id, _| {
             if !self.blobs.contains(&id) {
                 found.push(id);
             }
@@ -371,15 +376,9 @@ impl<'a> Check<'a> {
 
     /// Checks what the chain does not cover: that the index agrees with the table.
     fn structure(&self) -> Option<Fault> {
-        let report = self
-            .reader
-            .connection
-            .query_row("PRAGMA integrity_check(1)", [], |row| {
-                row.get::<_, String>(0)
-            });
-        match report {
-            Ok(report) if report == "ok" => None,
-            Ok(reason) => Some(Fault::Unreadable {
+        match self.view().fault() {
+            Ok(None) => None,
+            Ok(Some(reason)) => Some(Fault::Unreadable {
                 after: self.head.position,
                 reason,
             }),
@@ -387,10 +386,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn unreadable(&self, error: &rusqlite::Error) -> Fault {
+    fn unreadable(&self, error: &Error) -> Fault {
+        let reason = match error.source() {
+            Some(source) => source.to_string(),
+            None => error.to_string(),
+        };
         Fault::Unreadable {
             after: self.head.position,
-            reason: error.to_string(),
+            reason,
         }
     }
 }

@@ -2,26 +2,25 @@
 //!
 //! Invariants:
 //! - An append is answered `Ok` only after the commit that contains it has been synced.
-//! - `head` and `streams` describe what is committed, except inside `write`; a batch that is rolled
-//!   back resets both.
-//! - Once the ledger is poisoned no statement that writes is executed any more.
+//! - `head`, `tree` and `streams` describe what is committed, except while a batch is being written;
+//!   one that fails resets them.
+//! - Once the ledger is poisoned nothing is committed any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
-
-use rusqlite::{Connection, params};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
 
 use crate::chain::{self, Link};
-use crate::checkpoint::{self, Checkpointer};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 use crate::event::{Event, Head, NewEvent};
-use crate::hash::{BlobId, LabId};
+use crate::hash::{BlobId, PublicKey};
+use crate::keys::{self, Keys};
 use crate::ledger::Shared;
-use crate::reader;
-use crate::schema;
+use crate::signed::{SignedHead, Signer};
+use crate::store::{Batch, CommitError, Identity, Lease, Stored};
+use crate::tree::{self, Frontier, Subtree};
 
 /// Appends that wait for the writer before more callers have to wait to hand theirs in.
 pub(crate) const REQUESTS_WAITING_MAX: usize = 1024;
@@ -32,20 +31,36 @@ const EVENTS_PER_COMMIT_MAX: usize = 8192;
 /// Streams whose last sequence number is kept at hand; more, and all are looked up anew.
 const STREAMS_REMEMBERED_MAX: usize = 4096;
 
-/// Log length in pages of 4 KiB at which, and after each further which, the log is moved aside.
-const CHECKPOINT_PAGES: u32 = 1000;
+/// Events after which the head is signed again: a signature and its row cost less than a hundredth
+/// of these events.
+const EVENTS_PER_SIGNATURE: u64 = 1024;
 
-/// Log length at which the writer moves the rest itself, since under constant load the log starts
-/// over only when nothing is left in it. Bounds the log at about 16 MiB.
-const INLINE_CHECKPOINT_PAGES: u32 = 4096;
+/// How often a lease that ends is renewed while nothing is written.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// One caller's append.
+/// What a caller wants.
+pub(crate) enum Request {
+    /// Events appended.
+    Append(Append),
+    /// The head signed, if it is not yet, and returned.
+    Sign(SyncSender<Result<SignedHead, Error>>),
+    /// The key changed.
+    ChangeKey(Signer, SyncSender<Result<PublicKey, Error>>),
+}
+
+/// One caller's append: all of its parts or none.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) struct Append {
+    pub(crate) parts: Vec<Part>,
+    pub(crate) reply: SyncSender<Outcome>,
+}
+
+/// The events that an append adds to one stream.
+#[derive(Debug)]
+pub(crate) struct Part {
     pub(crate) stream: String,
     pub(crate) expected_seq: Option<u64>,
     pub(crate) events: Vec<Prepared>,
-    pub(crate) reply: SyncSender<Result<Vec<Event>, Error>>,
 }
 
 /// An event that has been checked and whose body, if large, is in a blob already.
@@ -54,250 +69,396 @@ pub(crate) struct Prepared {
     pub(crate) event: NewEvent,
     pub(crate) body: BlobId,
     pub(crate) is_body_in_blob: bool,
+    /// When it happened, if not now: what comes from another lab keeps its time.
+    pub(crate) at: Option<Timestamp>,
 }
 
 type Outcome = Result<Vec<Event>, Error>;
 
 pub(crate) struct Writer {
-    connection: Connection,
-    checkpointer: Checkpointer,
+    lease: Box<dyn Lease>,
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
-    lab: LabId,
+    identity: Identity,
+    signer: Option<Signer>,
     head: Head,
+    tree: Frontier,
+    /// The last head that is signed, if there is one.
+    signed: Option<SignedHead>,
     streams: HashMap<String, u64>,
-    log_pages: Arc<AtomicU32>,
-    checkpoint_at: u32,
     scratch: Vec<u8>,
+}
+
+/// What one commit is made of, and what its callers are told.
+#[derive(Default)]
+struct Draft {
+    events: Vec<Stored>,
+    subtrees: Vec<Subtree>,
+    /// For each append how many of the events are its own, or why none is.
+    outcomes: Vec<Result<usize, Error>>,
 }
 
 impl Writer {
     pub(crate) fn new(
-        connection: Connection,
-        checkpointer: Checkpointer,
+        lease: Box<dyn Lease>,
         shared: Arc<Shared>,
         clock: Arc<dyn Clock>,
-        lab: LabId,
+        signer: Option<Signer>,
     ) -> Result<Self, Error> {
-        let failed =
-            |source| Error::store("read the head of", &schema::file(&shared.directory), source);
-        let head = reader::read_head(&connection, lab).map_err(failed)?;
-        let log_pages = Arc::new(AtomicU32::new(0));
-        let hook_pages = Arc::clone(&log_pages);
-        let mut connection = connection;
-        connection
-            .wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: i32| {
-                hook_pages.store(pages.cast_unsigned(), Ordering::Relaxed);
-                Ok(())
-            }))
-            .map_err(failed)?;
-        Ok(Self {
-            connection,
-            checkpointer,
+        let view = lease.view();
+        let identity = view.identity()?;
+        let signed = view.signed_heads()?.last().copied();
+        let mut writer = Self {
+            lease,
             shared,
             clock,
-            lab,
-            head,
+            identity,
+            signer,
+            head: Head::start(identity),
+            tree: Frontier::default(),
+            signed,
             streams: HashMap::new(),
-            log_pages,
-            checkpoint_at: CHECKPOINT_PAGES,
             scratch: Vec::new(),
-        })
+        };
+        writer.recall()?;
+        if signed.is_none() && writer.signer.is_some() {
+            writer.first_signature()?;
+        }
+        Ok(writer)
     }
 
-    /// Serves appends until every handle is gone.
+    /// Reads where the store is.
+    fn recall(&mut self) -> Result<(), Error> {
+        let view = self.lease.view();
+        self.head = Head::read(view)?;
+        self.tree = tree::frontier(view, self.head.position)?;
+        Ok(())
+    }
+
+    /// Signs the head of a ledger that has no signature yet. One that had no key gets it first.
+    fn first_signature(&mut self) -> Result<(), Error> {
+        let Some(signer) = self.signer.clone() else {
+            return Ok(());
+        };
+        let mut draft = Draft::default();
+        let keys = Keys::read(self.lease.view())?;
+        if keys.in_force().is_none() {
+            let event = keys.change(self.identity.lab, &signer, signer.public())?;
+            let _one = self.add(own(event), &mut draft)??;
+        }
+        match self.commit(&draft, Some(&signer)) {
+            Ok(()) => Ok(()),
+            Err(
+                CommitError::NotWritten(error)
+                | CommitError::Fenced(error)
+                | CommitError::Unknown(error),
+            ) => Err(error),
+        }
+    }
+
+    /// Serves requests until every handle is gone, then signs what is there.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let mut events = first.events.len();
+        let mut postponed = None;
+        while let Some(request) = postponed.take().or_else(|| self.next(requests)) {
+            let first = match request {
+                Request::Append(append) => append,
+                Request::Sign(reply) => {
+                    let _ = reply.try_send(self.sign());
+                    continue;
+                }
+                Request::ChangeKey(next, reply) => {
+                    let _ = reply.try_send(self.change_key(next));
+                    continue;
+                }
+            };
+            let mut events = first.events();
             let mut batch = vec![first];
             while events < EVENTS_PER_COMMIT_MAX && batch.len() < REQUESTS_WAITING_MAX {
-                let Ok(next) = requests.try_recv() else { break };
-                events += next.events.len();
-                batch.push(next);
+                match requests.try_recv() {
+                    Ok(Request::Append(append)) => {
+                        events += append.events();
+                        batch.push(append);
+                    }
+                    Ok(other) => {
+                        postponed = Some(other);
+                        break;
+                    }
+                    Err(_) => break,
+                }
             }
             self.serve(batch);
+        }
+        // Nobody is left to be told of a failure; the next to open the ledger signs instead.
+        let _ = self.sign();
+    }
+
+    /// Waits for a request, and meanwhile renews a lease that would end.
+    fn next(&mut self, requests: &Receiver<Request>) -> Option<Request> {
+        while self.lease.until().is_some() {
+            match requests.recv_timeout(RENEW_EVERY) {
+                Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) => self.renew(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        requests.recv().ok()
+    }
+
+    fn renew(&mut self) {
+        if self.lease.until().is_some()
+            && let Err(error) = self.lease.renew(self.clock.now())
+        {
+            self.shared.poison_with(error);
         }
     }
 
     /// Commits a batch and answers each of its callers.
-    fn serve(&mut self, mut batch: Vec<Request>) {
+    fn serve(&mut self, batch: Vec<Append>) {
+        self.renew();
+        let (replies, parts): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|append| (append.reply, append.parts))
+            .unzip();
         if let Some(cause) = self.shared.poison() {
-            for request in batch {
-                answer(
-                    &request.reply,
-                    Err(Error::Poisoned {
-                        cause: Arc::clone(&cause),
-                    }),
-                );
+            for reply in replies {
+                let cause = Arc::clone(&cause);
+                answer(&reply, Err(Error::Poisoned { cause }));
             }
             return;
         }
-        let replies: Vec<_> = batch.iter().map(|request| request.reply.clone()).collect();
-        match self.write(&mut batch) {
-            Ok(outcomes) => {
-                for (reply, outcome) in replies.iter().zip(outcomes) {
-                    answer(reply, outcome);
-                }
-                self.checkpoint_if_due();
+        let mut draft = Draft::default();
+        for parts in parts {
+            match self.add(parts, &mut draft) {
+                Ok(outcome) => draft.outcomes.push(outcome),
+                Err(error) => return self.give_up(CommitError::Unknown(error), &replies),
             }
-            Err(error) => self.give_up(error, &replies),
+        }
+        let is_due =
+            self.head.position / EVENTS_PER_SIGNATURE > self.signed_size() / EVENTS_PER_SIGNATURE;
+        let signer = self.signer.clone().filter(|_| is_due);
+        if let Err(error) = self.commit(&draft, signer.as_ref()) {
+            return self.give_up(error, &replies);
+        }
+        let mut events = draft.events.into_iter().map(|stored| stored.event);
+        for (reply, outcome) in replies.iter().zip(draft.outcomes) {
+            let own = outcome.map(|count| events.by_ref().take(count).collect());
+            answer(reply, own);
+        }
+        if let Err(error) = self.lease.tidy() {
+            self.shared.poison_with(error);
         }
     }
 
-    /// Writes a batch in one transaction. An append whose expectation fails is left out of it.
-    fn write(&mut self, batch: &mut Vec<Request>) -> Result<Vec<Outcome>, Error> {
-        let failed = |operation, shared: &Shared, source| {
-            Error::store(operation, &schema::file(&shared.directory), source)
+    fn signed_size(&self) -> u64 {
+        self.signed.map_or(0, |signed| signed.head.size)
+    }
+
+    /// Commits a draft, and with a signer the signed head after it.
+    fn commit(&mut self, draft: &Draft, signer: Option<&Signer>) -> Result<(), CommitError> {
+        let head =
+            signer.map(|signer| SignedHead::new(self.identity.lab, self.tree.head(), signer));
+        if draft.events.is_empty() && head.is_none() {
+            return Ok(());
+        }
+        self.lease.commit(&Batch {
+            events: &draft.events,
+            subtrees: &draft.subtrees,
+            heads: head.as_slice(),
+        })?;
+        self.signed = head.or(self.signed);
+        Ok(())
+    }
+
+    /// Adds an append to a draft, or tells why it cannot be: nothing of it is added then.
+    fn add(&mut self, parts: Vec<Part>, draft: &mut Draft) -> Result<Result<usize, Error>, Error> {
+        for part in &parts {
+            let found = self.last_seq(&part.stream)?;
+            if let Some(expected) = part.expected_seq
+                && expected != found
+            {
+                return Ok(Err(Error::Conflict {
+                    stream: part.stream.clone(),
+                    expected,
+                    found,
+                }));
+            }
+        }
+        let before = draft.events.len();
+        let now = self.clock.now();
+        for part in parts {
+            let mut seq = self.last_seq(&part.stream)?;
+            for prepared in part.events {
+                seq += 1;
+                let stored = self.chain(&part.stream, seq, now, prepared);
+                self.tree
+                    .push(stored.event.hash, |subtree| draft.subtrees.push(subtree));
+                draft.events.push(stored);
+            }
+            self.streams.insert(part.stream, seq);
+        }
+        Ok(Ok(draft.events.len() - before))
+    }
+
+    /// Makes the next event of the chain.
+    fn chain(&mut self, stream: &str, seq: u64, now: Timestamp, prepared: Prepared) -> Stored {
+        let Prepared {
+            event,
+            body,
+            is_body_in_blob,
+            at,
+        } = prepared;
+        let at = at.unwrap_or(now);
+        let position = self.head.position + 1;
+        let link = Link {
+            position,
+            stream,
+            seq,
+            at_unix_ms: at.unix_ms(),
+            kind: &event.kind,
+            version: event.version,
+            body,
+            blobs: &event.blobs,
         };
-        self.connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(|source| failed("begin a transaction in", &self.shared, source))?;
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for request in batch.drain(..) {
-            let outcome = self
-                .insert(request)
-                .map_err(|source| failed("append events to", &self.shared, source))?;
-            outcomes.push(outcome);
-        }
-        self.connection
-            .execute_batch("COMMIT")
-            .map_err(|source| failed("commit events to", &self.shared, source))?;
-        Ok(outcomes)
-    }
-
-    fn insert(&mut self, request: Request) -> rusqlite::Result<Outcome> {
-        let found = self.last_seq(&request.stream)?;
-        if let Some(expected) = request.expected_seq
-            && expected != found
-        {
-            return Ok(Err(Error::Conflict {
-                stream: request.stream,
-                expected,
-                found,
-            }));
-        }
-        let at = self.clock.now();
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO event \
-             (position, stream, seq, at, kind, version, body, body_blob, blobs, hash) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?;
-        let mut written = Vec::with_capacity(request.events.len());
-        let mut head = self.head;
-        for (prepared, seq) in request.events.into_iter().zip(found + 1..) {
-            let Prepared {
-                event,
-                body,
-                is_body_in_blob,
-            } = prepared;
-            head.position += 1;
-            let link = Link {
-                position: head.position,
-                stream: &request.stream,
-                seq,
-                at_unix_ms: at.unix_ms(),
-                kind: &event.kind,
-                version: event.version,
-                body,
-                blobs: &event.blobs,
-            };
-            head.hash = chain::hash(head.hash, &link, &mut self.scratch);
-            statement.execute(params![
-                head.position as i64,
-                request.stream,
-                seq as i64,
-                at.unix_ms(),
-                event.kind,
-                event.version,
-                (!is_body_in_blob).then_some(&event.body),
-                is_body_in_blob.then_some(body.as_bytes()),
-                joined(&event.blobs),
-                head.hash.as_bytes(),
-            ])?;
-            written.push(Event {
-                position: head.position,
-                stream: request.stream.clone(),
+        let hash = chain::hash(self.head.hash, &link, &mut self.scratch);
+        self.head = Head { position, hash };
+        Stored {
+            event: Event {
+                position,
+                stream: stream.to_owned(),
                 seq,
                 at,
                 kind: event.kind,
                 version: event.version,
                 body: event.body,
                 blobs: event.blobs,
-                hash: head.hash,
-            });
+                hash,
+            },
+            body_blob: is_body_in_blob.then_some(body),
         }
-        self.head = head;
-        let last = found + written.len() as u64;
-        self.streams.insert(request.stream, last);
-        Ok(Ok(written))
     }
 
-    fn last_seq(&mut self, stream: &str) -> rusqlite::Result<u64> {
+    fn last_seq(&mut self, stream: &str) -> Result<u64, Error> {
         if let Some(seq) = self.streams.get(stream) {
             return Ok(*seq);
         }
         if self.streams.len() >= STREAMS_REMEMBERED_MAX {
             self.streams.clear();
         }
-        self.connection
-            .prepare_cached("SELECT coalesce(max(seq), 0) FROM event WHERE stream = ?1")?
-            .query_row([stream], |row| row.get::<_, i64>(0))
-            .map(i64::cast_unsigned)
+        let seq = self.lease.view().last_seq(stream)?;
+        self.streams.insert(stream.to_owned(), seq);
+        Ok(seq)
     }
 
-    /// Rolls a failed batch back and tells its callers. Anything but a full disk ends all writing.
-    fn give_up(&mut self, error: Error, replies: &[SyncSender<Outcome>]) {
-        // SQLite may have rolled back by itself; what counts is that no transaction is left.
-        let _ = self.connection.execute_batch("ROLLBACK");
+    /// Tells the callers of a batch that failed. Anything but a full disk ends all writing.
+    fn give_up(&mut self, error: CommitError, replies: &[SyncSender<Outcome>]) {
         self.streams.clear();
-        let restored = reader::read_head(&self.connection, self.lab);
-        if let (Error::DiskFull { directory }, true, Ok(head)) =
-            (&error, self.connection.is_autocommit(), restored)
-        {
-            self.head = head;
-            for reply in replies {
-                answer(
-                    reply,
-                    Err(Error::DiskFull {
-                        directory: directory.clone(),
-                    }),
-                );
+        let restored = self.recall();
+        let cause = match (error, restored) {
+            (CommitError::NotWritten(Error::DiskFull { directory }), Ok(())) => {
+                for reply in replies {
+                    let directory = directory.clone();
+                    answer(reply, Err(Error::DiskFull { directory }));
+                }
+                return;
             }
-            return;
-        }
-        let cause = self.shared.poison_with(error);
+            (CommitError::Fenced(error), _) => {
+                let cause = self.shared.poison_with(error);
+                for reply in replies {
+                    let cause = Arc::clone(&cause);
+                    answer(reply, Err(Error::Poisoned { cause }));
+                }
+                return;
+            }
+            (CommitError::NotWritten(error) | CommitError::Unknown(error), _) => {
+                self.shared.poison_with(error)
+            }
+        };
         for reply in replies {
-            answer(
-                reply,
-                Err(Error::Unconfirmed {
-                    cause: Arc::clone(&cause),
-                }),
-            );
+            let cause = Arc::clone(&cause);
+            answer(reply, Err(Error::Unconfirmed { cause }));
         }
     }
 
-    fn checkpoint_if_due(&mut self) {
-        let pages = self.log_pages.load(Ordering::Relaxed);
-        if pages < CHECKPOINT_PAGES {
-            self.checkpoint_at = CHECKPOINT_PAGES;
-        } else if pages >= INLINE_CHECKPOINT_PAGES && pages >= self.checkpoint_at {
-            self.checkpoint_at = pages + CHECKPOINT_PAGES;
-            if let Err(error) = checkpoint::checkpoint(&self.connection, &self.shared.directory) {
-                self.shared.poison_with(error);
+    /// Signs the head unless that is done.
+    fn sign(&mut self) -> Result<SignedHead, Error> {
+        let signer = self.signer.clone().ok_or_else(|| Error::KeyMissing {
+            directory: self.shared.directory.clone(),
+        })?;
+        if let Some(signed) = self.signed
+            && signed.head.size == self.head.position
+        {
+            return Ok(signed);
+        }
+        self.commit_alone(&Draft::default(), &signer)?;
+        Ok(SignedHead::new(
+            self.identity.lab,
+            self.tree.head(),
+            &signer,
+        ))
+    }
+
+    /// Hands over to the next key: the present one signs the event, the next one the head after it.
+    fn change_key(&mut self, next: Signer) -> Result<PublicKey, Error> {
+        let signer = self.signer.clone().ok_or_else(|| Error::KeyMissing {
+            directory: self.shared.directory.clone(),
+        })?;
+        let event =
+            Keys::read(self.lease.view())?.change(self.identity.lab, &signer, next.public())?;
+        let mut draft = Draft::default();
+        let _one = self.add(own(event), &mut draft)??;
+        self.commit_alone(&draft, &next)?;
+        let public = next.public();
+        self.signer = Some(next);
+        Ok(public)
+    }
+
+    /// Commits what no caller's append is part of.
+    fn commit_alone(&mut self, draft: &Draft, signer: &Signer) -> Result<(), Error> {
+        if let Some(cause) = self.shared.poison() {
+            return Err(Error::Poisoned { cause });
+        }
+        let Err(error) = self.commit(draft, Some(signer)) else {
+            return Ok(());
+        };
+        self.streams.clear();
+        let restored = self.recall();
+        match (error, restored) {
+            (CommitError::NotWritten(error), Ok(())) => Err(error),
+            (
+                CommitError::Fenced(error)
+                | CommitError::NotWritten(error)
+                | CommitError::Unknown(error),
+                _,
+            ) => {
+                let cause = self.shared.poison_with(error);
+                Err(Error::Unconfirmed { cause })
             }
-        } else if pages >= self.checkpoint_at {
-            self.checkpoint_at = pages + CHECKPOINT_PAGES;
-            self.checkpointer.wake();
         }
     }
+}
+
+impl Append {
+    fn events(&self) -> usize {
+        self.parts.iter().map(|part| part.events.len()).sum()
+    }
+}
+
+/// Returns an event of the ledger's own as an append.
+fn own(event: NewEvent) -> Vec<Part> {
+    let body = BlobId::of(event.body.as_bytes());
+    vec![Part {
+        stream: keys::STREAM.to_owned(),
+        expected_seq: None,
+        events: vec![Prepared {
+            event,
+            body,
+            is_body_in_blob: false,
+            at: None,
+        }],
+    }]
 }
 
 /// Answers a caller. One that no longer listens has been killed with its thread.
 fn answer(reply: &SyncSender<Outcome>, outcome: Outcome) {
     let _ = reply.try_send(outcome);
-}
-
-/// Returns blob names as the table keeps them: 32 bytes each, nothing if there are none.
-fn joined(blobs: &[BlobId]) -> Option<Vec<u8>> {
-    (!blobs.is_empty()).then(|| blobs.iter().flat_map(|blob| *blob.as_bytes()).collect())
 }

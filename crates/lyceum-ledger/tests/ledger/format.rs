@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use lyceum_ledger::{Clock, LabId, Ledger, NewEvent, Options, Timestamp};
+use lyceum_ledger::{Clock, Entropy, LabId, Ledger, NewEvent, Options, Timestamp};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -16,7 +16,10 @@ pub(crate) fn hash_of(connection: &Connection, position: i64) -> Vec<u8> {
         let id: Vec<u8> = connection
             .query_row("SELECT id FROM lab", [], |row| row.get(0))
             .unwrap();
-        blake3::hash(&[b"lyceum genesis 1", id.as_slice()].concat())
+        let key: Vec<u8> = connection
+            .query_row("SELECT public FROM key", [], |row| row.get(0))
+            .unwrap();
+        blake3::hash(&[b"lyceum genesis 2", id.as_slice(), &key].concat())
             .as_bytes()
             .to_vec()
     } else {
@@ -67,11 +70,20 @@ impl Clock for Fixed {
     }
 }
 
-/// The ledger that the fixture of version 1 holds.
+struct Fours;
+
+impl Entropy for Fours {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(4);
+    }
+}
+
+/// The ledger that the fixtures hold, each in its version.
 fn write_sample(directory: &Path) {
     let lab = Some(LabId::from_bytes(*b"a lab of fixture"));
     let options = Options {
         clock: Arc::new(Fixed),
+        entropy: Arc::new(Fours),
         lab,
         ..Options::default()
     };
@@ -87,8 +99,12 @@ fn write_sample(directory: &Path) {
         .unwrap();
 }
 
-/// The head of that ledger. If it ever changes, no older ledger verifies any more.
-const SAMPLE_HEAD: &str = "c6ed7f497ae980817c8b753abfa0febade557fc4e342ee456974ea6e387b6148";
+/// The heads of that ledger in versions 1 and 2. If one ever changes, no ledger of that version
+/// verifies any more.
+const SAMPLE_HEADS: [&str; 2] = [
+    "c6ed7f497ae980817c8b753abfa0febade557fc4e342ee456974ea6e387b6148",
+    "d1f7b0f388abf4938a545394f6423c7d531463ff9cd75fdddfddbe88fe36f3fa",
+];
 
 #[test]
 fn the_chain_is_the_one_that_is_specified() {
@@ -113,38 +129,76 @@ fn the_chain_is_the_one_that_is_specified() {
         .unwrap()
         .head()
         .unwrap();
-    assert_eq!(head.hash.to_string(), SAMPLE_HEAD);
+    assert_eq!(head.hash.to_string(), SAMPLE_HEADS[1]);
+}
+
+/// Returns a copy of the fixture of a version. Git keeps no mode, and a key must be its owner's alone.
+fn fixture(version: usize) -> TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let directory = TempDir::new().unwrap();
+    child::copy(
+        &fixtures.join(format!("version-{version}")),
+        directory.path(),
+    );
+    let key = directory.path().join("key");
+    if key.exists() {
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    directory
 }
 
 #[test]
-fn a_ledger_of_version_1_stays_readable() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-1");
-    let directory = TempDir::new().unwrap();
-    child::copy(&fixture, directory.path());
-    let reader = Ledger::open_read_only(directory.path()).unwrap();
-    assert!(reader.verify().unwrap().is_intact());
-    assert_eq!(reader.head().unwrap().hash.to_string(), SAMPLE_HEAD);
-    let events = reader.read("study/é", 0, 10).unwrap();
-    assert_eq!(events[0].body, "{\"question\":\"why?\"}");
-    assert_eq!(events[1].body.len(), 5002);
-    assert_eq!(
-        reader.blob(events[1].blobs[0]).unwrap(),
-        b"bytes of a model"
-    );
-    drop(reader);
-    let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
-    let appended = ledger
-        .append("lab", vec![NewEvent::new("lab.opened", 1, "null")])
-        .unwrap();
-    assert_eq!((appended[0].position, appended[0].seq), (4, 2));
-    assert!(ledger.reader().unwrap().verify().unwrap().is_intact());
+fn a_ledger_of_every_version_stays_readable() {
+    for version in 1..=lyceum_ledger::SCHEMA_VERSION as usize {
+        let directory = fixture(version);
+        let reader = Ledger::open_read_only(directory.path()).unwrap();
+        assert_eq!(reader.version().unwrap(), version as u32);
+        let found = reader.verify().unwrap();
+        assert_eq!(found.fault, None);
+        assert_eq!(found.events_signed, if version == 1 { 0 } else { 3 });
+        let head = reader.head().unwrap();
+        assert_eq!(head.hash.to_string(), SAMPLE_HEADS[version - 1]);
+        let events = reader.read("study/é", 0, 10).unwrap();
+        assert_eq!(events[0].body, "{\"question\":\"why?\"}");
+        assert_eq!(events[1].body.len(), 5002);
+        assert_eq!(
+            reader.blob(events[1].blobs[0]).unwrap(),
+            b"bytes of a model"
+        );
+        let tree = reader.tree_head().unwrap();
+        drop(reader);
+        let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
+        let appended = ledger
+            .append("lab", vec![NewEvent::new("lab.opened", 1, "null")])
+            .unwrap();
+        // A ledger of version 1 gets a key first, by an event.
+        let position = if version == 1 { 5 } else { 4 };
+        assert_eq!((appended[0].position, appended[0].seq), (position, 2));
+        drop(ledger);
+        let reader = Ledger::open_read_only(directory.path()).unwrap();
+        assert_eq!(reader.version().unwrap(), lyceum_ledger::SCHEMA_VERSION);
+        let found = reader.verify().unwrap();
+        assert_eq!((found.fault, found.events_signed), (None, position));
+        assert_eq!(
+            reader.tree_head_at(3).unwrap(),
+            tree,
+            "nothing before was changed"
+        );
+        assert_eq!(
+            reader.blob(events[1].blobs[0]).unwrap(),
+            b"bytes of a model"
+        );
+    }
 }
 
 /// Writes the fixture anew: only when a new version of the format is made, into its own directory.
 #[test]
 #[ignore = "writes into the source tree"]
 fn write_the_fixture() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/version-1");
+    let version = lyceum_ledger::SCHEMA_VERSION;
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let fixture = fixtures.join(format!("version-{version}"));
     assert!(
         !fixture.exists(),
         "a fixture that has been released is never written again"

@@ -42,18 +42,19 @@ fn a_newer_ledger_is_refused() {
             matches!(
                 &error,
                 Error::Newer {
-                    found: 2,
-                    supported: 1,
+                    found,
+                    supported: SCHEMA_VERSION,
                     ..
-                }
+                } if *found == SCHEMA_VERSION + 1
             ),
             "{error:?}"
         );
         assert_eq!(
             error.to_string(),
             format!(
-                "ledger `{}` has schema version 2, but this program reads versions up to 1",
-                path.display()
+                "ledger `{}` has schema version {}, but this program reads versions up to {SCHEMA_VERSION}",
+                path.display(),
+                SCHEMA_VERSION + 1
             )
         );
         assert!(error.hint().is_some());

@@ -5,13 +5,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::error::{Error, NotALedgerReason};
-use crate::hash::LabId;
+use crate::hash::Hash;
+use crate::store::Identity;
+use crate::tree::{Frontier, Subtree};
 
 /// The version of the tables. It goes up whenever an older program could no longer read them.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// `LYCM`: what `file` and every database tool show as the application of the file.
 const APPLICATION_ID: u32 = 0x4C59_434D;
@@ -32,8 +34,9 @@ const LOG_BYTES_IN_ADVANCE: u64 = 6 << 20;
 /// What `PRAGMA synchronous` answers for `FULL`: the log is synced before a commit returns.
 const SYNCHRONOUS_FULL: i64 = 2;
 
-/// The tables of version 1. Verified word for word, so it is never edited, only followed by others.
-const TABLES: [(&str, &str); 2] = [
+/// The tables of version 1, then those that version 2 added. Verified word for word, so none is ever
+/// edited, only followed by others.
+const TABLES: [(&str, &str); 6] = [
     (
         "lab",
         "CREATE TABLE lab (\n  id BLOB NOT NULL CHECK (length(id) = 16)\n) STRICT",
@@ -55,20 +58,53 @@ const TABLES: [(&str, &str); 2] = [
            CHECK ((body IS NULL) <> (body_blob IS NULL))\n\
          ) STRICT",
     ),
+    (
+        "key",
+        "CREATE TABLE key (\n  public BLOB NOT NULL CHECK (length(public) = 32)\n) STRICT",
+    ),
+    (
+        "lease",
+        "CREATE TABLE lease (\n  epoch INTEGER NOT NULL\n) STRICT",
+    ),
+    (
+        "head",
+        "CREATE TABLE head (\n  \
+           size INTEGER PRIMARY KEY,\n  \
+           root BLOB NOT NULL CHECK (length(root) = 32),\n  \
+           key BLOB NOT NULL CHECK (length(key) = 32),\n  \
+           signature BLOB NOT NULL CHECK (length(signature) = 64)\n\
+         ) STRICT",
+    ),
+    (
+        "subtree",
+        "CREATE TABLE subtree (\n  \
+           level INTEGER NOT NULL,\n  \
+           number INTEGER NOT NULL,\n  \
+           hash BLOB NOT NULL CHECK (length(hash) = 32),\n  \
+           PRIMARY KEY (level, number)\n\
+         ) STRICT, WITHOUT ROWID",
+    ),
 ];
 
+/// How many of [`TABLES`] each version has, from version 1 on.
+const TABLES_OF_VERSION: [usize; SCHEMA_VERSION as usize] = [2, TABLES.len()];
+
 /// Returns where the event store of a ledger is.
-pub(crate) fn file(directory: &Path) -> PathBuf {
+pub(super) fn file(directory: &Path) -> PathBuf {
     directory.join(FILE)
 }
 
 /// Returns where the write-ahead log of a ledger is.
-pub(crate) fn log_file(directory: &Path) -> PathBuf {
+pub(super) fn log_file(directory: &Path) -> PathBuf {
     directory.join(format!("{FILE}-wal"))
 }
 
-/// Opens the store for the writer, making it if it is not there. The caller holds the lab lock.
-pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connection, Error> {
+/// Opens the store for the writer, making it if it is not there and bringing it to the present
+/// version if it is older. The caller holds the lab lock.
+pub(super) fn open_writer(
+    directory: &Path,
+    found: &mut dyn FnMut() -> Result<Identity, Error>,
+) -> Result<Connection, Error> {
     let path = file(directory);
     let failed = |operation| move |source| Error::store(operation, &file(directory), source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -77,7 +113,7 @@ pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connec
     let mut connection =
         Connection::open_with_flags(&path, flags).map_err(failed("open event store"))?;
     configure(&connection).map_err(failed("configure event store"))?;
-    let made = recognise(&connection, &path)?;
+    let version = recognise(&connection, &path)?;
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(failed("switch to write-ahead logging in"))?;
@@ -93,8 +129,15 @@ pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connec
     if mode != "wal" || synchronous != SYNCHRONOUS_FULL {
         return Err(Error::NoWriteAheadLog { path });
     }
-    if !made {
-        create(&mut connection, lab).map_err(failed("create event store"))?;
+    match version {
+        None => {
+            let identity = found()?;
+            create(&mut connection, identity).map_err(failed("create event store"))?;
+        }
+        Some(version) if version < SCHEMA_VERSION => {
+            migrate(&mut connection, version).map_err(failed("bring to the present version"))?;
+        }
+        Some(_) => {}
     }
     Ok(connection)
 }
@@ -105,7 +148,7 @@ pub(crate) fn open_writer(directory: &Path, lab: Option<LabId>) -> Result<Connec
 /// What is added lies behind the log's last frame, where the store leaves old frames itself: recovery
 /// ends at the first frame whose checksum does not continue the chain, and zeros never do.
 /// Does nothing if there is no room.
-pub(crate) fn lengthen_log(directory: &Path) -> Result<(), Error> {
+pub(super) fn lengthen_log(directory: &Path) -> Result<(), Error> {
     let path = log_file(directory);
     let lengthen = || -> io::Result<()> {
         let mut log = File::options().append(true).create(true).open(&path)?;
@@ -127,7 +170,7 @@ pub(crate) fn lengthen_log(directory: &Path) -> Result<(), Error> {
 }
 
 /// Opens a second connection for moving the write-ahead log into the file.
-pub(crate) fn open_checkpointer(directory: &Path) -> Result<Connection, Error> {
+pub(super) fn open_checkpointer(directory: &Path) -> Result<Connection, Error> {
     let path = file(directory);
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -141,7 +184,7 @@ pub(crate) fn open_checkpointer(directory: &Path) -> Result<Connection, Error> {
 }
 
 /// Opens the store for reading. Never makes a ledger.
-pub(crate) fn open_reader(directory: &Path) -> Result<Connection, Error> {
+pub(super) fn open_reader(directory: &Path) -> Result<Connection, Error> {
     let path = file(directory);
     match fs::metadata(&path) {
         Ok(_) => {}
@@ -158,13 +201,13 @@ pub(crate) fn open_reader(directory: &Path) -> Result<Connection, Error> {
             });
         }
     }
-    let (connection, made) = match recognise_for_reading(&path, "") {
+    let (connection, version) = match recognise_for_reading(&path, "") {
         Err(Error::Store { .. }) if is_at_rest_on_read_only_disk(directory) => {
             recognise_for_reading(&path, "&immutable=1")?
         }
         opened => opened?,
     };
-    if made {
+    if version.is_some() {
         Ok(connection)
     } else {
         Err(Error::Absent {
@@ -173,7 +216,10 @@ pub(crate) fn open_reader(directory: &Path) -> Result<Connection, Error> {
     }
 }
 
-fn recognise_for_reading(path: &Path, parameters: &str) -> Result<(Connection, bool), Error> {
+fn recognise_for_reading(
+    path: &Path,
+    parameters: &str,
+) -> Result<(Connection, Option<u32>), Error> {
     let open = || -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -184,8 +230,8 @@ fn recognise_for_reading(path: &Path, parameters: &str) -> Result<(Connection, b
         Ok(connection)
     };
     let connection = open().map_err(|source| Error::store("open event store", path, source))?;
-    let made = recognise(&connection, path)?;
-    Ok((connection, made))
+    let version = recognise(&connection, path)?;
+    Ok((connection, version))
 }
 
 /// Whether nobody can be writing: the directory cannot be written to and no log is left in it.
@@ -225,8 +271,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)
 }
 
-/// Returns whether the file is a ledger that this program reads; `false` if it is still empty.
-fn recognise(connection: &Connection, path: &Path) -> Result<bool, Error> {
+/// Returns the version of a ledger that this program reads; nothing if the file is still empty.
+fn recognise(connection: &Connection, path: &Path) -> Result<Option<u32>, Error> {
     let number = |pragma: &'static str| -> Result<u32, Error> {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i32>(0))
@@ -244,7 +290,7 @@ fn recognise(connection: &Connection, path: &Path) -> Result<bool, Error> {
             .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
             .map_err(|source| Error::store("read event store", path, source))?;
         if application == 0 && version == 0 && tables == 0 {
-            return Ok(false);
+            return Ok(None);
         }
         return Err(not_a_ledger(NotALedgerReason::OtherApplication {
             found: application,
@@ -258,50 +304,101 @@ fn recognise(connection: &Connection, path: &Path) -> Result<bool, Error> {
             supported,
         });
     }
-    let same = has_the_tables(connection)
+    let same = has_the_tables(connection, version)
         .map_err(|source| Error::store("read event store", path, source))?;
     if same {
-        Ok(true)
+        Ok(Some(version))
     } else {
         Err(not_a_ledger(NotALedgerReason::OtherTables))
     }
 }
 
-/// Whether the file has exactly the tables of version 1: no view, trigger or index slipped in.
-fn has_the_tables(connection: &Connection) -> rusqlite::Result<bool> {
+/// Whether the file has exactly the tables of its version: no view, trigger or index slipped in.
+fn has_the_tables(connection: &Connection, version: u32) -> rusqlite::Result<bool> {
+    let Some(expected) = (version as usize)
+        .checked_sub(1)
+        .and_then(|at| TABLES_OF_VERSION.get(at))
+    else {
+        return Ok(false);
+    };
+    // An index that a table makes for itself has no text of its own.
     let mut statement = connection.prepare(
-        "SELECT name, sql FROM sqlite_schema \
-         WHERE NOT (type = 'index' AND name = 'sqlite_autoindex_event_1') ORDER BY rowid",
+        "SELECT name, sql FROM sqlite_schema WHERE NOT (type = 'index' AND sql IS NULL) \
+         ORDER BY rowid",
     )?;
     let found = statement
         .query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+            ))
         })?
         .collect::<rusqlite::Result<Vec<_>>>()?;
     let same = found
         .iter()
         .map(|(name, sql)| (name.as_str(), sql.as_str()))
-        .eq(TABLES);
+        .eq(TABLES[..*expected].iter().copied());
     Ok(same)
 }
 
 /// Makes the tables, all or nothing.
-fn create(connection: &mut Connection, lab: Option<LabId>) -> rusqlite::Result<()> {
-    let lab = lab.unwrap_or_else(random_lab);
+fn create(connection: &mut Connection, identity: Identity) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (_, sql) in TABLES {
-        transaction.execute_batch(sql)?;
+    add_tables(&transaction, 0)?;
+    transaction.execute(
+        "INSERT INTO lab (id) VALUES (?1)",
+        [identity.lab.as_bytes()],
+    )?;
+    if let Some(key) = identity.key {
+        transaction.execute("INSERT INTO key (public) VALUES (?1)", [key.as_bytes()])?;
     }
-    transaction.execute("INSERT INTO lab (id) VALUES (?1)", [lab.as_bytes()])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     transaction.commit()
 }
 
-fn random_lab() -> LabId {
-    let mut bytes = [0; 16];
-    // The system's generator does not fail for requests this small once the machine is up.
-    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
-    assert_eq!(filled, Ok(bytes.len()), "the system has no random numbers");
-    LabId::from_bytes(bytes)
+/// Brings an older ledger to the present version, all or nothing. Nothing that was written changes:
+/// tables are added, and the subtrees of the events that are there.
+fn migrate(connection: &mut Connection, version: u32) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    add_tables(&transaction, TABLES_OF_VERSION[version as usize - 1])?;
+    if version < 2 {
+        keep_subtrees(&transaction)?;
+    }
+    transaction.commit()
+}
+
+fn add_tables(transaction: &Transaction<'_>, first: usize) -> rusqlite::Result<()> {
+    for (name, sql) in &TABLES[first..] {
+        transaction.execute_batch(sql)?;
+        if *name == "lease" {
+            transaction.execute("INSERT INTO lease (epoch) VALUES (0)", [])?;
+        }
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)
+}
+
+fn keep_subtrees(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut frontier = Frontier::default();
+    let mut statement = transaction.prepare("SELECT hash FROM event ORDER BY position")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let mut kept = Vec::new();
+        frontier.push(Hash::from_bytes(row.get(0)?), |subtree| kept.push(subtree));
+        for subtree in &kept {
+            keep_subtree(transaction, subtree)?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps a subtree.
+pub(super) fn keep_subtree(connection: &Connection, subtree: &Subtree) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO subtree (level, number, hash) VALUES (?1, ?2, ?3)")?
+        .execute((
+            subtree.level,
+            subtree.number as i64,
+            subtree.hash.as_bytes(),
+        ))?;
+    Ok(())
 }

@@ -1,48 +1,59 @@
 //! Moving the write-ahead log into the file, beside the writer instead of in its way.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
+use super::schema;
 use crate::error::Error;
-use crate::ledger::Shared;
-use crate::schema;
 
 /// A thread that moves the log on request. Dropping it ends the thread.
 #[derive(Debug)]
-pub(crate) struct Checkpointer {
+pub(super) struct LogMover {
     wake: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
+    failure: Arc<Mutex<Option<Error>>>,
 }
 
-impl Checkpointer {
-    pub(crate) fn start(directory: &Path, shared: Arc<Shared>) -> Result<Self, Error> {
+impl LogMover {
+    pub(super) fn start(directory: &Path) -> Result<Self, Error> {
         let connection = schema::open_checkpointer(directory)?;
         let (wake, woken) = sync_channel(1);
+        let failure = Arc::new(Mutex::new(None));
+        let (place, failed) = (directory.to_path_buf(), Arc::clone(&failure));
         let thread = thread::Builder::new()
-            .name("ledger-checkpoint".to_owned())
-            .spawn(move || run(&connection, &woken, &shared))
+            .name("ledger-log".to_owned())
+            .spawn(move || run(&connection, &woken, &place, &failed))
             .map_err(|_| Error::WriterGone)?;
         Ok(Self {
             wake: Some(wake),
             thread: Some(thread),
+            failure,
         })
     }
 
-    /// Asks for a checkpoint; does nothing if one is asked for already.
-    pub(crate) fn wake(&self) {
+    /// Asks for the log to be moved; does nothing if that is asked for already.
+    pub(super) fn wake(&self) {
         if let Some(wake) = &self.wake {
             match wake.try_send(()) {
                 Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
             }
         }
     }
+
+    /// Returns, once, why the log could not be moved.
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
 }
 
-impl Drop for Checkpointer {
+impl Drop for LogMover {
     fn drop(&mut self) {
         self.wake = None;
         if let Some(thread) = self.thread.take() {
@@ -51,13 +62,15 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, woken: &Receiver<()>, shared: &Shared) {
+fn run(
+    connection: &Connection,
+    woken: &Receiver<()>,
+    directory: &Path,
+    failure: &Mutex<Option<Error>>,
+) {
     while woken.recv().is_ok() {
-        if shared.poison().is_some() {
-            return;
-        }
-        if let Err(error) = checkpoint(connection, &shared.directory) {
-            shared.poison_with(error);
+        if let Err(error) = move_log(connection, directory) {
+            *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
             return;
         }
     }
@@ -65,7 +78,7 @@ fn run(connection: &Connection, woken: &Receiver<()>, shared: &Shared) {
 
 /// Moves as much of the log as no reader still needs; waits for nobody. A full disk is no failure
 /// here: the log still has everything, and a later call tries again.
-pub(crate) fn checkpoint(connection: &Connection, directory: &Path) -> Result<(), Error> {
+pub(super) fn move_log(connection: &Connection, directory: &Path) -> Result<(), Error> {
     let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     match moved.map_err(|source| {
         Error::store(

@@ -124,6 +124,25 @@ pub(crate) fn close_from(first: u32) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) }).map(drop)
 }
 
+/// Lets every descriptor from `first` on end with `execve`.
+pub(crate) fn close_on_execute_from(first: u32) -> io::Result<()> {
+    let flags = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: plain integers; no descriptor is closed.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flags) }).map(drop)
+}
+
+/// Returns a standard stream, which is open for as long as this process lives.
+pub(crate) fn borrow_inherited(number: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: callers pass 1 or 2, which the helper never closes, only replaces.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
+/// Joins a user namespace. Only for processes with one thread.
+pub(crate) fn join_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain integers.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWUSER) }.into()).map(drop)
+}
+
 /// Makes `to` refer to what `from` refers to and inheritable, replacing what `to` was.
 pub(crate) fn duplicate_onto(from: BorrowedFd<'_>, to: RawFd) -> io::Result<()> {
     // SAFETY: callers pass a reserved number (0 to 3) that no owned descriptor of the helper has.

@@ -28,6 +28,7 @@
 //! ```
 
 mod capture;
+mod copied;
 mod error;
 mod filter;
 pub mod harvest;

@@ -21,6 +21,8 @@ pub enum Level {
 pub enum Backend {
     /// This crate's own helper.
     Native,
+    /// The system's `bwrap`, with this crate's filter, limits and watchdog.
+    Bwrap,
 }
 
 /// Who the command is on the host.
@@ -111,6 +113,8 @@ pub enum Step {
     MapOwner,
     /// Changing to the dedicated user.
     DropUser,
+    /// Starting bubblewrap, or what it does.
+    Bubblewrap,
     /// Creating the namespaces.
     CreateNamespaces,
     /// Writing the user and group maps.
@@ -150,6 +154,7 @@ impl fmt::Display for Step {
             Self::OpenSource => "open a mount's source",
             Self::MapOwner => "map the owner of a mount",
             Self::DropUser => "change to the dedicated user",
+            Self::Bubblewrap => "build with bubblewrap",
             Self::CreateNamespaces => "create namespaces",
             Self::MapUser => "write the user map",
             Self::ForbidNesting => "forbid nested namespaces",

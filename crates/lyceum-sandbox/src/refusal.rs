@@ -23,6 +23,8 @@ pub enum Cause {
     UserNamespacesExhausted,
     /// `AppArmor` grants user namespaces to listed programs only.
     AppArmor,
+    /// The second backend was asked for, and the system has no usable `bwrap`.
+    NoBubblewrap,
     /// A system call filter around this process, as containers have, refuses namespaces.
     ContainerFilter,
     /// `/proc` is partly hidden or read-only, as in containers, so no new one may be mounted.
@@ -75,6 +77,12 @@ impl Refusal {
         }
     }
 
+    /// Returns the same refusal, which says why a second way was closed too.
+    pub(crate) fn and_also(mut self, other: &Self) -> Self {
+        self.found = format!("{}; with bubblewrap: {}", self.found, other.found);
+        self
+    }
+
     /// Finds the cause of a sandbox that could not be built.
     pub(crate) fn from_error(error: &Error) -> Self {
         match error {
@@ -112,6 +120,7 @@ impl Refusal {
     fn from_step(step: Step, errno: i32, reason: &str) -> Self {
         let cause = match step {
             Step::CreateNamespaces => namespaces_refused(errno),
+            Step::Bubblewrap => bubblewrap_refused(reason),
             Step::MapUser if on("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") => {
                 Cause::AppArmor
             }
@@ -163,6 +172,17 @@ fn namespaces_refused(errno: i32) -> Cause {
     }
 }
 
+/// Finds the cause in bubblewrap's own words, as versions 0.8 to 0.11 have them.
+fn bubblewrap_refused(reason: &str) -> Cause {
+    if reason.contains("amespace") || reason.contains("uid map") {
+        namespaces_refused(libc::EPERM)
+    } else if reason.contains("mount proc") {
+        Cause::ProcHidden
+    } else {
+        Cause::Other
+    }
+}
+
 fn on(setting: &str) -> bool {
     setting_of(setting).as_deref() == Some("1")
 }
@@ -183,9 +203,12 @@ fn remedy(cause: &Cause) -> String {
             "as root: `sysctl -w user.max_user_namespaces=10000`".into()
         }
         Cause::AppArmor => {
-            "as root: add an AppArmor profile with `userns,` for this program's path, or \
-             `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
+            "install bubblewrap (`apt-get install bubblewrap`), which may make user namespaces here; or as \
+             root: add an AppArmor profile with `userns,` for this program's path"
                 .into()
+        }
+        Cause::NoBubblewrap => {
+            "install bubblewrap (`apt-get install bubblewrap`), not set-user-id".into()
         }
         Cause::ContainerFilter => {
             "start the container with a filter that allows `unshare` (docker: `--security-opt \

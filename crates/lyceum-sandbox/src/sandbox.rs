@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::copied::Copied;
 use crate::error::{Error, PolicyError};
 use crate::filter::Filters;
 use crate::helper::INIT_ARGUMENT;
@@ -36,6 +37,9 @@ const START_WAIT: Timespec = Timespec {
 /// memory or processes for a moment.
 const START_TRIES: u32 = 3;
 
+/// Where distributions put bubblewrap. `PATH` is not asked: it may belong to somebody else.
+const BUBBLEWRAP: [&str; 2] = ["/usr/bin/bwrap", "/usr/local/bin/bwrap"];
+
 /// User ids for sandboxes of a root lab: first one in a range that no distribution and no container
 /// tool hands out, then one that user namespaces of rootless containers usually have.
 const DEDICATED: [u32; 2] = [1_879_050_000, 60_001];
@@ -50,6 +54,8 @@ pub struct Sandbox {
 struct Shared {
     capabilities: Capabilities,
     dedicated: Option<Dedicated>,
+    /// The program of the second backend, when that one is used.
+    bubblewrap: Option<PathBuf>,
     owner_maps: OwnerMaps,
     filters: Filters,
 }
@@ -57,11 +63,27 @@ struct Shared {
 impl Sandbox {
     /// Returns a sandbox after a self-test: a sandboxed `true`, and attacks from inside that must fail.
     ///
+    /// The backend is the native one; where the kernel grants user namespaces to listed programs only,
+    /// it is the system's bubblewrap.
+    ///
     /// # Errors
     ///
     /// A [`Refusal`] says why this machine cannot isolate and what a person can do. There is no weaker
     /// mode.
     pub fn new() -> Result<Self, Refusal> {
+        choose(Self::with)
+    }
+
+    /// Returns a sandbox of one backend after the same self-test.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::new`].
+    pub fn with(backend: Backend) -> Result<Self, Refusal> {
+        let bubblewrap = match backend {
+            Backend::Native => None,
+            Backend::Bwrap => Some(find_bubblewrap()?),
+        };
         let landlock_abi = kernel::landlock_abi()
             .map_err(|error| Refusal::new(Cause::NoLandlock, format!("Landlock: {error}")))?;
         let filters = Filters::compile().map_err(|error| {
@@ -76,7 +98,7 @@ impl Sandbox {
         };
         let capabilities = Capabilities {
             level: Level::Namespace,
-            backend: Backend::Native,
+            backend,
             kernel: rustix::system::uname()
                 .release()
                 .to_string_lossy()
@@ -90,6 +112,7 @@ impl Sandbox {
             shared: Arc::new(Shared {
                 capabilities,
                 dedicated,
+                bubblewrap,
                 owner_maps,
                 filters,
             }),
@@ -157,9 +180,12 @@ impl Sandbox {
         let findings: Findings = serde_json::from_slice(&answer).map_err(|error| {
             Refusal::new(Cause::Other, format!("unreadable self-test: {error}"))
         })?;
-        findings.judge(match self.shared.capabilities.user {
+        let uid = match self.shared.capabilities.user {
             User::Own { uid } | User::Dedicated { uid } => uid,
-        })
+        };
+        // Bubblewrap nests two user namespaces, and the inner one's map shows ids of the outer.
+        let nested = self.shared.bubblewrap.is_some();
+        findings.judge(if nested { 0 } else { uid })
     }
 
     fn run_test(&self, job: &Job, self_test: bool) -> Result<Vec<u8>, Refusal> {
@@ -179,7 +205,11 @@ impl Sandbox {
             return Err(PolicyError::NoCommand.into());
         }
         let started = (Instant::now(), SystemTime::now());
-        let (order, maps) = self.order(job, self_test)?;
+        let Prepared {
+            order,
+            maps,
+            copied,
+        } = self.order(job, self_test)?;
         let file = wire::order_file(&order).map_err(helper("write the order"))?;
         let mut tries = START_TRIES;
         let (mut parts, identity, process) = loop {
@@ -191,6 +221,7 @@ impl Sandbox {
             }
         };
         parts.attached = attached;
+        parts.copied = copied;
         Running::begin(parts, identity, process)
     }
 
@@ -238,6 +269,7 @@ impl Sandbox {
                 self.shared.capabilities.limits,
             ),
             attached: Attached::default(),
+            copied: Vec::new(),
         };
         let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
             .chain(answer_end.as_ref().map(AsFd::as_fd))
@@ -253,12 +285,19 @@ impl Sandbox {
         }
     }
 
-    fn order(&self, job: &Job, self_test: bool) -> Result<(Order, Vec<Arc<OwnedFd>>), Error> {
+    fn order(&self, job: &Job, self_test: bool) -> Result<Prepared, Error> {
         let policy = &job.policy;
         let mut maps: Vec<Arc<OwnedFd>> = Vec::new();
         let mut owner_maps = Vec::new();
+        let (mut mounts, mut identities, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         for mount in &policy.mounts {
-            let map = self.prepare(mount)?;
+            let mut mount = mount.clone();
+            if self.shared.bubblewrap.is_some() {
+                copied.extend(self.copy_overlay(&mut mount)?);
+            }
+            let (map, identity) = self.prepare(&mount)?;
+            identities.push(identity);
+            mounts.push(mount);
             owner_maps.push(map.map(|map| {
                 let known = maps.iter().position(|other| Arc::ptr_eq(other, &map));
                 known.unwrap_or_else(|| {
@@ -279,7 +318,9 @@ impl Sandbox {
             arguments: job.arguments.clone(),
             environment: policy.full_environment().into_iter().collect(),
             directory: policy.directory.clone(),
-            mounts: policy.mounts.clone(),
+            mounts,
+            identities,
+            bubblewrap: self.shared.bubblewrap.clone(),
             owner_maps,
             links: policy.links.clone(),
             cpus: policy.cpus.clone(),
@@ -289,37 +330,102 @@ impl Sandbox {
             self_test,
             filter: self.shared.filters.of(policy.single_process).to_vec(),
         };
-        Ok((order, maps))
+        Ok(Prepared {
+            order,
+            maps,
+            copied,
+        })
+    }
+
+    /// Makes a written directory of an overlay, filled with what the overlay would show.
+    fn copy_overlay(&self, mount: &mut Mount) -> Result<Option<Copied>, Error> {
+        let Access::Overlay { upper, work } = &mount.access else {
+            return Ok(None);
+        };
+        self.prepare(mount)?;
+        let copied = Copied::lay_out(&mount.source, (upper, work), self.shared.dedicated)
+            .map_err(failed(&mount.source))?;
+        copied.merged().clone_into(&mut mount.source);
+        mount.access = Access::Write;
+        Ok(Some(copied))
     }
 
     /// Checks that a source can be opened, and makes it the dedicated user's when the lab is root.
-    /// Returns the map under which its owner appears as the sandbox's own.
-    fn prepare(&self, mount: &Mount) -> Result<Option<Arc<OwnedFd>>, Error> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source: io::Error| Error::Source { path, source }
-        };
+    /// Returns the map under which its owner appears as the sandbox's own, and which inode it is.
+    fn prepare(&self, mount: &Mount) -> Result<(Option<OwnerMap>, Inode), Error> {
         let source = open_source(&mount.source).map_err(failed(&mount.source))?;
+        let status = std::fs::File::from(source)
+            .metadata()
+            .map_err(failed(&mount.source))?;
+        let identity = (status.dev(), status.ino());
         let Some(dedicated) = self.shared.dedicated else {
-            return Ok(None);
+            return Ok((None, identity));
         };
         if let Access::Overlay { upper, work } = &mount.access {
             for layer in [upper, work] {
                 give(layer, dedicated).map_err(failed(layer))?;
             }
         }
-        let status = std::fs::File::from(source)
-            .metadata()
-            .map_err(failed(&mount.source))?;
         if status.uid() == dedicated.uid {
-            return Ok(None);
+            return Ok((None, identity));
         }
         let map = self
             .shared
             .owner_maps
             .get((status.uid(), status.gid()), dedicated);
-        map.map(Some).map_err(helper("map the owner of a mount"))
+        let map = map.map_err(helper("map the owner of a mount"))?;
+        Ok((Some(map), identity))
     }
+}
+
+/// A user namespace that maps the owner of a mount.
+type OwnerMap = Arc<OwnedFd>;
+
+/// Device and number of an inode.
+type Inode = (u64, u64);
+
+/// What starting a job takes.
+struct Prepared {
+    order: Order,
+    maps: Vec<Arc<OwnedFd>>,
+    copied: Vec<Copied>,
+}
+
+/// Takes the first backend that works where the other can be of no help.
+fn choose<T>(mut with: impl FnMut(Backend) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    match with(Backend::Native) {
+        // User namespaces are granted by path here, and bubblewrap's path is on the usual list.
+        Err(native) if native.cause == Cause::AppArmor => {
+            with(Backend::Bwrap).map_err(|second| native.and_also(&second))
+        }
+        other => other,
+    }
+}
+
+/// Returns the system's `bwrap`, which must not be set-user-id: that one grants more than it should.
+fn find_bubblewrap() -> Result<PathBuf, Refusal> {
+    let missing = |found: String| Refusal::new(Cause::NoBubblewrap, found);
+    for path in BUBBLEWRAP {
+        let path = Path::new(path);
+        let Ok(status) = path.metadata() else {
+            continue;
+        };
+        if status.mode() & 0o6000 != 0 {
+            return Err(missing(format!("`{}` is set-user-id", path.display())));
+        }
+        return path
+            .canonicalize()
+            .map_err(|error| missing(error.to_string()));
+    }
+    Err(missing(format!(
+        "there is no bubblewrap at `{}`",
+        BUBBLEWRAP.join("` or `")
+    )))
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Source { path, source }
 }
 
 fn helper<E: Into<io::Error>>(action: &'static str) -> impl Fn(E) -> Error {
@@ -410,7 +516,27 @@ pub(crate) const KILL_WAIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use super::maps;
+    use super::{choose, maps};
+    use crate::record::Backend;
+    use crate::refusal::{Cause, Refusal};
+
+    #[test]
+    fn the_second_backend_is_for_machines_that_grant_namespaces_by_path() {
+        let by = |native: Cause, bwrap: Option<Cause>| {
+            choose(move |backend| match (backend, &bwrap) {
+                (Backend::Native, _) => Err(Refusal::new(native.clone(), "native")),
+                (Backend::Bwrap, None) => Ok(backend),
+                (Backend::Bwrap, Some(cause)) => Err(Refusal::new(cause.clone(), "bwrap")),
+            })
+        };
+        assert_eq!(by(Cause::AppArmor, None), Ok(Backend::Bwrap));
+        let neither = by(Cause::AppArmor, Some(Cause::NoBubblewrap)).expect_err("refuses");
+        assert_eq!(neither.cause, Cause::AppArmor);
+        assert!(neither.found.contains("bwrap"), "{neither:?}");
+        for cause in [Cause::ProcHidden, Cause::NoLandlock, Cause::ContainerFilter] {
+            assert_eq!(by(cause.clone(), None).expect_err("refuses").cause, cause);
+        }
+    }
 
     #[test]
     fn an_id_is_looked_up_in_a_map() {

@@ -127,7 +127,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Removes everything in a directory.
-fn empty(top: &OwnedFd) -> io::Result<()> {
+pub(crate) fn empty(top: &OwnedFd) -> io::Result<()> {
     let mut moved = 0_u64;
     // Each pass removes all but what it moved to the top; a tree of depth n takes n / DEPTH_MAX.
     loop {

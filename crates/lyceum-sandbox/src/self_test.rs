@@ -13,6 +13,10 @@ use crate::refusal::{Cause, Refusal};
 
 /// What a process inside finds about itself.
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is the outcome of one attack"
+)]
 pub(crate) struct Findings {
     uid_map: String,
     status: String,
@@ -135,7 +139,7 @@ mod tests {
             ("loopback only", |f| f.interfaces.push("eth0".into())),
             ("own processes only", |f| f.processes.push(3)),
             ("signals kept inside by Landlock", |f| {
-                f.init_in_reach = true
+                f.init_in_reach = true;
             }),
         ];
         for (name, dig) in holes {

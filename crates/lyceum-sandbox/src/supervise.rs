@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::capture::Capture;
+use crate::copied::Copied;
 use crate::error::Error;
 use crate::identity::ProcessIdentity;
 use crate::policy::Limits;
@@ -46,6 +47,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) mechanisms: (Backend, LimitMechanisms),
     pub(crate) attached: Attached,
+    pub(crate) copied: Vec<Copied>,
 }
 
 /// What the supervisor connects to a running command; no part of its policy.
@@ -140,7 +142,7 @@ impl Killer {
 pub struct Running {
     identity: ProcessIdentity,
     shared: Arc<Shared>,
-    record: Option<Receiver<Record>>,
+    record: Option<Receiver<Result<Record, Error>>>,
 }
 
 impl Running {
@@ -159,6 +161,7 @@ impl Running {
             limits,
             mechanisms,
             attached,
+            copied,
         } = parts;
         let shared = Arc::new(Shared {
             control,
@@ -187,7 +190,14 @@ impl Running {
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
             .spawn(move || {
-                let record = follower.follow().record(started, wants_answer);
+                let followed = follower.follow();
+                let taken = copied.iter().try_for_each(|overlay| {
+                    overlay.take_back().map_err(|source| Error::Helper {
+                        action: "tell what changed in a copied overlay",
+                        source,
+                    })
+                });
+                let record = taken.map(|()| followed.record(started, wants_answer));
                 // Nobody may be waiting any more.
                 let _ = sender.send(record);
                 // All that is left is the keeper, which lets go of the namespaces: milliseconds
@@ -230,8 +240,10 @@ impl Running {
     /// Fails when this crate's own thread failed. A sandbox destroyed from outside is [`Exit::Lost`].
     pub fn wait(mut self) -> Result<Record, Error> {
         let record = self.record.take().and_then(|record| record.recv().ok());
-        record.ok_or_else(|| Error::HelperLost {
-            found: "its follower panicked".into(),
+        record.unwrap_or_else(|| {
+            Err(Error::HelperLost {
+                found: "its follower panicked".into(),
+            })
         })
     }
 }

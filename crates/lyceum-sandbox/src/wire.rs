@@ -38,6 +38,10 @@ pub(crate) struct Order {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) directory: PathBuf,
     pub(crate) mounts: Vec<Mount>,
+    /// For each mount, device and number of its source's inode.
+    pub(crate) identities: Vec<(u64, u64)>,
+    /// The program that makes namespaces and root, when it is not this one.
+    pub(crate) bubblewrap: Option<PathBuf>,
     /// For each mount, which of the passed descriptors translates its owner.
     pub(crate) owner_maps: Vec<Option<usize>>,
     pub(crate) links: Vec<Link>,
@@ -207,9 +211,9 @@ pub(crate) fn order_file(order: &Order) -> io::Result<OwnedFd> {
 }
 
 /// Reads an order back.
-pub(crate) fn read_order(file: OwnedFd) -> io::Result<Order> {
+pub(crate) fn read_order(file: &OwnedFd) -> io::Result<Order> {
     let mut bytes = Vec::new();
-    let mut file = std::fs::File::from(file);
+    let mut file = std::fs::File::from(file.try_clone()?);
     // The position is shared with a helper that was started before and lost.
     file.rewind()?;
     file.read_to_end(&mut bytes)?;

@@ -1,4 +1,4 @@
-//! A supervisor for this crate's own tests: `lyceum-sandbox-probe JOB.json` runs one job.
+//! A supervisor for this crate's own tests: `lyceum-sandbox-probe JOB.json [bwrap]` runs one job.
 //!
 //! It prints one line of JSON: first the identity of the sandbox, then the record, or one line with a
 //! refusal. Tests start it as another user, in a namespace without user namespaces, or to kill it.
@@ -9,7 +9,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use lyceum_sandbox::{Job, ProcessIdentity, Record, Refusal, Sandbox};
+use lyceum_sandbox::{Backend, Job, ProcessIdentity, Record, Refusal, Sandbox};
 use serde::Serialize;
 
 /// Exit code of a refusal, as the command line of the lab uses.
@@ -63,7 +63,11 @@ fn run() -> Result<Line, (Line, u8)> {
     let path = std::env::args_os().nth(1).unwrap_or_default();
     let text = std::fs::read(path).map_err(|error| failed(&error))?;
     let job: Job = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
-    let sandbox = Sandbox::new().map_err(|refusal| (Line::Refusal(refusal), REFUSED))?;
+    let sandbox = match std::env::args().nth(2).as_deref() {
+        Some("bwrap") => Sandbox::with(Backend::Bwrap),
+        _ => Sandbox::new(),
+    };
+    let sandbox = sandbox.map_err(|refusal| (Line::Refusal(refusal), REFUSED))?;
     let running = sandbox.spawn(&job).map_err(|error| failed(&error))?;
     say(&Line::Identity(running.identity())).map_err(|error| failed(&error))?;
     let record = running.wait().map_err(|error| failed(&error))?;

@@ -17,11 +17,11 @@ use crate::record::Step;
 use crate::wire::{self, Done, End, Fault, Note, Order, Report, Stop};
 
 /// The descriptors that connect pid 1 with the trusted side.
-struct Lines<'fd> {
+pub(super) struct Lines<'fd> {
     /// To the keeper.
-    link: OwnedFd,
+    pub(super) link: OwnedFd,
     /// To the supervisor.
-    control: &'fd OwnedFd,
+    pub(super) control: &'fd OwnedFd,
 }
 
 /// Runs pid 1 and ends the process.
@@ -33,8 +33,13 @@ pub(super) fn run(
     answer: Option<OwnedFd>,
 ) -> ! {
     let lines = Lines { link, control };
-    let done = serve(order, sources, &lines, answer)
-        .unwrap_or_else(|fault| Done::unused(End::NotStarted(fault)));
+    let served = serve(order, sources, &lines, answer);
+    finish(&lines, served)
+}
+
+/// Reports how the command ended, and ends pid 1 and so the sandbox.
+pub(super) fn finish(lines: &Lines<'_>, served: Result<Done, Fault>) -> ! {
+    let done = served.unwrap_or_else(|fault| Done::unused(End::NotStarted(fault)));
     // If nobody listens any more, there is nobody to tell.
     let _ = wire::send(lines.control, &Report::Done(done), &[]);
     kernel::exit_now(0)
@@ -47,7 +52,6 @@ fn serve(
     answer: Option<OwnedFd>,
 ) -> Result<Done, Fault> {
     kernel::die_with_parent().at(Step::Fork, "tying pid 1 to its keeper")?;
-    let children = kernel::child_signal().at(Step::Fork, "waiting for children by descriptor")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     mounts::build(order, sources)?;
     rustix::system::sethostname(b"sandbox").at(Step::BuildRoot, "setting the host name")?;
@@ -56,6 +60,16 @@ fn serve(
     std::fs::write("/proc/self/oom_score_adj", "1000")
         .at(Step::SetLimits, "offering itself to the kernel")?;
     privileges::keep_only(CapabilitySet::empty())?;
+    command(order, lines, answer)
+}
+
+/// Runs the command in what is built.
+pub(super) fn command(
+    order: &Order,
+    lines: &Lines<'_>,
+    answer: Option<OwnedFd>,
+) -> Result<Done, Fault> {
+    let children = kernel::child_signal().at(Step::Fork, "waiting for children by descriptor")?;
     wire::send(&lines.link, &Note::Ready, &[]).at(Step::Fork, "telling the keeper")?;
 
     let (progress, progress_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,7 +18,7 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 use super::disk::Disk;
 use super::fault::{At, fault};
 use super::measure::Meter;
-use super::{init, privileges, sources};
+use super::{bubblewrap, init, privileges, sources};
 use crate::kernel::{self, Forked};
 use crate::record::Step;
 use crate::wire::{self, Dedicated, Fault, Note, Order, Report, Stop, Watched};
@@ -68,12 +69,16 @@ fn take_control() -> Result<OwnedFd, Fault> {
 }
 
 fn start(control: &OwnedFd) -> Result<(), Fault> {
-    let (order, mut passed) = read_order(control)?;
+    let (order, file, mut passed) = read_order(control)?;
     let answer = if order.answer {
         Some(passed.remove(0))
     } else {
         None
     };
+    if let Some(program) = &order.bubblewrap {
+        return bubblewrap::start(&order, program, file, (answer, passed), control);
+    }
+    drop(file);
     let (sources, own) = match order.dedicated {
         Some(dedicated) => {
             let sources = sources::open_all(&order, &passed)?;
@@ -104,12 +109,29 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
         }
         Forked::Parent(pid) => {
             drop((init_link, answer, sources));
-            watch(&order, control, &link, pid, disk)
+            let init =
+                Pid::from_raw(pid).ok_or_else(|| fault(Step::Fork, "pid 1 has no number"))?;
+            let process = pidfd_open(init, PidfdFlags::empty()).at(Step::Fork, "opening pid 1")?;
+            let watch = Watch {
+                order: &order,
+                control,
+                link: &link,
+                process: &process,
+                waited_for: pid,
+                enter: None,
+            };
+            watch.report(pid)?;
+            let watching = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
+            if let Err(fault) = privileges::keep_only(watching) {
+                let _ = pidfd_send_signal(&process, Signal::KILL);
+                return Err(fault);
+            }
+            watch.follow(disk).map(drop)
         }
     }
 }
 
-fn read_order(control: &OwnedFd) -> Result<(Order, Vec<OwnedFd>), Fault> {
+fn read_order(control: &OwnedFd) -> Result<(Order, OwnedFd, Vec<OwnedFd>), Fault> {
     let step = Step::ReadOrder;
     let received: Option<(u8, Vec<OwnedFd>)> =
         wire::receive(control).at(step, "waiting for the order")?;
@@ -117,11 +139,12 @@ fn read_order(control: &OwnedFd) -> Result<(Order, Vec<OwnedFd>), Fault> {
     if passed.is_empty() {
         return Err(fault(step, "the order came without a descriptor"));
     }
-    let order = wire::read_order(passed.remove(0)).at(step, "reading the order")?;
+    let file = passed.remove(0);
+    let order = wire::read_order(&file).at(step, "reading the order")?;
     if order.answer && passed.is_empty() {
         return Err(fault(step, "the order came without its answer channel"));
     }
-    Ok((order, passed))
+    Ok((order, file, passed))
 }
 
 fn own_user() -> Dedicated {
@@ -131,7 +154,7 @@ fn own_user() -> Dedicated {
     }
 }
 
-fn drop_user(dedicated: Dedicated) -> Result<(), Fault> {
+pub(super) fn drop_user(dedicated: Dedicated) -> Result<(), Fault> {
     let step = Step::DropUser;
     let (uid, gid) = (
         rustix::fs::Uid::from_raw(dedicated.uid),
@@ -165,97 +188,126 @@ fn make_namespaces(own: Dedicated) -> Result<(), Fault> {
     )
 }
 
-/// Watches until pid 1 is gone, then reports.
-fn watch(
-    order: &Order,
-    control: &OwnedFd,
-    link: &OwnedFd,
-    pid: i32,
-    disk: Disk,
-) -> Result<(), Fault> {
-    let init = Pid::from_raw(pid).ok_or_else(|| fault(Step::Fork, "pid 1 has no number"))?;
-    let process = pidfd_open(init, PidfdFlags::empty()).at(Step::Fork, "opening pid 1")?;
-    wire::send(control, &Report::Init { pid }, &[process.as_fd()])
-        .at(Step::Fork, "reporting pid 1")?;
-    for standard in [1, 2] {
-        // Else the supervisor would wait for the output of a command that ended.
-        kernel::duplicate_onto(rustix::stdio::stdin(), standard)
-            .at(Step::Fork, "closing output")?;
-    }
-    let watching = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
-    let dropped = privileges::keep_only(watching);
-    if let Err(fault) = dropped {
-        let _ = pidfd_send_signal(&process, Signal::KILL);
-        return Err(fault);
-    }
-    let mut meter = Meter::new(order.limits.clone(), disk);
-    wait_for_end(control, link, &process, &mut meter);
-    let cpu = kernel::reap(Some(pid), true)
-        .ok()
-        .flatten()
-        .map_or(Duration::ZERO, |end| end.used.cpu);
-    let watched = Watched {
-        cpu_ns: cpu.as_nanos() as u64,
-        ..meter.finish()
-    };
-    wire::send(control, &Report::Watched(watched), &[]).at(Step::Fork, "reporting what was used")
+/// A sandbox whose pid 1 exists.
+pub(super) struct Watch<'a> {
+    pub(super) order: &'a Order,
+    pub(super) control: &'a OwnedFd,
+    pub(super) link: &'a OwnedFd,
+    /// Pid 1.
+    pub(super) process: &'a OwnedFd,
+    /// The child of this process that is pid 1 or waits for it.
+    pub(super) waited_for: i32,
+    /// Number of pid 1, when its user namespace and root are to be entered once they are there.
+    pub(super) enter: Option<i32>,
 }
 
-fn wait_for_end(control: &OwnedFd, link: &OwnedFd, process: &OwnedFd, meter: &mut Meter) {
-    let mut stopping: Option<Instant> = None;
-    let mut linked = true;
-    loop {
-        let interval = match stopping {
-            Some(since) => STOP_GRACE.saturating_sub(since.elapsed()),
-            None => meter.interval(),
-        };
-        let link_events = if linked {
-            PollFlags::IN
-        } else {
-            PollFlags::empty()
-        };
-        let mut fds = [
-            PollFd::new(process, PollFlags::IN),
-            PollFd::new(control, PollFlags::IN),
-            PollFd::from_borrowed_fd(link.as_fd(), link_events),
-        ];
-        let timeout = Timespec {
-            tv_sec: interval.as_secs() as i64,
-            tv_nsec: interval.subsec_nanos().into(),
-        };
-        let polled = poll(&mut fds, Some(&timeout));
-        let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
-        if ended {
-            return;
+impl Watch<'_> {
+    /// Tells the supervisor who pid 1 is, and lets go of the command's output.
+    pub(super) fn report(&self, pid: i32) -> Result<(), Fault> {
+        wire::send(self.control, &Report::Init { pid }, &[self.process.as_fd()])
+            .at(Step::Fork, "reporting pid 1")?;
+        for standard in [1, 2] {
+            // Else the supervisor would wait for the output of a command that ended.
+            kernel::duplicate_onto(rustix::stdio::stdin(), standard)
+                .at(Step::Fork, "closing output")?;
         }
-        let mut stop = None;
-        if asked {
-            match wire::receive::<Note>(control) {
-                Ok(Some((Note::Stop(cause), _))) => stop = Some(cause),
-                Ok(Some((Note::Ready, _))) => {}
-                // The supervisor is gone: nothing of the sandbox may outlive it.
-                Ok(None) | Err(_) => {
-                    let _ = pidfd_send_signal(process, Signal::KILL);
-                    return;
+        Ok(())
+    }
+
+    /// Watches until pid 1 is gone, then reports. Returns whether the root was ever built.
+    pub(super) fn follow(&self, disk: Disk) -> Result<bool, Fault> {
+        let mut meter = Meter::new(self.order.limits.clone(), disk);
+        let built = self.wait_for_end(&mut meter)?;
+        let cpu = kernel::reap(Some(self.waited_for), true)
+            .ok()
+            .flatten()
+            .map_or(Duration::ZERO, |end| end.used.cpu);
+        let watched = Watched {
+            cpu_ns: cpu.as_nanos() as u64,
+            ..meter.finish()
+        };
+        if built {
+            self.say_watched(watched)?;
+        }
+        Ok(built)
+    }
+
+    fn say_watched(&self, watched: Watched) -> Result<(), Fault> {
+        wire::send(self.control, &Report::Watched(watched), &[])
+            .at(Step::Fork, "reporting what was used")
+    }
+
+    /// Waits until pid 1 is gone; returns whether the root was ever built.
+    fn wait_for_end(&self, meter: &mut Meter) -> Result<bool, Fault> {
+        let Self {
+            control,
+            link,
+            process,
+            ..
+        } = *self;
+        let mut built = false;
+        let mut stopping: Option<Instant> = None;
+        let mut linked = true;
+        loop {
+            let interval = match stopping {
+                Some(since) => STOP_GRACE.saturating_sub(since.elapsed()),
+                None => meter.interval(),
+            };
+            let link_events = if linked {
+                PollFlags::IN
+            } else {
+                PollFlags::empty()
+            };
+            let mut fds = [
+                PollFd::new(process, PollFlags::IN),
+                PollFd::new(control, PollFlags::IN),
+                PollFd::from_borrowed_fd(link.as_fd(), link_events),
+            ];
+            let timeout = Timespec {
+                tv_sec: interval.as_secs() as i64,
+                tv_nsec: interval.subsec_nanos().into(),
+            };
+            let polled = poll(&mut fds, Some(&timeout));
+            let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
+            if ended {
+                return Ok(built);
+            }
+            let mut stop = None;
+            if asked {
+                match wire::receive::<Note>(control) {
+                    Ok(Some((Note::Stop(cause), _))) => stop = Some(cause),
+                    Ok(Some((Note::Ready, _))) => {}
+                    // The supervisor is gone: nothing of the sandbox may outlive it.
+                    Ok(None) | Err(_) => {
+                        let _ = pidfd_send_signal(process, Signal::KILL);
+                        return Ok(built);
+                    }
                 }
             }
-        }
-        if told && linked {
-            match wire::receive::<Note>(link) {
-                Ok(Some(_)) => meter.begin(),
-                Ok(None) | Err(_) => linked = false,
+            if told && linked {
+                match wire::receive::<Note>(link) {
+                    Ok(Some(_)) => {
+                        built = true;
+                        let base = match self.enter {
+                            Some(pid) => bubblewrap::enter(pid, process)?,
+                            None => PathBuf::from("/"),
+                        };
+                        meter.begin(&base);
+                    }
+                    Ok(None) | Err(_) => linked = false,
+                }
             }
-        }
-        match stopping {
-            None => {
-                // Measured even when asked to stop, so that the peaks hold up to here.
-                let exceeded = meter.measure();
-                stopping = order_stop(link, stop.or(exceeded));
+            match stopping {
+                None => {
+                    // Measured even when asked to stop, so that the peaks hold up to here.
+                    let exceeded = meter.measure();
+                    stopping = order_stop(link, stop.or(exceeded));
+                }
+                Some(since) if since.elapsed() >= STOP_GRACE => {
+                    let _ = pidfd_send_signal(process, Signal::KILL);
+                }
+                Some(_) => {}
             }
-            Some(since) if since.elapsed() >= STOP_GRACE => {
-                let _ = pidfd_send_signal(process, Signal::KILL);
-            }
-            Some(_) => {}
         }
     }
 }

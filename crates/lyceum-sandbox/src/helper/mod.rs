@@ -3,9 +3,11 @@
 //! It has one thread, so it may fork and allocate freely. `keeper` is its first process, `init` the
 //! second (pid 1 inside), `workload` the third until it becomes the command.
 
+mod bubblewrap;
 mod disk;
 mod fault;
 mod init;
+mod inner;
 mod keeper;
 mod measure;
 mod mounts;
@@ -28,6 +30,7 @@ pub fn run_helper_if_asked() {
     let asked = std::env::args_os().nth(1);
     match asked.as_deref().and_then(|argument| argument.to_str()) {
         Some(INIT_ARGUMENT) => keeper::run(),
+        Some(bubblewrap::INNER_ARGUMENT) => inner::run(),
         Some(owner::OWNER_MAP_ARGUMENT) => owner::lend(),
         _ => {}
     }

@@ -11,12 +11,12 @@ use super::fault::At;
 use super::sources::{Kind, Source};
 use super::{root, tree};
 use crate::kernel::{MountAttributes, mount_set_attributes};
-use crate::policy::Link;
+use crate::policy::{Link, Mount};
 use crate::record::Step;
 use crate::wire::{Fault, Order};
 
 /// Where the new root is put together. Sources were opened before, so hiding what lies there is harmless.
-const STAGE: &str = "/tmp";
+pub(super) const STAGE: &str = "/tmp";
 
 /// Room for mount points and the files of `/etc`.
 const ROOT_OPTIONS: [(&str, &str); 3] = [("size", "4m"), ("nr_inodes", "8k"), ("mode", "0755")];
@@ -25,15 +25,7 @@ const ROOT_OPTIONS: [(&str, &str); 3] = [("size", "4m"), ("nr_inodes", "8k"), ("
 pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
     let step = Step::BuildRoot;
     let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
-    let host = open_directory("/").at(step, "opening the host's root")?;
-    let private = MountAttributes {
-        recursive: true,
-        ..MountAttributes::default()
-    };
-    mount_set_attributes(host.as_fd(), private).at(step, "cutting mount propagation")?;
-    let stage = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
-    let place = open_directory(STAGE).at(step, format!("opening `{STAGE}`"))?;
-    tree::attach(&stage, place.as_fd()).at(step, format!("mounting on `{STAGE}`"))?;
+    let stage = stage()?;
     let root = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
     tree::attach_below(stage.as_fd(), Path::new("root"), &root, true)
         .at(step, "mounting the root")?;
@@ -58,6 +50,28 @@ pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
         place_link(inside, link)?;
     }
     enter(&root)
+}
+
+/// Cuts propagation and mounts a workplace on [`STAGE`].
+pub(super) fn stage() -> Result<OwnedFd, Fault> {
+    let step = Step::BuildRoot;
+    let host = open_directory("/").at(step, "opening the host's root")?;
+    let private = MountAttributes {
+        recursive: true,
+        ..MountAttributes::default()
+    };
+    mount_set_attributes(host.as_fd(), private).at(step, "cutting mount propagation")?;
+    let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    let stage = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
+    let place = open_directory(STAGE).at(step, format!("opening `{STAGE}`"))?;
+    tree::attach(&stage, place.as_fd()).at(step, format!("mounting on `{STAGE}`"))?;
+    Ok(stage)
+}
+
+/// Returns mounts in the order in which none hides another.
+pub(super) fn outermost_first(mut mounts: Vec<Mount>) -> Vec<Mount> {
+    mounts.sort_by_key(|mount| mount.target.components().count());
+    mounts
 }
 
 fn open_directory(path: &str) -> std::io::Result<OwnedFd> {

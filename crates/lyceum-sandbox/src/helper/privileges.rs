@@ -38,3 +38,18 @@ pub(super) fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// For a process that was started without privileges: verifies that, and closes it to others of the
+/// same user.
+pub(super) fn check_none() -> Result<(), Fault> {
+    let step = Step::DropCapabilities;
+    set_no_new_privs(true).at(step, "setting no-new-privileges")?;
+    kernel::set_dumpable(false).at(step, "closing the process to its siblings")?;
+    let found = capabilities(None).at(step, "reading capabilities")?;
+    let none = CapabilitySet::empty();
+    if [found.effective, found.permitted, found.inheritable] == [none; 3] {
+        Ok(())
+    } else {
+        Err(fault(step, "bubblewrap left capabilities"))
+    }
+}

@@ -26,10 +26,10 @@ const SYSTEM: [&str; 8] = [
 ];
 
 /// Files of `/etc` that programs need and that say nothing about the host's users.
-const ETC: [&str; 3] = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs"];
+pub(super) const ETC: [&str; 3] = ["/etc/alternatives", "/etc/ld.so.cache", "/etc/ssl/certs"];
 
 /// Files of `/etc` written for the sandbox.
-const ETC_WRITTEN: [(&str, &str); 5] = [
+pub(super) const ETC_WRITTEN: [(&str, &str); 5] = [
     (
         "passwd",
         "lab:x:1000:1000:lab:/home:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -54,7 +54,7 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
 ];
 
 /// Files and directories of `/proc` that describe or steer the host.
-const MASKED: [&str; 22] = [
+pub(super) const MASKED: [&str; 22] = [
     "acpi",
     "asound",
     "bus",
@@ -83,6 +83,21 @@ const MASKED: [&str; 22] = [
 const IN_MEMORY: [(&str, &str); 3] = [("tmp", "/tmp"), ("home", "/home"), ("shm", "/dev/shm")];
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Calls back for each system directory that this host has, with what it says if it is a link.
+pub(super) fn for_each_system(mut each: impl FnMut(&'static str, Option<std::ffi::OsString>)) {
+    for path in SYSTEM {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => {
+                if let Ok(to) = std::fs::read_link(path) {
+                    each(path, Some(to.into()));
+                }
+            }
+            Ok(found) if found.is_dir() => each(path, None),
+            _ => {}
+        }
+    }
+}
 
 /// Mounts the host's programs and libraries.
 pub(super) fn add_system(root: BorrowedFd<'_>) -> io::Result<()> {

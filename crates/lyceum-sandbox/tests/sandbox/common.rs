@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use crate::BACKEND;
 use lyceum_sandbox::{Access, Exit, Job, Mount, Policy, Record, Sandbox, scratch};
 
-/// One sandbox for all tests of a file, as the lab has one.
-pub(crate) static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| match Sandbox::new() {
+/// One sandbox for all tests of a program, as the lab has one.
+pub(crate) static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| match Sandbox::with(BACKEND) {
     Ok(sandbox) => sandbox,
     Err(refusal) => panic!(
         "these tests need a sandbox: {refusal}\nhint: {}",

@@ -7,10 +7,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{SANDBOX, output, processes_with, run, shell, text, wait_until};
-use lyceum_sandbox::{Cause, Exit, Job, Policy, ProcessIdentity, Record, Refusal, reap};
+use lyceum_sandbox::{Backend, Cause, Exit, Job, Policy, ProcessIdentity, Record, Refusal, reap};
 
 /// Tree kill within this time is a bar of the design.
 const TREE_KILL_MAX: Duration = Duration::from_secs(5);
+
+/// What the probe is told.
+const BACKEND_NAME: &str = match crate::BACKEND {
+    Backend::Native => "native",
+    Backend::Bwrap => "bwrap",
+};
 
 fn marker(name: &str) -> String {
     format!("lyceum-{name}-{}", std::process::id())
@@ -181,9 +187,14 @@ fn an_ordinary_user_gets_the_same() {
     } else {
         rustix::process::geteuid().as_raw()
     };
+    // Bubblewrap nests two user namespaces; the inner one's map shows ids of the outer.
+    let outside = match crate::BACKEND {
+        Backend::Native => uid,
+        Backend::Bwrap => 0,
+    };
     assert_eq!(
         printed,
-        format!("1000\n 1000 {uid} 1\nCapBnd:\t0000000000000000\n")
+        format!("1000\n 1000 {outside} 1\nCapBnd:\t0000000000000000\n")
     );
 }
 
@@ -295,6 +306,7 @@ impl Place {
         let mut command = Command::new(self.probe());
         command
             .arg(self.job_file(job))
+            .arg(BACKEND_NAME)
             .stdout(Stdio::piped())
             .env("SECRET", "hunter2")
             .current_dir("/");
@@ -319,7 +331,7 @@ impl Place {
     fn refusal(&self, preparation: &str) -> (Refusal, Option<i32>) {
         let job = self.job_file(&shell("true", Policy::default()));
         let script = format!(
-            "{preparation} && exec {} {}",
+            "{preparation} && exec {} {} {BACKEND_NAME}",
             self.probe().display(),
             job.display()
         );

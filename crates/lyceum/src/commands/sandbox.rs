@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_sandbox::{Attached, Exit as End, Job, Limits, Policy, Record, Sandbox, Step};
+use lyceum_sandbox::{Attached, Backend, Exit as End, Job, Limits, Policy, Record, Sandbox, Step};
 use lyceum_types::{Bytes, Span};
 
 use self::mounts::{Place, Variable};
@@ -95,12 +95,23 @@ pub(super) struct Arguments {
     /// Forbid it to start processes; threads stay allowed
     #[arg(long)]
     single_process: bool,
+    /// What isolates [default: native; bwrap where the kernel grants namespaces to listed programs only]
+    #[arg(long, value_enum)]
+    backend: Option<Isolation>,
     /// Write the record to this file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// The command and its arguments
     #[arg(required = true, last = true, value_name = "COMMAND")]
     command: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Isolation {
+    /// The lab's own helper
+    Native,
+    /// The system's bubblewrap, with the lab's filter, limits and watchdog
+    Bwrap,
 }
 
 pub(super) fn run(json: bool, command: &Command) -> Result<Exit, Failure> {
@@ -112,7 +123,11 @@ impl Arguments {
     fn run(&self, json: bool) -> Result<Exit, Failure> {
         let stop = stop_on_signals()?;
         mounts::sweep();
-        let sandbox = Sandbox::new()?;
+        let sandbox = match self.backend {
+            None => Sandbox::new(),
+            Some(Isolation::Native) => Sandbox::with(Backend::Native),
+            Some(Isolation::Bwrap) => Sandbox::with(Backend::Bwrap),
+        }?;
         let mut laid = mounts::lay_out(&self.read, &self.write, &self.overlay)?;
         let policy = self.policy(&laid);
         let job = Job::new(self.command.clone(), policy);

@@ -205,3 +205,32 @@ fn a_signal_stops_the_command_and_leaves_nothing() {
 
     assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
 }
+
+#[test]
+fn the_other_backend_is_chosen_by_hand_and_recorded() {
+    let place = Place::new();
+    fs::create_dir(place.path().join("copy")).unwrap();
+    fs::write(place.path().join("copy/file"), "original").unwrap();
+    let copy = place.path().join("copy").display().to_string();
+    let words = [
+        "--backend",
+        "bwrap",
+        "--overlay",
+        &copy,
+        "--",
+        "sh",
+        "-c",
+        "cat file; echo x > file",
+    ];
+    let shown = record(&place, &words, 0);
+    assert_eq!(
+        (&shown["backend"], &shown["level"]),
+        (&"bwrap".into(), &"namespace".into())
+    );
+    assert_eq!(shown["stdout"]["text"], "original");
+    assert_eq!(
+        fs::read_to_string(place.path().join("copy/file")).unwrap(),
+        "original"
+    );
+    assert_eq!(record(&place, &["--", "true"], 0)["backend"], "native");
+}

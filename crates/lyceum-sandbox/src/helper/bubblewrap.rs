@@ -1,0 +1,327 @@
+//! The second backend: the system's `bwrap` makes namespaces and root, this crate does all else.
+//!
+//! It serves machines that grant user namespaces to listed programs only. Its pid 1 is this program
+//! again (`inner`), which starts, limits and reaps as the native one does.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::thread::{CapabilitySet, UnshareFlags};
+
+use super::disk::Disk;
+use super::fault::{At, fault};
+use super::keeper::{self, Watch};
+use super::{mounts, privileges, root, sources};
+use crate::kernel::{self, Forked};
+use crate::policy::{Access, Mount};
+use crate::record::Step;
+use crate::wire::{self, Fault, Order, Report};
+
+/// First argument of pid 1 under bubblewrap.
+pub(crate) const INNER_ARGUMENT: &str = "__sandbox-inner";
+
+/// Bytes of bubblewrap's own words that are reported.
+const WORDS_MAX: usize = 2_000;
+
+/// Said of a bubblewrap that said nothing.
+const SILENT: &str = "it ended without a word";
+
+/// What the keeper holds before it starts bubblewrap.
+struct Start<'order> {
+    order: &'order Order,
+    program: &'order Path,
+    file: OwnedFd,
+    answer: Option<OwnedFd>,
+    /// Sources where bubblewrap finds them.
+    mounts: Vec<Mount>,
+}
+
+/// Starts a sandbox and watches until it is gone.
+pub(super) fn start(
+    order: &Order,
+    program: &Path,
+    file: OwnedFd,
+    (answer, passed): (Option<OwnedFd>, Vec<OwnedFd>),
+    control: &OwnedFd,
+) -> Result<(), Fault> {
+    let own = File::open("/proc/self/exe").at(Step::Bubblewrap, "opening this program")?;
+    let mounts = match order.dedicated {
+        Some(dedicated) => {
+            let mounts = stage(order, &passed)?;
+            keeper::drop_user(dedicated)?;
+            mounts
+        }
+        None => mounts::outermost_first(order.mounts.clone()),
+    };
+    drop(passed);
+    let disk = Disk::of_mounts(&mounts)?;
+    let start = Start {
+        order,
+        program,
+        file,
+        answer,
+        mounts,
+    };
+    start.run(control, own.into(), disk)
+}
+
+/// As root: puts the sources, with their owners mapped, where the dedicated user can reach them. The
+/// mounts are in a namespace of this process alone and end with it.
+fn stage(order: &Order, passed: &[OwnedFd]) -> Result<Vec<Mount>, Fault> {
+    let opened = sources::open_all(order, passed)?;
+    kernel::unshare(UnshareFlags::NEWNS).at(Step::CreateNamespaces, "unshare")?;
+    let stage = mounts::stage()?;
+    let mut staged = Vec::new();
+    for (number, source) in opened.into_iter().enumerate() {
+        let name = number.to_string();
+        let access = order
+            .mounts
+            .iter()
+            .find(|mount| mount.target == source.target);
+        super::tree::attach_below(
+            stage.as_fd(),
+            Path::new(&name),
+            &source.tree,
+            source.directory,
+        )
+        .at(Step::PlaceMount, format!("`{}`", source.target.display()))?;
+        staged.push(Mount {
+            source: Path::new(mounts::STAGE).join(name),
+            target: source.target,
+            access: access.map_or(Access::Read, |mount| mount.access.clone()),
+        });
+    }
+    Ok(staged)
+}
+
+impl Start<'_> {
+    fn run(self, control: &OwnedFd, own: OwnedFd, disk: Disk) -> Result<(), Fault> {
+        let step = Step::Bubblewrap;
+        let (info, info_end) = pipe_with(PipeFlags::CLOEXEC).at(step, "making a pipe")?;
+        let (words, words_end) = pipe_with(PipeFlags::CLOEXEC).at(step, "making a pipe")?;
+        let (link, link_end) = socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .at(step, "making a socket pair")?;
+        let written = root::ETC_WRITTEN
+            .iter()
+            .map(|(name, text)| Ok((format!("/etc/{name}"), text_file(text)?)))
+            .collect::<std::io::Result<Vec<_>>>()
+            .at(step, "writing the files of /etc")?;
+        let bubblewrap = match kernel::fork().at(step, "starting bubblewrap")? {
+            Forked::Child => {
+                let fds = [&own, &self.file, control, &link_end, &info_end];
+                let fault = self.execute(&fds, &words_end, &written);
+                let mut words = File::from(words_end);
+                let _ = words.write_all(fault.reason.as_bytes());
+                kernel::exit_now(125)
+            }
+            Forked::Parent(pid) => pid,
+        };
+        drop((info_end, words_end, link_end, own, written));
+        let order = self.order;
+        drop((self.file, self.answer));
+        let Some(pid) = child_pid(info) else {
+            let _ = kernel::reap(Some(bubblewrap), true);
+            return Err(fault(step, said(words)));
+        };
+        let init = Pid::from_raw(pid).ok_or_else(|| fault(step, "pid 1 has no number"))?;
+        let process = pidfd_open(init, PidfdFlags::empty()).at(step, "opening pid 1")?;
+        let watch = Watch {
+            order,
+            control,
+            link: &link,
+            process: &process,
+            waited_for: bubblewrap,
+            enter: Some(pid),
+        };
+        watch.report(pid)?;
+        let begun = watch.follow(disk)?;
+        let words = said(words);
+        // Without a word it was killed, not refused.
+        if !begun && words != SILENT {
+            let report = Report::NotBuilt(fault(step, words));
+            wire::send(control, &report, &[]).at(step, "reporting a failure")?;
+        }
+        Ok(())
+    }
+
+    /// Becomes bubblewrap.
+    fn execute(
+        &self,
+        [own, file, control, link, info]: &[&OwnedFd; 5],
+        words: &OwnedFd,
+        written: &[(String, OwnedFd)],
+    ) -> Fault {
+        let step = Step::Bubblewrap;
+        let prepared = (|| {
+            let streams = [1, 2].map(|number| {
+                let stream = kernel::borrow_inherited(number);
+                rustix::io::fcntl_dupfd_cloexec(stream, 10)
+            });
+            let [stdout, stderr] = streams;
+            let (stdout, stderr) = (stdout?, stderr?);
+            kernel::duplicate_onto(rustix::stdio::stdin(), 1)?;
+            kernel::duplicate_onto(words.as_fd(), 2)?;
+            Ok::<_, std::io::Error>((stdout, stderr))
+        })();
+        let (stdout, stderr) = match prepared.at(step, "arranging descriptors") {
+            Ok(streams) => streams,
+            Err(fault) => return fault,
+        };
+        let mut inherited: Vec<&OwnedFd> = vec![own, file, control, link, info, &stdout, &stderr];
+        inherited.extend(&self.answer);
+        inherited.extend(written.iter().map(|(_, file)| file));
+        for fd in inherited {
+            let kept = rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty());
+            if let Err(fault) = kept.at(step, "passing descriptors on") {
+                return fault;
+            }
+        }
+        let number = |fd: &OwnedFd| fd.as_raw_fd().to_string();
+        let answer = self.answer.as_ref().map_or("-".to_owned(), number);
+        let mut arguments = self.arguments(info, written);
+        arguments.extend(
+            [
+                "--".to_owned(),
+                format!("/proc/self/fd/{}", own.as_raw_fd()),
+                INNER_ARGUMENT.to_owned(),
+                number(file),
+                number(control),
+                number(link),
+                number(&stdout),
+                number(&stderr),
+                answer,
+            ]
+            .map(OsString::from),
+        );
+        let error = Command::new(self.program)
+            .args(arguments)
+            .env_clear()
+            .exec();
+        fault(step, format!("`{}`: {error}", self.program.display()))
+    }
+
+    fn arguments(&self, info: &OwnedFd, written: &[(String, OwnedFd)]) -> Vec<OsString> {
+        let mut all = Arguments(Vec::new());
+        all.add(NAMESPACES.split_ascii_whitespace());
+        all.add(["--info-fd", &info.as_raw_fd().to_string()]);
+        root::for_each_system(|path, link| match link {
+            Some(to) => all.add([OsString::from("--symlink"), to, path.into()]),
+            None => all.add(["--ro-bind", path, path]),
+        });
+        for (place, file) in written {
+            let file = file.as_raw_fd().to_string();
+            all.add(["--perms", "0644", "--file", &file, place]);
+        }
+        for path in root::ETC {
+            all.add(["--ro-bind-try", path, path]);
+        }
+        all.add(["--dev", "/dev", "--proc", "/proc"]);
+        let size = self.order.limits.memory_bytes.to_string();
+        for (perms, place) in [("1777", "/tmp"), ("0755", "/home"), ("1777", "/dev/shm")] {
+            all.add(["--perms", perms, "--size", &size, "--tmpfs", place]);
+        }
+        for name in root::MASKED {
+            let place = format!("/proc/{name}");
+            match fs::symlink_metadata(&place) {
+                // The first tmpfs is read-only as soon as it is there: nothing is written to it.
+                Ok(found) if found.is_dir() => {
+                    all.add(["--tmpfs", &*place, "--remount-ro", &place]);
+                }
+                Ok(_) => all.add(["--ro-bind", "/dev/null", &place]),
+                Err(_) => {}
+            }
+        }
+        for mount in &self.mounts {
+            let kind = match mount.access {
+                Access::Read => "--ro-bind",
+                Access::Write | Access::Overlay { .. } => "--bind",
+            };
+            all.add([
+                OsString::from(kind),
+                (&mount.source).into(),
+                (&mount.target).into(),
+            ]);
+        }
+        for link in &self.order.links {
+            all.add([
+                OsString::from("--symlink"),
+                (&link.to).into(),
+                (&link.at).into(),
+            ]);
+        }
+        all.add(["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]);
+        all.0
+    }
+}
+
+/// All namespaces, each of them or none at all: `--unshare-all` would go on without a user namespace
+/// where none can be had.
+const NAMESPACES: &str = "--unshare-user --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup \
+    --disable-userns --uid 1000 --gid 1000 --hostname sandbox --cap-drop ALL --as-pid-1 --new-session --die-with-parent";
+
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn add<S: Into<OsString>>(&mut self, words: impl IntoIterator<Item = S>) {
+        self.0.extend(words.into_iter().map(Into::into));
+    }
+}
+
+fn text_file(text: &str) -> std::io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create(c"lyceum-etc", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(fd);
+    file.write_all(text.as_bytes())?;
+    std::io::Seek::rewind(&mut file)?;
+    Ok(file.into())
+}
+
+/// Reads which process is pid 1; `None` when bubblewrap ended without telling.
+fn child_pid(info: OwnedFd) -> Option<i32> {
+    let mut text = String::new();
+    File::from(info).read_to_string(&mut text).ok()?;
+    let told: serde_json::Value = serde_json::from_str(&text).ok()?;
+    i32::try_from(told.get("child-pid")?.as_i64()?).ok()
+}
+
+/// Returns what bubblewrap said before it ended.
+fn said(words: OwnedFd) -> String {
+    let mut text = Vec::new();
+    // What was read so far is what there is.
+    let _ = File::from(words)
+        .take(WORDS_MAX as u64)
+        .read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text);
+    match text.trim() {
+        "" => SILENT.to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+/// Joins the user namespace of the sandbox, which belongs to this process's user, and keeps only what
+/// it takes to see what the workload hides. Returns where its root is.
+pub(super) fn enter(pid: i32, process: &OwnedFd) -> Result<PathBuf, Fault> {
+    let entered = (|| {
+        let step = Step::MapUser;
+        let namespace = File::open(format!("/proc/{pid}/ns/user")).at(step, "opening it")?;
+        kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
+        privileges::empty_bounding_set()?;
+        privileges::keep_only(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE)
+    })();
+    if entered.is_err() {
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    }
+    entered.map(|()| PathBuf::from(format!("/proc/{pid}/root")))
+}

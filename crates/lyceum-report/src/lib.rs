@@ -8,6 +8,7 @@ mod charts;
 mod figure;
 pub mod fold;
 mod format;
+pub mod horizon;
 pub mod model;
 mod number;
 mod page;

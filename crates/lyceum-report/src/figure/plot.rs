@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Frame, Scale, Shape, Tick, draw_shape,
+    Frame, Place, Scale, Shape, Tick, draw_shape,
     frame::{RAIL_HEIGHT, TEXT_SIZE, open_svg},
     text,
 };
@@ -85,6 +85,27 @@ pub(crate) enum Layer {
     Marks(Vec<Mark>),
     Bars(Vec<Bar>),
     Labels(Vec<Label>),
+    /// Between two heights that change from left to right: place, low, high.
+    Area {
+        points: Vec<(f64, f64, f64)>,
+        class: &'static str,
+    },
+    /// Intervals upwards: place, low, high.
+    Whiskers {
+        ends: Vec<(f64, f64, f64)>,
+        class: &'static str,
+    },
+    Callouts(Vec<Callout>),
+}
+
+/// A name that stands beside what it names, with a line to it where it had to move away.
+#[derive(Clone, Debug)]
+pub(crate) struct Callout {
+    pub(crate) x: f64,
+    pub(crate) y: f64,
+    pub(crate) place: Place,
+    pub(crate) text: String,
+    pub(crate) class: &'static str,
 }
 
 /// A mark with an optional interval.
@@ -324,7 +345,10 @@ fn draw_rail(rail: &Rail, frame: &Frame, out: &mut String) {
 
 impl Layer {
     fn is_band(&self) -> bool {
-        matches!(self, Layer::Band { .. } | Layer::Column { .. })
+        matches!(
+            self,
+            Layer::Band { .. } | Layer::Column { .. } | Layer::Area { .. }
+        )
     }
 
     fn draw(&self, frame: &Frame, out: &mut String) {
@@ -381,6 +405,12 @@ impl Layer {
             }
             Layer::Bars(bars) => bars.iter().for_each(|bar| bar.draw(frame, out)),
             Layer::Labels(labels) => labels.iter().for_each(|label| label.draw(frame, out)),
+            Layer::Area { points, class } => draw_area(points, class, frame, out),
+            Layer::Whiskers { ends, class } => {
+                let path: String = ends.iter().map(|end| upright(*end, frame)).collect();
+                let _ = writeln!(out, "<path class=\"{class}\" d=\"{path}\"/>");
+            }
+            Layer::Callouts(callouts) => callouts.iter().for_each(|one| one.draw(frame, out)),
         }
     }
 }
@@ -434,6 +464,33 @@ fn whisker((low, high): (f64, f64), y: f64, frame: &Frame) -> String {
     format!("<path class=\"whisker\" d=\"{path}\"/>")
 }
 
+/// An interval upwards; an end outside the axis runs to the edge and has no cap.
+fn upright((at, low, high): (f64, f64, f64), frame: &Frame) -> String {
+    let x = frame.at_x(at);
+    let mut path = format!("M{} {}V{}", c(x), c(frame.at_y(low)), c(frame.at_y(high)));
+    for end in [low, high].into_iter().filter(|end| frame.y.contains(*end)) {
+        let _ = write!(
+            path,
+            "M{} {}H{}",
+            c(x - 3.0),
+            c(frame.at_y(end)),
+            c(x + 3.0)
+        );
+    }
+    path
+}
+
+fn draw_area(points: &[(f64, f64, f64)], class: &str, frame: &Frame, out: &mut String) {
+    let above = points.iter().map(|(x, _, high)| (*x, *high));
+    let below = points.iter().rev().map(|(x, low, _)| (*x, *low));
+    let mut path = String::new();
+    for (index, (x, y)) in above.chain(below).enumerate() {
+        let letter = if index == 0 { 'M' } else { 'L' };
+        let _ = write!(path, "{letter}{} {}", c(frame.at_x(x)), c(frame.at_y(y)));
+    }
+    let _ = writeln!(out, "<path class=\"{class}\" d=\"{path}Z\"/>");
+}
+
 /// Half the height of a bar.
 const BAR_HALF: f64 = 11.0;
 
@@ -477,6 +534,30 @@ impl Label {
             c(frame.at_x(self.x) + self.shift.0),
             c(frame.at_y(self.y) + self.shift.1),
             self.anchor,
+            escape(&self.text)
+        );
+    }
+}
+
+impl Callout {
+    fn draw(&self, frame: &Frame, out: &mut String) {
+        let (x, y) = (frame.at_x(self.x), frame.at_y(self.y));
+        if let Some((from, to)) = self.place.leader(x, y) {
+            let _ = writeln!(
+                out,
+                "<path class=\"leader\" d=\"M{} {}L{} {}\"/>",
+                c(from.0),
+                c(from.1),
+                c(to.0),
+                c(to.1)
+            );
+        }
+        let _ = writeln!(
+            out,
+            "<text class=\"label {}\" x=\"{}\" y=\"{}\">{}</text>",
+            self.class,
+            c(self.place.left),
+            c(self.place.top + 0.8 * TEXT_SIZE),
             escape(&self.text)
         );
     }

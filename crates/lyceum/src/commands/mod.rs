@@ -2,6 +2,7 @@
 
 mod doctor;
 mod export;
+mod horizon;
 mod log;
 mod new;
 mod replay;
@@ -57,6 +58,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Print a study's experiments as a table
     Export(export::Arguments),
+    /// Compute time horizons: the length of task that agents complete with some probability
+    Horizon(horizon::Arguments),
     /// Show what the sandbox can do here, and what to do where it cannot
     Doctor,
     /// Run a command by hand in the sandbox that experiments run in
@@ -89,6 +92,7 @@ impl Cli {
             Command::Rerun(arguments) => rerun::run(place, json, &arguments),
             Command::Replay(arguments) => replay::run(place, json, &arguments),
             Command::Export(arguments) => export::run(place, json, &arguments),
+            Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),
             Command::Schema(arguments) => schema::run(&arguments),

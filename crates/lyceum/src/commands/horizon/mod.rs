@@ -1,0 +1,101 @@
+//! `lyceum horizon`: the task length at which agents succeed half of the time, its intervals and its trend.
+
+mod arguments;
+mod fit;
+mod output;
+mod picture;
+mod table;
+mod trend;
+mod words;
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use lyceum_horizon::{ReadError, WeightError};
+
+use crate::{exit::Exit, failure::Failure, view};
+
+/// Compute time horizons: the length of task that agents complete with some probability
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A horizon is the length of task, in minutes of a skilled person, at which an agent succeeds half of the time \
+(Kwa et al., arXiv 2503.14499)"
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Fit horizons to runs: table, intervals, trend, figures
+    Fit(Box<fit::Arguments>),
+    /// Fit the doubling time to a table of horizons that somebody published
+    Trend(trend::Arguments),
+}
+
+pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.what {
+        What::Fit(arguments) => fit::run(json, arguments),
+        What::Trend(arguments) => trend::run(json, arguments),
+    }
+}
+
+fn unreadable(error: &ReadError) -> Failure {
+    let mut message = error.to_string();
+    if let Some(cause) = std::error::Error::source(error) {
+        message.push_str(&format!(": {cause}"));
+    }
+    let failure = Failure::bad_input(message);
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn unweighable(error: &WeightError) -> Failure {
+    Failure::bad_input(error.to_string())
+        .hint("`--weights root-of-family` computes the weights as METR does")
+}
+
+/// Names that are listed in a hint at most.
+const LISTED_MAX: usize = 12;
+
+fn unknown(what: &str, name: &str, place: &str, known: &[&str]) -> Failure {
+    let mut listed = known[..known.len().min(LISTED_MAX)].join(", ");
+    if known.len() > LISTED_MAX {
+        listed.push_str(&format!(" and {} more", known.len() - LISTED_MAX));
+    }
+    Failure::bad_input(format!("{what} `{name}` is not in {place}"))
+        .hint(format!("there are: {listed}"))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text)
+        .map_err(|error| Failure::bad_input(format!("cannot write `{}`: {error}", path.display())))
+}
+
+/// Says how far long work is, on standard error: nothing in the first two seconds, then every two.
+struct Progress {
+    spoken: Instant,
+}
+
+const SPEAK_EVERY: Duration = Duration::from_secs(2);
+
+impl Progress {
+    fn new() -> Progress {
+        Progress {
+            spoken: Instant::now(),
+        }
+    }
+
+    fn say(&mut self, text: impl FnOnce() -> String) {
+        if self.spoken.elapsed() >= SPEAK_EVERY {
+            self.spoken = Instant::now();
+            view::note(&text());
+        }
+    }
+}

@@ -88,7 +88,8 @@ struct Look {
     /// Processor time of living processes with their reaped children.
     ticks: u64,
     own: HashMap<(i32, u64), u64>,
-    pids: Vec<i32>,
+    /// Where `/proc` tells about each process.
+    places: Vec<String>,
 }
 
 impl Meter {
@@ -159,7 +160,7 @@ impl Meter {
         self.watched.processes_max = self.watched.processes_max.max(look.threads);
         let now = Instant::now();
         if now >= self.next_slow || now >= self.next_suspicion && self.suspicious() {
-            self.look_slowly(&look.pids);
+            self.look_slowly(&look.places);
         }
         let in_files = in_files + self.nameless.memory_bytes;
         let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
@@ -220,11 +221,11 @@ impl Meter {
         }
     }
 
-    fn look_slowly(&mut self, pids: &[i32]) {
+    fn look_slowly(&mut self, places: &[String]) {
         let begun = Instant::now();
         self.marks = self.marks_now();
         if let Some(view) = &self.view {
-            self.nameless = nameless(&view.proc, pids);
+            self.nameless = nameless(&view.proc, places);
         }
         let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
@@ -290,16 +291,40 @@ fn look(proc: &OwnedFd) -> Look {
         look.ticks += stat.own_ticks;
         look.threads += stat.threads;
         look.own.insert((pid, stat.start), stat.own_ticks);
-        look.pids.push(pid);
-        if let Some(status) = read(proc, &format!("{pid}/status")) {
+        let place = place(proc, pid, &stat);
+        if let Some(status) = read(proc, &format!("{place}/status")) {
             look.anonymous_bytes += kibibytes(&status, "RssAnon:");
             look.shared_bytes += kibibytes(&status, "RssShmem:");
         }
+        look.places.push(place);
     }
     look
 }
 
+/// Returns where `/proc` tells about the memory and files of a process: with its first thread, or, if
+/// that has ended before the others, with one that lives.
+fn place(proc: &OwnedFd, pid: i32, stat: &Stat) -> String {
+    let whole = pid.to_string();
+    if !stat.first_ended || stat.threads < 2 {
+        return whole;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let tasks = openat(proc, format!("{pid}/task"), flags, Mode::empty());
+    let tasks = tasks.and_then(|tasks| Dir::read_from(&tasks));
+    let mut threads = tasks.into_iter().flatten().flatten().filter_map(|entry| {
+        let number: i32 = entry.file_name().to_str().ok()?.parse().ok()?;
+        Some(format!("{pid}/task/{number}"))
+    });
+    let lives = |thread: &String| {
+        let status = read(proc, &format!("{thread}/status"));
+        status.is_some_and(|status| status.contains("RssAnon:"))
+    };
+    threads.find(lives).unwrap_or(whole)
+}
+
 struct Stat {
+    /// The first thread is gone, or the whole process.
+    first_ended: bool,
     own_ticks: u64,
     children_ticks: u64,
     threads: u64,
@@ -315,6 +340,7 @@ impl Stat {
             .collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
         Some(Self {
+            first_ended: matches!(fields.first(), Some(&("Z" | "X"))),
             own_ticks: field(14)? + field(15)?,
             children_ticks: field(16)? + field(17)?,
             threads: field(20)?,
@@ -361,12 +387,12 @@ fn files_in_memory(view: &View) -> u64 {
 
 /// Counts open files without a name, each once: anonymous memory files, and deleted files on disk.
 /// (Deleted files of the sandbox's tmpfs are counted with it.)
-fn nameless(proc: &OwnedFd, pids: &[i32]) -> Nameless {
+fn nameless(proc: &OwnedFd, places: &[String]) -> Nameless {
     let mut found = Nameless::default();
     let mut seen = HashSet::new();
-    for pid in pids {
+    for place in places {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(open_files) = openat(proc, format!("{pid}/fd"), flags, Mode::empty()) else {
+        let Ok(open_files) = openat(proc, format!("{place}/fd"), flags, Mode::empty()) else {
             continue;
         };
         let Ok(directory) = Dir::read_from(&open_files) else {
@@ -452,7 +478,7 @@ mod tests {
     fn sees_this_process() {
         let proc: OwnedFd = std::fs::File::open("/proc").expect("opens").into();
         let look = look(&proc);
-        assert!(look.pids.contains(&(std::process::id() as i32)));
+        assert!(look.places.contains(&std::process::id().to_string()));
         assert!(look.anonymous_bytes > 0 && look.threads > 0);
     }
 }

@@ -46,6 +46,7 @@ pub(crate) struct Arena {
     udp: UdpSocket,
     local: UnixListener,
     by_path: Vec<UnixListener>,
+    pipe: File,
     terminal: (File, String),
     inherited: UnixStream,
     _planted: Vec<raw::Planted>,
@@ -116,9 +117,11 @@ impl Arena {
             made.join("outside/docker.sock"),
             made.join("lower/docker.sock"),
             socket_in_tmp(&nonce),
+            made.join("data/service.sock"),
         ] {
             by_path.push(UnixListener::bind(place)?);
         }
+        let pipe = pipe(&made.join("data/pipe"))?;
         let (inherited, planted_socket) = UnixStream::pair()?;
         let planted = vec![
             raw::plant(&planted_socket, PLANTED[0])?,
@@ -134,6 +137,7 @@ impl Arena {
                 "lyceum-{nonce}"
             ))?)?,
             by_path,
+            pipe,
             terminal: (terminal.into(), terminal_name),
             inherited,
             _planted: planted,
@@ -216,7 +220,7 @@ impl Arena {
                 .map(|address| address.to_string())
                 .unwrap_or_default()
         };
-        let values: [(&str, String); 24] = [
+        let values: [(&str, String); 25] = [
             ("{nonce}", self.nonce.clone()),
             ("{file}", host("outside/id_rsa")),
             ("{victim}", host("outside/victim")),
@@ -230,6 +234,7 @@ impl Arena {
                 either("/devices", "/dev".into()) + "/shm/lyceum-made-" + &self.nonce,
             ),
             ("{capable}", either("/data/capable", host("data/capable"))),
+            ("{devices}", either("/devices", "/dev".into())),
             ("{terminal}", self.terminal.1.clone()),
             ("{pid}", self.process.id().to_string()),
             ("{init}", either("1", self.process.id().to_string())),
@@ -298,7 +303,7 @@ impl Arena {
                 found.insert(what.into());
             }
         }
-        for (directory, expected) in [("outside", 4), ("data", 2)] {
+        for (directory, expected) in [("outside", 4), ("data", 4)] {
             let count = fs::read_dir(self.path(directory)).map_or(0, Iterator::count);
             if count != expected {
                 found.insert(format!("changed {directory}"));
@@ -332,6 +337,10 @@ impl Arena {
         for listener in &self.by_path {
             reached("path socket", listener.accept().is_ok());
         }
+        reached(
+            "pipe",
+            self.pipe.read(&mut buffer).is_ok_and(|length| length > 0),
+        );
         reached(
             "terminal",
             self.terminal
@@ -391,6 +400,15 @@ fn hold(nonce: &str, secrets: &BTreeMap<&'static str, String>) -> std::io::Resul
     Ok(process)
 }
 
+/// Makes a pipe with a name and returns its reading end.
+fn pipe(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)?;
+    let mut wanted = fs::OpenOptions::new();
+    wanted.read(true).custom_flags(libc::O_NONBLOCK).open(path)
+}
+
 fn program() -> std::io::Result<(u64, i64)> {
     let status = fs::metadata(ATTACK)?;
     Ok((status.len(), status.mtime_nsec()))
@@ -405,6 +423,12 @@ fn collect(directory: &Path, into: &mut Vec<u8>, found: &mut BTreeSet<String>) {
         if status.is_dir() {
             collect(&entry.path(), into, found);
         } else if status.is_file() {
+            let mut value = [0_u8; 64];
+            let name = c"security.capability";
+            if rustix::fs::lgetxattr(entry.path(), name, &mut value).is_ok_and(|length| length > 0)
+            {
+                found.insert("made capable".into());
+            }
             if status.mode() & 0o6000 != 0 {
                 found.insert("made set-user-id".into());
             }

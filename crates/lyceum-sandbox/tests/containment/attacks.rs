@@ -22,7 +22,7 @@ fn mount(policy: &mut Policy, source: std::path::PathBuf, target: &str) {
     });
 }
 
-fn devices(policy: &mut Policy, _: &Arena) {
+pub(crate) fn devices(policy: &mut Policy, _: &Arena) {
     mount(policy, "/dev".into(), "/devices");
 }
 

@@ -13,6 +13,7 @@
 
 mod arena;
 mod attacks;
+mod beyond;
 mod check;
 mod lifetimes;
 mod outputs;
@@ -28,7 +29,8 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use check::{Check, Verdict};
-use start::{Backend, Mode};
+use lyceum_sandbox::Backend;
+use start::Mode;
 
 const GROUPS: &[&[Check]] = &[
     attacks::FILES,
@@ -40,6 +42,7 @@ const GROUPS: &[&[Check]] = &[
     outputs::OUTPUTS,
     policies::POLICY,
     surroundings::SURROUNDINGS,
+    beyond::BEYOND,
 ];
 
 fn main() -> ExitCode {

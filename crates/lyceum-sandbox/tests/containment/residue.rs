@@ -175,6 +175,8 @@ pub(crate) struct Peaks {
     pub(crate) anonymous: u64,
     /// Growth of the machine's shared memory, in bytes.
     pub(crate) shared: u64,
+    /// Growth of the kernel's own memory on this machine, in bytes.
+    pub(crate) kernel: u64,
     /// Most descriptors of one process.
     pub(crate) descriptors: u64,
     /// Memory of this process, the supervisor, in bytes.
@@ -185,11 +187,11 @@ pub(crate) struct Peaks {
 pub(crate) fn watch<T>(except: &[i32], what: impl FnOnce() -> T) -> (T, Peaks) {
     let done = Arc::new(AtomicBool::new(false));
     let (seen, except) = (Arc::clone(&done), except.to_vec());
-    let shared_before = shared_memory();
+    let before = machine();
     let watcher = std::thread::spawn(move || {
         let mut peaks = Peaks::default();
         while !seen.load(Ordering::Relaxed) {
-            look(&mut peaks, &except, shared_before);
+            look(&mut peaks, &except, before);
             std::thread::sleep(Duration::from_millis(4));
         }
         peaks
@@ -199,31 +201,55 @@ pub(crate) fn watch<T>(except: &[i32], what: impl FnOnce() -> T) -> (T, Peaks) {
     (result, watcher.join().unwrap_or_default())
 }
 
-fn look(peaks: &mut Peaks, except: &[i32], shared_before: u64) {
+fn look(peaks: &mut Peaks, except: &[i32], (shared_before, kernel_before): (u64, u64)) {
     let mut now = Peaks::default();
     for member in tree(except) {
         now.processes += 1;
         now.zombies += u64::from(member.state == 'Z');
         let status = fs::read_to_string(format!("/proc/{}/status", member.pid)).unwrap_or_default();
-        now.anonymous += figure(&status, "RssAnon:") << 10;
+        now.anonymous += anonymous(member.pid, &status);
         now.threads += figure(&status, "Threads:");
         let open = fs::read_dir(format!("/proc/{}/fd", member.pid)).map_or(0, Iterator::count);
         now.descriptors = now.descriptors.max(open as u64);
     }
-    now.shared = shared_memory().saturating_sub(shared_before);
+    let (shared, kernel) = machine();
+    now.shared = shared.saturating_sub(shared_before);
+    now.kernel = kernel.saturating_sub(kernel_before);
     peaks.own = peaks.own.max(own_memory());
     peaks.processes = peaks.processes.max(now.processes);
     peaks.threads = peaks.threads.max(now.threads);
     peaks.zombies = peaks.zombies.max(now.zombies);
     peaks.anonymous = peaks.anonymous.max(now.anonymous);
     peaks.shared = peaks.shared.max(now.shared);
+    peaks.kernel = peaks.kernel.max(now.kernel);
     peaks.descriptors = peaks.descriptors.max(now.descriptors);
 }
 
-/// Returns the machine's shared memory in bytes: tmpfs, segments, anonymous files.
-fn shared_memory() -> u64 {
+/// Returns a process's anonymous memory in bytes, also when its first thread has ended.
+fn anonymous(pid: i32, status: &str) -> u64 {
+    let own = figure(status, "RssAnon:");
+    if own > 0 || figure(status, "Threads:") < 2 {
+        return own << 10;
+    }
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let of = |thread: fs::DirEntry| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        figure(&status, "RssAnon:")
+    };
+    threads.map(of).max().unwrap_or(0) << 10
+}
+
+/// Returns the machine's shared memory (tmpfs, segments, anonymous files) and what its kernel keeps for
+/// itself, in bytes.
+fn machine() -> (u64, u64) {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    figure(&text, "Shmem:") << 10
+    (
+        figure(&text, "Shmem:") << 10,
+        figure(&text, "SUnreclaim:") << 10,
+    )
 }
 
 fn figure(text: &str, name: &str) -> u64 {

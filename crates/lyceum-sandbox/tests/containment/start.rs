@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lyceum_sandbox::{Exit, Job, Policy, Record, Sandbox};
+use lyceum_sandbox::{Backend, Exit, Job, Policy, Record, Sandbox};
 
 use crate::arena::{Arena, SECRET_VARIABLE, Side};
 use crate::residue;
@@ -14,13 +14,6 @@ const CONTROL_MAX: Duration = Duration::from_secs(30);
 
 /// Bytes of a control's output that are looked at.
 const OUTPUT_MAX: u64 = 32 << 20;
-
-/// Which sandbox is under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Backend {
-    Native,
-    Bwrap,
-}
 
 /// One of the four modes, or why it cannot be had.
 pub(crate) struct Mode {
@@ -32,12 +25,8 @@ pub(crate) struct Mode {
 impl Mode {
     /// Returns the mode of this process's user with one backend.
     pub(crate) fn new(backend: Backend) -> Result<Self, String> {
-        let sandbox = match backend {
-            Backend::Native => {
-                Sandbox::new().map_err(|refusal| format!("{refusal}; {}", refusal.remedy))?
-            }
-            Backend::Bwrap => return Err("not built: the bubblewrap backend".into()),
-        };
+        let sandbox =
+            Sandbox::with(backend).map_err(|refusal| format!("{refusal}; {}", refusal.remedy))?;
         let mode = Self {
             root: rustix::process::geteuid().is_root(),
             backend,

@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "a probe prints what it reached")]
 #![expect(unsafe_code, reason = "attacks are raw system calls")]
 
+mod beyond;
 mod calls;
 mod files;
 mod identity;
@@ -69,6 +70,18 @@ const ATTACKS: &[(&str, fn(&Options) -> Tried)] = &[
     ("hide", identity::hide),
     ("seek", identity::seek),
     ("without", calls::without),
+    ("mark", beyond::mark),
+    ("mapping", beyond::mapping),
+    ("crash", beyond::crash),
+    ("headless", beyond::headless),
+    ("in-flight", beyond::in_flight),
+    ("buffers", beyond::buffers),
+    ("semaphores", beyond::semaphores),
+    ("stall", beyond::stall),
+    ("devices-at", beyond::devices_at),
+    ("own-table", beyond::own_table),
+    ("pipes", beyond::pipes),
+    ("spare-me", beyond::spare_me),
 ];
 
 /// The arguments `KEY=VALUE` of an attack.

@@ -1,0 +1,206 @@
+//! Group X: attacks that are on no list. Some were found by looking for what the others miss.
+
+use std::time::Duration;
+
+use lyceum_sandbox::Exit;
+
+use crate::arena::Arena;
+use crate::attacks::devices;
+use crate::check::{Attack, Check, How, Trial, attack};
+use crate::lifetimes::{alive, loose, survives};
+use crate::residue::{self, Peaks, watch};
+use crate::start::Control::Namespaces;
+use crate::start::{Control, Mode, control};
+
+const MEBIBYTE: u64 = 1 << 20;
+
+const fn check(id: &'static str, what: &'static str, attack: Attack) -> Check {
+    Check {
+        id,
+        what,
+        how: How::Attack(attack),
+    }
+}
+
+const fn own(id: &'static str, what: &'static str, how: fn(&Mode) -> Trial) -> Check {
+    Check {
+        id,
+        what,
+        how: How::Own(how),
+    }
+}
+
+pub(crate) const BEYOND: &[Check] = &[
+    check(
+        "X1",
+        "connect to a host's socket that lies in a mounted directory",
+        attack(
+            "connect paths={data}/service.sock",
+            &["reached path socket"],
+            "test -S /data/service.sock",
+        ),
+    ),
+    check(
+        "X2",
+        "write to a host's pipe that lies in a mounted directory",
+        attack(
+            "pipes paths={data}/pipe",
+            &["reached pipe"],
+            "mkfifo /workspace/own; (echo x > /workspace/own &); read -r line < /workspace/own",
+        ),
+    ),
+    check(
+        "X3",
+        "use devices through a mounted /dev",
+        Attack {
+            adjust: devices,
+            ..attack(
+                "devices-at place={devices} terminal={terminal}",
+                &["reached terminal", "reach device"],
+                "test -e /devices/null",
+            )
+        },
+    ),
+    check(
+        "X4",
+        "leave a program with capabilities",
+        Attack {
+            controls: &[Namespaces("")],
+            ..attack(
+                "mark places={out},{workspace}",
+                &["made capable", "reach file capability"],
+                "cp /bin/true /out/own",
+            )
+        },
+    ),
+    check(
+        "X5",
+        "write to the page cache of a read-only file",
+        attack(
+            "mapping paths={data}/victim",
+            &["changed data"],
+            "perl -e 'open(my $f, \"+<\", \"/workspace/original\") or exit 1'",
+        ),
+    ),
+    check(
+        "X6",
+        "crash into the host's handler of crashes",
+        attack(
+            "crash",
+            &["reach core handler"],
+            "ulimit -c 0; sh -c 'kill -SEGV $$' || test $? = 139",
+        ),
+    ),
+    own(
+        "X7",
+        "hide memory in a process without its first thread",
+        headless,
+    ),
+    own(
+        "X8",
+        "hide memory files without a first thread",
+        headless_file,
+    ),
+    own("X9", "hide memory files in a socket", in_flight),
+    own("X10", "fill buffers of the kernel through sockets", buffers),
+    own("X11", "fill the kernel with semaphores", semaphores),
+    own("X12", "wait where signals do not reach", stall),
+    check(
+        "X13",
+        "more calls of the kernel",
+        attack(
+            "calls group=more",
+            &[
+                "reach kcmp",
+                "reach fanotify_init",
+                "reach name_to_handle_at",
+                "reach process_madvise",
+                "reach move_pages",
+            ],
+            "true",
+        ),
+    ),
+    check(
+        "X14",
+        "be spared when memory runs out",
+        attack(
+            "spare-me",
+            &["reach spared"],
+            "cat /proc/self/oom_score > /dev/null",
+        ),
+    ),
+    own(
+        "X15",
+        "hide memory files in a thread with its own descriptors",
+        own_table,
+    ),
+];
+
+/// Memory that an attack gets past the watch; the limit is 64 MiB, and it tries for 320.
+fn memory(mode: &Mode, attack: &str, of: fn(Peaks) -> u64) -> Trial {
+    const LIMIT: u64 = 64 * MEBIBYTE;
+    let over = |peaks: Peaks| of(peaks) > 2 * LIMIT;
+    let arena = Arena::new();
+    let (_, free) = watch(&[arena.own_process()], || {
+        control(&arena, attack, Control::Plain)
+    });
+    drop(arena);
+    let arena = Arena::new();
+    let mut policy = arena.policy();
+    policy.limits.memory_bytes = LIMIT;
+    let (ended, bound) = watch(&[arena.own_process()], || {
+        mode.attack(&arena, attack, policy)
+    });
+    let exit = ended.record.map_or(Exit::Lost, |record| record.exit);
+    let seen = format!(
+        "{} MiB seen of {} allowed, {exit:?}",
+        of(bound) / MEBIBYTE,
+        LIMIT / MEBIBYTE
+    );
+    Trial::of("more memory", over(free), over(bound))
+        .with_twin(mode.twin(&arena, "perl -e '$x = \"a\" x (8 << 20)'", arena.policy()))
+        .with_note(seen)
+}
+
+fn headless(mode: &Mode) -> Trial {
+    memory(mode, "headless bytes=335544320", |peaks| peaks.anonymous)
+}
+
+fn headless_file(mode: &Mode) -> Trial {
+    memory(mode, "headless bytes=335544320 in=memfd", |peaks| {
+        peaks.shared
+    })
+}
+
+fn own_table(mode: &Mode) -> Trial {
+    memory(mode, "own-table bytes=335544320", |peaks| peaks.shared)
+}
+
+fn in_flight(mode: &Mode) -> Trial {
+    memory(mode, "in-flight bytes=335544320", |peaks| peaks.shared)
+}
+
+fn buffers(mode: &Mode) -> Trial {
+    memory(mode, "buffers pairs=400 processes=4", |peaks| peaks.kernel)
+}
+
+fn semaphores(mode: &Mode) -> Trial {
+    memory(mode, "semaphores count=80", |peaks| peaks.kernel)
+}
+
+fn stall(mode: &Mode) -> Trial {
+    let arena = Arena::new();
+    let mut first = loose(&arena, "stall");
+    std::thread::sleep(Duration::from_millis(900));
+    let free = matches!(first.try_wait(), Ok(None)) && alive(&arena) > 0;
+    residue::kill_descendants(&[arena.own_process()]);
+    let _ = first.wait();
+    let mut policy = arena.policy();
+    policy.limits.wall = Duration::from_millis(600);
+    let ended = mode.attack(&arena, "stall", policy);
+    let (lives, _) = survives(&arena);
+    let exit = ended.record.map_or(Exit::Lost, |record| record.exit);
+    Trial::of("alive", free, lives || exit != Exit::WallLimit)
+        .with_twin(mode.twin(&arena, "sh -c true", arena.policy()))
+        .with_note(format!("{exit:?}"))
+}

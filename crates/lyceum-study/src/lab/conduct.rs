@@ -82,7 +82,7 @@ impl Executor for SandboxExecutor {
 ///
 /// `slots_max` bounds the experiments side by side; `ready` is called once the study is open.
 pub fn conduct(
-    kit: Kit,
+    mut kit: Kit,
     request: &Request,
     slots_max: Option<usize>,
     stop: Arc<AtomicBool>,
@@ -90,7 +90,7 @@ pub fn conduct(
     ready: impl FnOnce(&Opening),
 ) -> Result<Conducted, ConductError> {
     kit::clean_up(&kit.lab).map_err(OpenError::from)?;
-    let mut opening = study::open(&kit, request)?;
+    let mut opening = study::open(&mut kit, request)?;
     ready(&opening);
     let name = opening.open.name.clone();
     if opening.state.finished.is_some() {
@@ -150,7 +150,7 @@ fn first_events(kit: &Kit, opening: &mut Opening, slots: usize) -> Vec<Body> {
             slots: slots as u32,
             sandbox: serde_json::to_string(capabilities).unwrap_or_default(),
             machine: machine::facts(),
-            binary: kit.binary_hash.clone(),
+            binary: kit.own_hash.clone(),
             lyceum: env!("CARGO_PKG_VERSION").to_owned(),
         }
         .into(),

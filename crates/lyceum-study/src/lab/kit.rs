@@ -51,6 +51,8 @@ pub struct Kit {
     pub(super) programs: Programs,
     /// BLAKE3 of the programs' binary.
     pub(super) binary_hash: String,
+    /// BLAKE3 of the binary that this process runs.
+    pub(super) own_hash: String,
 }
 
 /// A command to be run.
@@ -81,8 +83,28 @@ impl Kit {
             ledger,
             lab,
             programs,
+            own_hash: binary_hash.clone(),
             binary_hash,
         })
+    }
+
+    /// Takes the programs that a study was begun with in place of this process's own, where the lab still has them as
+    /// they were: so a rebuilt lyceum goes on with an old study, and measures as before.
+    pub(super) fn use_programs(&mut self, hash: &str) -> Result<(), Broken> {
+        let path = self.lab.programs().join(hash);
+        let plain = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hash == self.binary_hash || !plain {
+            return Ok(());
+        }
+        let Ok(bytes) = fs::read(&path) else {
+            return Ok(());
+        };
+        if blake3::hash(&bytes).to_hex().as_str() == hash {
+            let doing = format!("resolving `{}`", path.display());
+            self.programs.binary = fs::canonicalize(&path).map_err(Broken::while_doing(doing))?;
+            hash.clone_into(&mut self.binary_hash);
+        }
+        Ok(())
     }
 
     /// Returns a policy that sees the lab's programs and nothing else of the host but its system directories.

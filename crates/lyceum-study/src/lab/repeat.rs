@@ -47,13 +47,13 @@ impl Repeated {
 
 impl Repeater {
     /// Opens the study, which must be as it was when it was begun.
-    pub fn open(kit: Kit, directory: PathBuf, again: &str) -> Result<Repeater, OpenError> {
+    pub fn open(mut kit: Kit, directory: PathBuf, again: &str) -> Result<Repeater, OpenError> {
         kit::clean_up(&kit.lab)?;
         let request = Request {
             directory,
             ..Request::default()
         };
-        let opening = study::open_named(&kit, &request, again)?;
+        let opening = study::open_named(&mut kit, &request, again)?;
         Ok(Repeater {
             kit,
             open: opening.open,

@@ -162,16 +162,24 @@ pub struct Opening {
 }
 
 /// Opens a study, or goes on with it where it is in the ledger already.
-pub fn open(kit: &Kit, request: &Request) -> Result<Opening, OpenError> {
+pub fn open(kit: &mut Kit, request: &Request) -> Result<Opening, OpenError> {
     open_as(kit, request, None)
 }
 
 /// Opens the study that is in the ledger under this name.
-pub(super) fn open_named(kit: &Kit, request: &Request, name: &str) -> Result<Opening, OpenError> {
+pub(super) fn open_named(
+    kit: &mut Kit,
+    request: &Request,
+    name: &str,
+) -> Result<Opening, OpenError> {
     open_as(kit, request, Some(name))
 }
 
-fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, OpenError> {
+fn open_as(
+    kit: &mut Kit,
+    request: &Request,
+    name: Option<&str>,
+) -> Result<Opening, OpenError> {
     let opened = format::open(&request.directory)?;
     let study = &opened.study;
     check_inputs(study, request)?;
@@ -186,6 +194,9 @@ fn open_as(kit: &Kit, request: &Request, name: Option<&str>) -> Result<Opening, 
         Some(name) => (name.to_owned(), record::load(&reader, name)?),
         None => choose(&reader, study, request.again)?,
     };
+    if let Some(first) = state.sessions.first() {
+        kit.use_programs(&first.started.binary)?;
+    }
     let researcher = researcher(study, request, &state)?;
     let seed = match (&state.opened, request.seed) {
         (Some(old), _) => old.seed,

@@ -1,8 +1,8 @@
 //! A study whose files change after it was begun, and a study that is begun again.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
-use crate::support::{Place, Tiny};
+use crate::support::{Done, LYCEUM, Place, Tiny};
 
 fn begun() -> (Place, std::path::PathBuf) {
     let place = Place::new();
@@ -59,6 +59,48 @@ fn a_new_file_in_the_workspace_is_a_change() {
         .exits(2)
         .says(&["the workspace of study `tiny` changed"]);
     place.assert_intact();
+}
+
+/// Puts another lyceum in place, as a new build would be: the same program with other bytes. Returns it.
+fn rebuilt(place: &Place) -> std::path::PathBuf {
+    let path = place.path().join("rebuilt");
+    let mut bytes = fs::read(LYCEUM).unwrap();
+    bytes.extend_from_slice(b"another build");
+    fs::write(&path, bytes).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+#[test]
+fn a_rebuilt_lyceum_goes_on_with_the_programs_that_the_study_was_begun_with() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &["--seed", "5"]).exits(0);
+    let programs = fs::read_dir(place.lab().join("programs")).unwrap();
+    let first: Vec<_> = programs.map(|one| one.unwrap().path()).collect();
+    assert_eq!(first.len(), 1);
+    let other = rebuilt(&place);
+    let call = |words: &[&str]| {
+        let mut command = Command::new(&other);
+        let like = place.command(words);
+        command.args(like.get_args()).current_dir(place.path());
+        for (name, value) in like.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Done::from(command.output().unwrap())
+    };
+    call(&["rerun", "tiny", "r1"]).exits(0);
+    call(&["run", "tiny"]).exits(0).says(&["already finished"]);
+    // Without the copy of the old programs nobody can measure as before.
+    for old in first {
+        fs::remove_file(old).unwrap();
+    }
+    call(&["rerun", "tiny", "r1"])
+        .exits(2)
+        .says(&["the evaluator (its command, private files or the lab's own programs)"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::fault::Fault;
 use crate::hash::{BlobId, LabId, PublicKey};
 use crate::lock::LockHolder;
 
@@ -193,6 +194,15 @@ pub enum Error {
         stream: String,
     },
 
+    /// The ledger is not as it was written, so nothing is removed from it.
+    #[error("the ledger in `{}` is not as it was written: {fault}", directory.display())]
+    NotIntact {
+        /// The ledger's directory.
+        directory: PathBuf,
+        /// The first thing that is wrong.
+        fault: Box<Fault>,
+    },
+
     /// The lab's key is not here, so nothing can be signed in its name.
     #[error("the key of the lab is not in `{}`", directory.display())]
     KeyMissing {
@@ -326,6 +336,7 @@ impl Error {
             Self::BlobMissing { .. }
             | Self::BlobChanged { .. }
             | Self::BlobDamaged { .. }
+            | Self::NotIntact { .. }
             | Self::Damaged { .. } => Some("run `lyceum verify`; restore the lab from a copy"),
             Self::Fenced { .. } => Some("find out which other process works in this lab"),
             Self::KeyMissing { .. } => Some(

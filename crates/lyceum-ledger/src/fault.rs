@@ -110,6 +110,13 @@ pub enum Fault {
         /// Which of its level it is.
         number: u64,
     },
+    /// A stream that was imported is not the one that its own lab signed.
+    Import {
+        /// The stream.
+        stream: String,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// The file of a blob cannot be decompressed.
     BlobDamaged {
         /// The blob.
@@ -215,6 +222,11 @@ impl fmt::Display for Fault {
             Self::Subtree { level, number } => write!(
                 formatter,
                 "node {number} of height {level} in the tree over the events was changed or is missing"
+            ),
+            Self::Import { stream, what } => write!(
+                formatter,
+                "imported stream `{}` is not the one that its lab signed: {what}",
+                stream.escape_debug()
             ),
             Self::BlobDamaged { id, position } => {
                 write!(formatter, "blob {id}")?;

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 
 use serde::de::IgnoredAny;
 
+use crate::bundle;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Event, NewEvent};
@@ -240,6 +241,10 @@ impl Ledger {
         expected_seq: Option<u64>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Event>, Error> {
+        if stream == keys::STREAM || stream == bundle::IMPORT_STREAM {
+            let stream = stream.to_owned();
+            return Err(Error::ReservedStream { stream });
+        }
         let part = self.part(
             stream,
             expected_seq,
@@ -256,10 +261,6 @@ impl Ledger {
         events: impl Iterator<Item = (NewEvent, Option<Timestamp>)>,
     ) -> Result<Part, Error> {
         check_length("stream name", stream, STREAM_BYTES_MAX)?;
-        if stream == keys::STREAM {
-            let stream = stream.to_owned();
-            return Err(Error::ReservedStream { stream });
-        }
         Ok(Part {
             stream: stream.to_owned(),
             expected_seq,

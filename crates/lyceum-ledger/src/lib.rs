@@ -19,12 +19,14 @@
 //! The bytes on the disk are specified in `FORMAT.md` beside this crate's manifest, exactly enough
 //! for an independent tool to check a ledger.
 
+mod bundle;
 mod chain;
 mod clock;
 mod diagnose;
 mod error;
 mod event;
 mod fault;
+mod garbage;
 mod hash;
 mod keys;
 mod ledger;
@@ -39,10 +41,12 @@ mod tree;
 mod verify;
 mod writer;
 
+pub use bundle::{BUNDLE_VERSION, Bundle, BundleError, Exported, Imported};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, NotALedgerReason, StoreFailure};
 pub use event::{Event, Head, NewEvent, SizeOnDisk, StreamHead};
 pub use fault::Fault;
+pub use garbage::Garbage;
 pub use hash::{BlobId, Hash, LabId, ParseHexError, PublicKey, Signature, TreeHash};
 pub use ledger::Ledger;
 pub use lock::{Holding, LockHolder};

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::{Event, Head, SizeOnDisk, StreamHead};
 use crate::hash::{BlobId, LabId, PublicKey, TreeHash};
 use crate::keys::Keys;
-use crate::signed::{Checkpoint, KeyFile, SignedHead};
+use crate::signed::{Checkpoint, KeyFile, SignedHead, Signer};
 use crate::store::{Blobs, Identity, Record, SqliteStore, Store, View};
 use crate::tree::{self, TreeHead};
 
@@ -128,20 +128,25 @@ impl Reader {
     /// Signs the ledger as it is now with the lab's key, and returns that as a checkpoint to be kept
     /// elsewhere. Writes nothing, so it works beside a process that writes.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let file = KeyFile::new(&self.directory);
-        let signer = file.load()?.ok_or_else(|| Error::KeyMissing {
+        let signer = self.signer()?;
+        let head = self.tree_head()?;
+        Ok(SignedHead::new(self.lab(), head, &signer).checkpoint(self.lab()))
+    }
+
+    /// Returns the lab's key, if its secret is here.
+    pub(crate) fn signer(&self) -> Result<Signer, Error> {
+        let signer = KeyFile::new(&self.directory).load()?;
+        let signer = signer.ok_or_else(|| Error::KeyMissing {
             directory: self.directory.clone(),
         })?;
-        let head = self.tree_head()?;
-        let in_force = self.key()?;
-        if let Some(expected) = in_force.filter(|key| *key != signer.public()) {
-            return Err(Error::OtherKey {
+        match self.key()? {
+            Some(expected) if expected != signer.public() => Err(Error::OtherKey {
                 path: self.directory.join("key"),
                 found: signer.public(),
                 expected,
-            });
+            }),
+            _ => Ok(signer),
         }
-        Ok(SignedHead::new(self.lab(), head, &signer).checkpoint(self.lab()))
     }
 
     /// Returns the bytes of a blob after checking that they are the ones it is named by.
@@ -168,10 +173,6 @@ impl Reader {
             Ok(())
         })?;
         Ok(size)
-    }
-
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
     }
 
     // Bodies in blobs are fetched after the query, so that it holds up no checkpoint.

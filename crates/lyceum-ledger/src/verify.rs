@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::error::Error as _;
 
+use crate::bundle;
 use crate::error::Error;
 use crate::event::Head;
 use crate::fault::Fault;
@@ -33,6 +34,8 @@ pub struct Verification {
     pub blobs: u64,
     /// Blobs among them that no event names: put, but not used before the process ended.
     pub blobs_unreferenced: u64,
+    /// Streams that were imported and are what the labs that they come from signed.
+    pub imported: u64,
     /// The last event that was checked.
     pub head: Head,
     /// The head of the tree over the events that were checked.
@@ -76,6 +79,7 @@ impl Reader {
             streams: check.streams.len() as u64,
             blobs: check.blobs.len() as u64,
             blobs_unreferenced: check.blobs_unreferenced,
+            imported: check.imported,
             head: check.head,
             tree: check.tree.head(),
             fault,
@@ -107,6 +111,7 @@ pub(crate) struct Check<'a> {
     streams: HashMap<String, u64>,
     blobs: HashSet<BlobId>,
     blobs_unreferenced: u64,
+    imported: u64,
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -125,6 +130,7 @@ impl<'a> Check<'a> {
             streams: HashMap::new(),
             blobs: HashSet::new(),
             blobs_unreferenced: 0,
+            imported: 0,
             scratch: Vec::new(),
         })
     }
@@ -150,6 +156,9 @@ impl<'a> Check<'a> {
                 events: self.head.position,
                 size: beyond.head.size,
             }));
+        }
+        if let Some(fault) = self.imports()? {
+            return Ok(Some(fault));
         }
         if let Some(fault) = self.unreferenced_blobs()? {
             return Ok(Some(fault));
@@ -354,6 +363,26 @@ impl<'a> Check<'a> {
             })),
             Err(Error::BlobDamaged { id }) => Ok(Some(Fault::BlobDamaged { id, position })),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Checks every stream that was imported against the signature of the lab that it came from.
+    fn imports(&mut self) -> Result<Option<Fault>, Error> {
+        let mut after = 0;
+        loop {
+            let page = self
+                .view()
+                .stream(bundle::IMPORT_STREAM, after, PAGE_RECORDS)?;
+            for record in &page {
+                after += 1;
+                if let Err(fault) = bundle::check_import(self.reader, record)? {
+                    return Ok(Some(fault));
+                }
+                self.imported += 1;
+            }
+            if page.len() < PAGE_RECORDS {
+                return Ok(None);
+            }
         }
     }
 

@@ -5,6 +5,6 @@ mod key;
 mod note;
 
 pub use key::Signer;
-pub(crate) use key::{KeyFile, is_signed, key_id};
+pub(crate) use key::{KeyFile, is_signed};
 pub use note::{Checkpoint, ParseCheckpointError, SignedHead};
-pub(crate) use note::{bundle_text, key_change_text, origin};
+pub(crate) use note::{bundle_text, key_change_text};

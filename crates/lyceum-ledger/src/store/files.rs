@@ -151,7 +151,7 @@ impl BlobFiles {
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join(INCOMING).join(number.to_string());
         let write = || -> io::Result<File> {
-            let compressed = zstd::bulk::compress(bytes, LEVEL)?;
+            let compressed = compress(bytes)?;
             let mut file = File::create_new(&path)?;
             file.write_all(&compressed)?;
             Ok(file)
@@ -266,9 +266,14 @@ impl Blobs for BlobFiles {
     }
 }
 
-/// Reads one compressed frame that fills the file.
-fn decompress(file: File, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
-    let mut decoder = zstd::stream::read::Decoder::new(file)?.single_frame();
+/// Returns the bytes as one compressed frame.
+pub(crate) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, LEVEL)
+}
+
+/// Gives what a compressed frame holds to `take`, piece by piece. Nothing may stand behind the frame.
+pub(crate) fn decompress(from: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    let mut decoder = zstd::stream::read::Decoder::new(from)?.single_frame();
     pour(&mut decoder, take)?;
     let mut rest = decoder.finish();
     // Bytes behind the frame are nobody's.

@@ -7,11 +7,13 @@
 )]
 
 mod append;
+mod bundle;
 mod child;
 mod crash;
 mod disk;
 mod follow;
 mod format;
+mod garbage;
 mod keys;
 mod lock;
 mod properties;

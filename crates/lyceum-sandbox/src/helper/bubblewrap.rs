@@ -13,7 +13,7 @@ use std::process::Command;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use super::disk::Disk;
@@ -77,7 +77,7 @@ pub(super) fn start(
 /// mounts are in a namespace of this process alone and end with it.
 fn stage(order: &Order, passed: &[OwnedFd]) -> Result<Vec<Mount>, Fault> {
     let opened = sources::open_all(order, passed)?;
-    kernel::unshare(UnshareFlags::NEWNS).at(Step::CreateNamespaces, "unshare")?;
+    leave_host_mounts()?;
     let stage = mounts::stage()?;
     let mut staged = Vec::new();
     for (number, source) in opened.into_iter().enumerate() {
@@ -100,6 +100,25 @@ fn stage(order: &Order, passed: &[OwnedFd]) -> Result<Vec<Mount>, Fault> {
         });
     }
     Ok(staged)
+}
+
+/// Moves to an own mount namespace, whose mounts the host cannot see, and makes sure of it: this process
+/// is root in the host's user namespace, so a call that only claimed to succeed would mount on the host.
+fn leave_host_mounts() -> Result<(), Fault> {
+    let step = Step::CreateNamespaces;
+    let own = || fs::read_link("/proc/self/ns/mnt").at(step, "reading the mount namespace");
+    let before = own()?;
+    kernel::unshare(UnshareFlags::NEWNS).at(step, "unshare")?;
+    if own()? == before {
+        return Err(fault(step, "`unshare` changed nothing"));
+    }
+    mounts::cut_propagation()?;
+    let table = fs::read_to_string("/proc/self/mountinfo").at(step, "reading the mounts")?;
+    // Optional fields, proc_pid_mountinfo(5), tell who else sees a mount.
+    match table.lines().find(|line| line.contains(" shared:")) {
+        None => Ok(()),
+        Some(line) => Err(fault(step, format!("a mount is shared still: {line}"))),
+    }
 }
 
 impl Start<'_> {
@@ -312,16 +331,11 @@ fn said(words: OwnedFd) -> String {
 
 /// Joins the user namespace of the sandbox, which belongs to this process's user, and keeps only what
 /// it takes to see what the workload hides. Returns where its root is.
-pub(super) fn enter(pid: i32, process: &OwnedFd) -> Result<PathBuf, Fault> {
-    let entered = (|| {
-        let step = Step::MapUser;
-        let namespace = File::open(format!("/proc/{pid}/ns/user")).at(step, "opening it")?;
-        kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
-        privileges::empty_bounding_set()?;
-        privileges::keep_only(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE)
-    })();
-    if entered.is_err() {
-        let _ = pidfd_send_signal(process, Signal::KILL);
-    }
-    entered.map(|()| PathBuf::from(format!("/proc/{pid}/root")))
+pub(super) fn enter(pid: i32) -> Result<PathBuf, Fault> {
+    let step = Step::MapUser;
+    let namespace = File::open(format!("/proc/{pid}/ns/user")).at(step, "opening it")?;
+    kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
+    privileges::empty_bounding_set()?;
+    privileges::keep_only(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE)?;
+    Ok(PathBuf::from(format!("/proc/{pid}/root")))
 }

@@ -11,7 +11,7 @@ use rustix::thread::CapabilitySet;
 use super::fault::{At, fault};
 use super::sources::Source;
 use super::workload::{self, Workload};
-use super::{mounts, privileges};
+use super::{measure, mounts, privileges};
 use crate::kernel::{self, Forked};
 use crate::record::Step;
 use crate::wire::{self, Done, End, Fault, Note, Order, Report, Stop};
@@ -83,7 +83,11 @@ pub(super) fn command(
         Forked::Parent(pid) => pid,
     };
     drop((progress_end, answer));
-    let (end, ended_at) = wait_for(main, &children, lines);
+    let (mut end, ended_at) = wait_for(main, &children, lines);
+    if matches!(end, End::Status(_)) && measure::crowded(order.limits.processes) {
+        // A command may end because it could start no more, before the keeper looked.
+        end = End::Stopped(Stop::Processes);
+    }
     // Whatever the command left behind goes now, so that its time is counted.
     kernel::kill_all_visible();
     while let Ok(Some(_)) = kernel::reap(None, true) {}

@@ -29,6 +29,9 @@ const INSIDE_ID: u32 = 1_000;
 /// How long pid 1 may take to stop everything before it is killed itself.
 const STOP_GRACE: Duration = Duration::from_secs(3);
 
+/// How long a pid 1 whose files cannot be opened any more may take until its end shows.
+const EXIT_WAIT: Duration = Duration::from_millis(500);
+
 /// Runs the keeper and ends the process.
 pub(super) fn run() -> ! {
     let code = match keep() {
@@ -232,6 +235,30 @@ impl Watch<'_> {
         Ok(built)
     }
 
+    fn begin(&self, meter: &mut Meter) -> Result<(), Fault> {
+        let base = match self.enter {
+            Some(pid) => bubblewrap::enter(pid)?,
+            None => PathBuf::from("/"),
+        };
+        let begun = meter.begin(&base);
+        begun.at(Step::SetLimits, "opening what is to be watched")
+    }
+
+    /// Deals with a sandbox that cannot be watched: it has ended by itself, or it is killed.
+    fn unwatched(&self, fault: Fault) -> Result<bool, Fault> {
+        if self.ends_within(EXIT_WAIT) {
+            return Ok(true);
+        }
+        let _ = pidfd_send_signal(self.process, Signal::KILL);
+        self.ends_within(STOP_GRACE);
+        Err(fault)
+    }
+
+    fn ends_within(&self, time: Duration) -> bool {
+        let mut fds = [PollFd::new(self.process, PollFlags::IN)];
+        poll(&mut fds, Some(&timespec(time))).is_ok_and(|ready| ready > 0)
+    }
+
     fn say_watched(&self, watched: Watched) -> Result<(), Fault> {
         wire::send(self.control, &Report::Watched(watched), &[])
             .at(Step::Fork, "reporting what was used")
@@ -263,14 +290,12 @@ impl Watch<'_> {
                 PollFd::new(control, PollFlags::IN),
                 PollFd::from_borrowed_fd(link.as_fd(), link_events),
             ];
-            let timeout = Timespec {
-                tv_sec: interval.as_secs() as i64,
-                tv_nsec: interval.subsec_nanos().into(),
-            };
-            let polled = poll(&mut fds, Some(&timeout));
+            let polled = poll(&mut fds, Some(&timespec(interval)));
             let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
             if ended {
-                return Ok(built);
+                // A quick command ends before this process has read that it was to begin.
+                let ready = told && matches!(wire::receive::<Note>(link), Ok(Some(_)));
+                return Ok(built || ready);
             }
             let mut stop = None;
             if asked {
@@ -288,11 +313,9 @@ impl Watch<'_> {
                 match wire::receive::<Note>(link) {
                     Ok(Some(_)) => {
                         built = true;
-                        let base = match self.enter {
-                            Some(pid) => bubblewrap::enter(pid, process)?,
-                            None => PathBuf::from("/"),
-                        };
-                        meter.begin(&base);
+                        if let Err(fault) = self.begin(meter) {
+                            return self.unwatched(fault);
+                        }
                     }
                     Ok(None) | Err(_) => linked = false,
                 }
@@ -309,6 +332,13 @@ impl Watch<'_> {
                 Some(_) => {}
             }
         }
+    }
+}
+
+fn timespec(time: Duration) -> Timespec {
+    Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
     }
 }
 

@@ -109,26 +109,23 @@ impl Meter {
         }
     }
 
-    /// Starts measuring: the sandbox's root is now this process's root too.
-    /// Under another root they are reached through `base`.
-    pub(super) fn begin(&mut self, base: &Path) {
+    /// Starts measuring a sandbox whose root is reached through `base`.
+    pub(super) fn begin(&mut self, base: &Path) -> std::io::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let memory = IN_MEMORY
-            .iter()
-            .filter_map(|place| open(base.join(place), flags, Mode::empty()).ok());
-        let memory = distinct(memory.collect());
-        if let Ok(proc) = open(base.join("proc"), flags, Mode::empty()) {
-            let begun = Instant::now();
-            self.view = Some(View {
-                begun,
-                proc,
-                memory,
-                living: HashMap::new(),
-                gone_ticks: 0,
-            });
-            self.next_slow = begun + INTERVAL_MAX;
-            self.marks = self.marks_now();
-        }
+        let open = |place: &str| open(base.join(place), flags, Mode::empty());
+        let memory = IN_MEMORY.map(open).into_iter().collect::<Result<_, _>>()?;
+        let proc = open("proc")?;
+        let begun = Instant::now();
+        self.view = Some(View {
+            begun,
+            proc,
+            memory: distinct(memory),
+            living: HashMap::new(),
+            gone_ticks: 0,
+        });
+        self.next_slow = begun + INTERVAL_MAX;
+        self.marks = self.marks_now();
+        Ok(())
     }
 
     /// Returns how long to wait before the next measurement.
@@ -264,6 +261,15 @@ impl View {
         let seen = self.gone_ticks + self.living.values().sum::<u64>();
         TICK * u32::try_from(seen.max(look.ticks)).unwrap_or(u32::MAX)
     }
+}
+
+/// Tells pid 1 whether more threads than allowed live below it.
+pub(super) fn crowded(processes_max: u64) -> bool {
+    // Every ordinary end leaves nobody to look at.
+    let childless = matches!(crate::kernel::reap(None, false), Err(error) if error.raw_os_error() == Some(libc::ECHILD));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    !childless
+        && open("/proc", flags, Mode::empty()).is_ok_and(|proc| look(&proc).threads > processes_max)
 }
 
 fn look(proc: &OwnedFd) -> Look {

@@ -25,6 +25,7 @@ const ROOT_OPTIONS: [(&str, &str); 3] = [("size", "4m"), ("nr_inodes", "8k"), ("
 pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
     let step = Step::BuildRoot;
     let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
+    cut_propagation()?;
     let stage = stage()?;
     let root = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
     tree::attach_below(stage.as_fd(), Path::new("root"), &root, true)
@@ -52,15 +53,20 @@ pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
     enter(&root)
 }
 
-/// Cuts propagation and mounts a workplace on [`STAGE`].
-pub(super) fn stage() -> Result<OwnedFd, Fault> {
+/// Keeps what is mounted here from the namespace that this one is a copy of, and the other way round.
+pub(super) fn cut_propagation() -> Result<(), Fault> {
     let step = Step::BuildRoot;
     let host = open_directory("/").at(step, "opening the host's root")?;
     let private = MountAttributes {
         recursive: true,
         ..MountAttributes::default()
     };
-    mount_set_attributes(host.as_fd(), private).at(step, "cutting mount propagation")?;
+    mount_set_attributes(host.as_fd(), private).at(step, "cutting mount propagation")
+}
+
+/// Mounts a workplace on [`STAGE`].
+pub(super) fn stage() -> Result<OwnedFd, Fault> {
+    let step = Step::BuildRoot;
     let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let stage = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
     let place = open_directory(STAGE).at(step, format!("opening `{STAGE}`"))?;

@@ -167,6 +167,10 @@ pub struct RunVoided {
     pub run: RunId,
     /// How it is known.
     pub why: String,
+    /// CPU milliseconds that it is charged with: the most that it can have used, since nobody measured it. Version 1 of
+    /// this event did not have it and charged nothing.
+    #[serde(default)]
+    pub cpu_ms: u64,
 }
 
 /// The evaluator's answer about a run.
@@ -353,7 +357,7 @@ pub enum DecodeError {
 }
 
 macro_rules! bodies {
-    ($($name:ident = $kind:literal),* $(,)?) => {
+    ($($name:ident = $kind:literal $version:literal),* $(,)?) => {
         /// What happened: one event's content.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(missing_docs, reason = "each variant is named after the documented struct in it")]
@@ -367,7 +371,7 @@ macro_rules! bodies {
 
             /// Returns the version under which the body is stored.
             pub fn version(&self) -> u32 {
-                1
+                match self { $(Body::$name(_) => $version),* }
             }
 
             /// Returns the body as JSON.
@@ -378,7 +382,7 @@ macro_rules! bodies {
             /// Reads a stored body.
             pub fn decode(kind: &str, version: u32, json: &str) -> Result<Body, DecodeError> {
                 match (kind, version) {
-                    $(($kind, 1) => serde_json::from_str(json).map(Body::$name),)*
+                    $(($kind, 1..=$version) => serde_json::from_str(json).map(Body::$name),)*
                     _ => return Err(DecodeError::Unknown { kind: kind.to_owned(), version }),
                 }
                 .map_err(|source| DecodeError::Body { kind: kind.to_owned(), version, source })
@@ -392,23 +396,23 @@ macro_rules! bodies {
 }
 
 bodies! {
-    StudyOpened = "study.opened",
-    DataDrawn = "data.drawn",
-    SessionStarted = "session.started",
-    SessionEnded = "session.ended",
-    ExperimentProposed = "experiment.proposed",
-    RunStarted = "run.started",
-    RunFinished = "run.finished",
-    RunVoided = "run.voided",
-    RunMeasured = "run.measured",
-    MeasureCut = "run.measure_cut",
-    Decided = "experiment.decided",
-    SearchEnded = "search.ended",
-    Claimed = "claim.tested",
-    Ablated = "ablation.tested",
-    SealedOpened = "sealed.opened",
-    Graded = "rubric.graded",
-    StudyFinished = "study.finished",
+    StudyOpened = "study.opened" 1,
+    DataDrawn = "data.drawn" 1,
+    SessionStarted = "session.started" 1,
+    SessionEnded = "session.ended" 1,
+    ExperimentProposed = "experiment.proposed" 1,
+    RunStarted = "run.started" 1,
+    RunFinished = "run.finished" 1,
+    RunVoided = "run.voided" 2,
+    RunMeasured = "run.measured" 1,
+    MeasureCut = "run.measure_cut" 1,
+    Decided = "experiment.decided" 1,
+    SearchEnded = "search.ended" 1,
+    Claimed = "claim.tested" 1,
+    Ablated = "ablation.tested" 1,
+    SealedOpened = "sealed.opened" 1,
+    Graded = "rubric.graded" 1,
+    StudyFinished = "study.finished" 1,
 }
 
 #[cfg(test)]
@@ -429,6 +433,19 @@ mod tests {
         });
         let json = body.encode().unwrap();
         assert_eq!(Body::decode(body.kind(), 1, &json).unwrap(), body);
+    }
+
+    #[test]
+    fn an_older_version_is_still_read() {
+        let old = Body::decode("run.voided", 1, r#"{"run":3,"why":"gone"}"#).unwrap();
+        let expected = RunVoided {
+            run: RunId(3),
+            why: "gone".into(),
+            cpu_ms: 0,
+        };
+        assert_eq!(old, Body::from(expected));
+        assert_eq!(old.version(), 2);
+        assert!(Body::decode("run.voided", 3, "{}").is_err());
     }
 
     #[test]

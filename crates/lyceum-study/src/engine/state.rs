@@ -283,10 +283,11 @@ impl State {
             Body::RunFinished(finished) => self.take_receipt(finished, at).map_err(fault)?,
             Body::RunVoided(voided) => {
                 let run = self.run_mut(voided.run).map_err(fault)?;
-                if run.finished.is_some() {
+                if run.finished.is_some() || run.voided.is_some() {
                     return Err(fault(format!("{} has a receipt", voided.run)));
                 }
                 run.voided = Some(voided.why);
+                self.cpu_ms += voided.cpu_ms;
             }
             Body::RunMeasured(measured) => self.take_measurement(measured).map_err(fault)?,
             Body::MeasureCut(cut) => self.take_cut(cut).map_err(fault)?,

@@ -1,13 +1,18 @@
 //! One session of a lab on a study: open, void what a crash left, drive, end.
 
-use std::sync::{Arc, PoisonError, atomic::AtomicBool};
+use std::{
+    sync::{Arc, PoisonError, atomic::AtomicBool},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use lyceum_types::{Body, RunFinished, RunVoided, SessionStarted};
+use lyceum_types::{Body, RunFinished, SessionStarted};
 
 use super::{
     candidate, evaluator,
     kit::{self, Kit},
+    left::{Left, Looked},
     machine,
+    receipts::Receipts,
     record::StudyJournal,
     study::{self, OpenError, OpenStudy, Opening, Request},
 };
@@ -42,12 +47,18 @@ pub struct Conducted {
 pub struct SandboxExecutor {
     kit: Kit,
     open: OpenStudy,
+    receipts: Receipts,
 }
 
 impl SandboxExecutor {
     /// Returns the executor of an open study.
     pub fn new(kit: Kit, open: OpenStudy) -> SandboxExecutor {
-        SandboxExecutor { kit, open }
+        let receipts = Receipts::of(&kit.lab.receipts(), &open.name);
+        SandboxExecutor {
+            kit,
+            open,
+            receipts,
+        }
     }
 
     /// A run on a workspace that somebody changed meanwhile gets no receipt.
@@ -69,6 +80,7 @@ impl Executor for SandboxExecutor {
     fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
         let finished = candidate::run(&self.kit, &self.open, task, cut)?;
         self.check_workspace()?;
+        self.receipts.keep(&finished);
         Ok(finished)
     }
 
@@ -89,7 +101,7 @@ pub fn conduct(
     observer: &mut dyn Observer,
     ready: impl FnOnce(&Opening),
 ) -> Result<Conducted, ConductError> {
-    kit::clean_up(&kit.lab).map_err(OpenError::from)?;
+    let left = kit::clean_up(&kit.lab).map_err(OpenError::from)?;
     let mut opening = study::open(&mut kit, request)?;
     ready(&opening);
     let name = opening.open.name.clone();
@@ -102,14 +114,17 @@ pub fn conduct(
     }
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
-    let first = first_events(&kit, &mut opening, slots.len());
-    let mut journal = StudyJournal::new(kit.ledger.clone(), &name);
+    let receipts = Receipts::of(&kit.lab.receipts(), &name);
+    let mut first = first_events(&kit, &mut opening, slots.len());
+    first.extend(resolve(&kit, &opening, &receipts, &left)?);
+    let mut journal = StudyJournal::new(kit.ledger.clone(), &name).with_receipts(receipts.clone());
     let mut state = opening.state;
     for (seq, at, body) in journal.append(first).map_err(OpenError::from)? {
         let applied = state.apply(seq, at, body.clone());
         applied.map_err(|error| OpenError::from(JournalError::Fold(error)))?;
         observer.event(&state, seq, at, &body);
     }
+    receipts.clear();
     let researcher = lyceum_search::by_name(&opening.researcher).ok_or_else(|| {
         let expected = lyceum_search::NAMES.join(", ");
         OpenError::Researcher {
@@ -155,14 +170,28 @@ fn first_events(kit: &Kit, opening: &mut Opening, slots: usize) -> Vec<Body> {
         }
         .into(),
     );
-    let open = opening
-        .state
-        .runs
-        .iter()
-        .filter(|run| run.finished.is_none() && run.voided.is_none());
-    first.extend(open.map(|run| {
-        let why = "the lab died before the run ended; its sandbox is gone".to_owned();
-        Body::from(RunVoided { run: run.id, why })
-    }));
     first
+}
+
+/// Returns the events that resolve what a session that died left open.
+fn resolve(
+    kit: &Kit,
+    opening: &Opening,
+    receipts: &Receipts,
+    left: &[Left],
+) -> Result<Vec<Body>, OpenError> {
+    let reader = kit.ledger.reader().map_err(JournalError::from)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let looked = Looked {
+        name: &opening.open.name,
+        state: &opening.state,
+        study: &opening.open.study,
+        protocol: &opening.protocol,
+        reader: &reader,
+        receipts,
+        left,
+        now: now.map_or(0, |since| since.as_millis() as i64),
+        processors: machine::processors().len() as u64,
+    };
+    Ok(looked.resolve())
 }

@@ -16,7 +16,10 @@ use lyceum_sandbox::{
 };
 use lyceum_types::{FailureReason, Output, Usage};
 
-use super::place::Lab;
+use super::{
+    left::{self, Left},
+    place::Lab,
+};
 use crate::engine::{Allowance, Broken, Cut, Resource};
 
 /// Where the lab's programs are inside.
@@ -397,21 +400,21 @@ pub(super) fn log(record: &Record) -> String {
     text.split_off(start)
 }
 
-/// Kills what a crashed session left running and removes its scratch space.
-pub fn clean_up(lab: &Lab) -> Result<(), Broken> {
+/// Kills what a crashed session left running and removes its scratch space. Returns what was found.
+pub fn clean_up(lab: &Lab) -> Result<Vec<Left>, Broken> {
     let path = lab.scratch();
     let failed = Broken::while_doing(format!("clearing `{}`", path.display()));
-    let clear = || -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let clear = || -> Result<Vec<Left>, Box<dyn std::error::Error + Send + Sync>> {
         fs::create_dir_all(&path)?;
-        for left in scratch::leftovers(&path, SCRATCH)? {
-            if let Ok(text) = fs::read_to_string(left.join(IDENTITY))
-                && let Ok(identity) = serde_json::from_str::<ProcessIdentity>(&text)
-            {
-                lyceum_sandbox::reap(&identity);
-            }
-            scratch::remove(&left)?;
+        let mut found = Vec::new();
+        for path in scratch::leftovers(&path, SCRATCH)? {
+            let noted = fs::read_to_string(path.join(IDENTITY)).ok();
+            let noted = noted.and_then(|text| serde_json::from_str(&text).ok());
+            let sandbox = left::end_sandbox(noted.as_ref());
+            scratch::remove(&path)?;
+            found.push(Left { path, sandbox });
         }
-        Ok(())
+        Ok(found)
     };
     clear().map_err(failed)
 }

@@ -9,8 +9,10 @@ mod conduct;
 mod data;
 mod evaluator;
 mod kit;
+mod left;
 mod machine;
 mod place;
+mod receipts;
 mod record;
 mod repeat;
 mod study;
@@ -20,6 +22,7 @@ mod verify;
 
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
 pub use kit::{Kit, Programs, clean_up};
+pub use left::{Found, Left};
 pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab};
 pub use record::{StudyJournal, load, read_events, stream_of, studies};

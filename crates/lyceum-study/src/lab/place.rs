@@ -41,6 +41,11 @@ impl Lab {
         self.root.join("scratch")
     }
 
+    /// Returns where receipts of runs wait for their place in the ledger.
+    pub fn receipts(&self) -> PathBuf {
+        self.root.join("receipts")
+    }
+
     /// Returns where copies of a study's data are laid out for its sandboxes.
     pub fn data(&self, study: &str) -> PathBuf {
         self.root.join("data").join(study)

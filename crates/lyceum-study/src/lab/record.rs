@@ -3,6 +3,7 @@
 use lyceum_ledger::{BlobId, Ledger, NewEvent, Reader};
 use lyceum_types::{Body, Output, StudyOpened};
 
+use super::receipts::Receipts;
 use crate::engine::{Journal, JournalError, State};
 
 /// Events read at once.
@@ -72,6 +73,7 @@ pub(super) fn opened(reader: &Reader, study: &str) -> Result<Option<StudyOpened>
 pub struct StudyJournal {
     ledger: Ledger,
     stream: String,
+    receipts: Option<Receipts>,
 }
 
 impl StudyJournal {
@@ -80,6 +82,15 @@ impl StudyJournal {
         StudyJournal {
             ledger,
             stream: stream_of(study),
+            receipts: None,
+        }
+    }
+
+    /// Returns the journal that also removes receipts on their way once they are in the ledger.
+    pub(super) fn with_receipts(self, receipts: Receipts) -> StudyJournal {
+        StudyJournal {
+            receipts: Some(receipts),
+            ..self
         }
     }
 }
@@ -94,6 +105,11 @@ impl Journal for StudyJournal {
             })
             .collect::<Result<Vec<_>, JournalError>>()?;
         let written = self.ledger.append(&self.stream, events)?;
+        for body in &bodies {
+            if let (Some(receipts), Body::RunFinished(finished)) = (&self.receipts, body) {
+                receipts.forget(finished.run);
+            }
+        }
         let written = written
             .into_iter()
             .map(|event| (event.seq, event.at.unix_ms()));

@@ -265,6 +265,7 @@ pub(crate) fn session(
             RunVoided {
                 run: run.id,
                 why: "crash".into(),
+                cpu_ms: 0,
             }
             .into(),
         );

@@ -11,4 +11,5 @@
 mod support;
 
 mod killed;
+mod open_runs;
 mod seen;

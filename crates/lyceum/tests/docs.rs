@@ -225,8 +225,10 @@ pages! {
     your_own_study: "your-own-study.md",
     reading_the_report: "reading-the-report.md",
     checking_and_repeating: "checking-and-repeating.md",
+    sharing_a_lab: "sharing-a-lab.md",
     stopping_and_going_on: "stopping-and-going-on.md",
     when_it_refuses: "when-it-refuses.md",
+    judging_a_log: "judging-a-log.md",
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! The commands, one file each.
 
+mod adopt;
+mod checkpoint;
 mod doctor;
 mod export;
+mod gc;
 mod horizon;
+mod import;
 mod log;
 mod new;
 mod replay;
@@ -56,8 +60,16 @@ enum Command {
     Rerun(rerun::Arguments),
     /// Show what another keep rule would have claimed on the same log
     Replay(replay::Arguments),
-    /// Print a study's experiments as a table
+    /// Print what the lab signs about its ledger, to be kept elsewhere for `verify --checkpoint`
+    Checkpoint(checkpoint::Arguments),
+    /// Print a study's experiments as a table, or write it or the whole lab as a signed bundle
     Export(export::Arguments),
+    /// Take in a study or a whole lab from a signed bundle
+    Import(import::Arguments),
+    /// Remove kept files that nothing in the record names
+    Gc(gc::Arguments),
+    /// Tell which kept changes of an autoresearch log stand out from its noise
+    Adopt(adopt::Arguments),
     /// Compute time horizons: the length of task that agents complete with some probability
     Horizon(horizon::Arguments),
     /// Show what the sandbox can do here, and what to do where it cannot
@@ -91,7 +103,11 @@ impl Cli {
             Command::Verify(arguments) => verify::run(place, json, &arguments),
             Command::Rerun(arguments) => rerun::run(place, json, &arguments),
             Command::Replay(arguments) => replay::run(place, json, &arguments),
+            Command::Checkpoint(arguments) => checkpoint::run(place, json, &arguments),
             Command::Export(arguments) => export::run(place, json, &arguments),
+            Command::Import(arguments) => import::run(place, json, &arguments),
+            Command::Gc(arguments) => gc::run(place, json, &arguments),
+            Command::Adopt(arguments) => adopt::run(json, &arguments),
             Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),

@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod adopt;
 mod audit;
 mod budgets;
 mod candidates;
@@ -14,12 +15,14 @@ mod disks;
 mod evaluators;
 mod faces;
 mod goes_on;
+mod horizon;
 mod input;
 mod machine;
 mod names;
 mod new;
 mod null;
 mod report;
+mod sharing;
 mod sandbox;
 mod streams;
 mod support;

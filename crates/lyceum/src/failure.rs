@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
-use lyceum_ledger::Error as LedgerError;
+use lyceum_ledger::{BundleError, Error as LedgerError};
 use lyceum_sandbox::Refusal;
 use lyceum_study::{
     engine::{Error as DriveError, JournalError},
@@ -85,11 +85,17 @@ fn chain(error: &dyn Error) -> String {
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Failure {
         let exit = match &error {
-            LedgerError::Locked { .. } => Exit::Busy,
+            LedgerError::Locked { .. } | LedgerError::Fenced { .. } => Exit::Busy,
+            LedgerError::NotIntact { .. } => Exit::Unsatisfied,
             LedgerError::Absent { .. }
             | LedgerError::Newer { .. }
             | LedgerError::NotALedger { .. }
             | LedgerError::ReadOnly { .. }
+            | LedgerError::KeyMissing { .. }
+            | LedgerError::OtherKey { .. }
+            | LedgerError::KeyExposed { .. }
+            | LedgerError::NotAKey { .. }
+            | LedgerError::OtherLab { .. }
             | LedgerError::NoWriteAheadLog { .. } => Exit::BadInput,
             _ => Exit::Internal,
         };
@@ -107,6 +113,19 @@ impl From<LedgerError> for Failure {
             exit,
             message,
             hint,
+        }
+    }
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Failure {
+        match error {
+            BundleError::Ledger(error) => error.into(),
+            error => Failure {
+                exit: Exit::BadInput,
+                message: chain(&error),
+                hint: error.hint().map(str::to_owned),
+            },
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use lyceum_ledger::{Ledger, NewEvent, Options};
 
@@ -20,6 +21,8 @@ const DIRECTORY: &str = "LYCEUM_LEDGER_TEST_DIRECTORY";
 pub(crate) enum Role {
     /// Appends from three threads until it is killed, and reports each acknowledgement.
     Write,
+    /// Follows a stream slowly until it has seen an event of kind `last`, and reports each number.
+    Follow,
     /// Holds the lock until its input ends.
     Hold,
     /// Fills the disk that the directory is on.
@@ -30,8 +33,9 @@ pub(crate) enum Role {
     SyncFails,
 }
 
-const ROLES: [Role; 5] = [
+const ROLES: [Role; 6] = [
     Role::Write,
+    Role::Follow,
     Role::Hold,
     Role::FillDisk,
     Role::ReadOnly,
@@ -119,6 +123,7 @@ fn child() {
         .expect("a known role");
     match role {
         Role::Write => write(&directory),
+        Role::Follow => follow(&directory),
         Role::Hold => hold(&directory),
         Role::FillDisk => disk::fill(&directory),
         Role::ReadOnly => disk::meet_read_only(&directory),
@@ -135,6 +140,21 @@ fn hold(directory: &Path) {
     let _ledger = Ledger::open(directory, options).unwrap();
     report("held");
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+}
+
+fn follow(directory: &Path) {
+    let reader = Ledger::open_read_only(directory).unwrap();
+    let mut seen = 0;
+    loop {
+        for event in reader.read("a", seen, 7).unwrap() {
+            seen = event.seq;
+            report(&seen.to_string());
+            if event.kind == "last" {
+                return;
+            }
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Every third append has a body that goes to a blob, every fifth names a blob.

@@ -1,5 +1,6 @@
 //! Reading while another process writes.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,40 @@ fn what_was_acknowledged_is_seen_at_once_by_every_reader() {
         assert_eq!(early.read("a", number - 1, 9).unwrap(), written);
         assert_eq!(early.head().unwrap().hash, written[0].hash);
     }
+}
+
+/// A follower that stands still in whatever it was doing holds nothing that the writer waits for.
+#[test]
+fn a_slow_follower_in_another_process_does_not_stop_the_writer_and_misses_nothing() {
+    let (directory, ledger) = fresh();
+    ledger.append("a", vec![event(0)]).unwrap();
+    let mut follower = child::spawn(Role::Follow, directory.path());
+    let mut reports = child::reports(&mut follower);
+    assert_eq!(reports.next().as_deref(), Some("1"));
+    let signal = |name: &str| {
+        let pid = follower.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(sent.expect("this test needs `kill`").success());
+    };
+    for round in 0..8 {
+        signal("-STOP");
+        for number in 0..100 {
+            ledger
+                .append("a", vec![event(round * 100 + number); 3])
+                .unwrap();
+        }
+        signal("-CONT");
+        // Somewhere in the middle of catching up.
+        for _ in 0..20 {
+            assert!(reports.next().is_some());
+        }
+    }
+    ledger
+        .append("a", vec![NewEvent::new("last", 1, "null")])
+        .unwrap();
+    let rest: Vec<u64> = reports.map(|number| number.parse().unwrap()).collect();
+    assert_eq!(rest, (162..=2402).collect::<Vec<_>>());
+    assert!(follower.wait().unwrap().success());
 }
 
 #[test]

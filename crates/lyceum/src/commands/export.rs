@@ -1,8 +1,12 @@
-//! `lyceum export`: a study's experiments as a table for other programs.
+//! `lyceum export`: a study's experiments as a table for other programs, or everything as a signed bundle.
 
-use std::io::Write as _;
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
-use lyceum_study::engine::Experiment;
+use lyceum_study::{engine::Experiment, lab::stream_of};
 
 use crate::{
     context::{Known, LabPlace, known},
@@ -18,6 +22,12 @@ pub(super) struct Arguments {
     /// Form of the table
     #[arg(long, value_enum, default_value_t = Format::Tsv)]
     format: Format,
+    /// Write the study, with its files, as a signed bundle to this new file
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Put the whole lab into the bundle
+    #[arg(long, requires = "bundle", conflicts_with = "study")]
+    all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,6 +39,9 @@ enum Format {
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    if let Some(path) = &arguments.bundle {
+        return bundle(place, json, arguments, path);
+    }
     let known = known(&place.reader()?, arguments.study.as_deref())?;
     let text = if json || arguments.format == Format::Json {
         as_json(&known)?
@@ -37,6 +50,57 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     };
     // A reader that went away (`| head`) is an ordinary end.
     drop(std::io::stdout().lock().write_all(text.as_bytes()));
+    Ok(Exit::Done)
+}
+
+/// Writes a bundle under a temporary name first, so that what stands at `path` is whole.
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn bundle(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Arguments,
+    path: &Path,
+) -> Result<Exit, Failure> {
+    let reader = place.reader()?;
+    let stream = match arguments.all {
+        true => None,
+        false => Some(stream_of(&known(&reader, arguments.study.as_deref())?.name)),
+    };
+    if path.exists() {
+        return Err(
+            Failure::bad_input(format!("`{}` is there already", path.display()))
+                .hint("a bundle is never written over: name a new file"),
+        );
+    }
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".unfinished");
+    let write = || -> Result<_, Failure> {
+        let mut file = std::io::BufWriter::new(File::create(&unfinished)?);
+        let exported = reader.export(stream.as_deref(), &mut file)?;
+        file.into_inner()
+            .map_err(std::io::IntoInnerError::into_error)?
+            .sync_all()?;
+        std::fs::rename(&unfinished, path)?;
+        Ok(exported)
+    };
+    let exported = write().inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
+    if json {
+        let shown = serde_json::json!({
+            "bundle": path.display().to_string(),
+            "events": exported.events,
+            "blobs": exported.blobs,
+            "bytes": exported.bytes,
+        });
+        println!("{shown}");
+    } else {
+        println!(
+            "{} events and {} blobs in `{}`, {} bytes",
+            exported.events,
+            exported.blobs,
+            path.display(),
+            exported.bytes
+        );
+    }
     Ok(Exit::Done)
 }
 

@@ -2,6 +2,7 @@
 
 use std::{io::Write as _, thread::sleep, time::Duration};
 
+use lyceum_ledger::{Holding, Ledger};
 use lyceum_study::{engine::State, lab};
 
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
 
 /// How often a follower looks for new events.
 const POLL: Duration = Duration::from_millis(200);
+
+/// Looks without a new event after which a follower asks whether anybody works in the lab at all.
+const QUIET_LOOKS: u32 = 5;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -26,11 +30,14 @@ pub(super) struct Arguments {
     after: u64,
 }
 
+#[expect(clippy::print_stderr, reason = "why it ends is no data")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = known(&reader, arguments.study.as_deref())?.name;
     let mut state = State::default();
+    let ledger = place.lab()?.ledger();
     let mut out = std::io::stdout().lock();
+    let (mut quiet, mut nobody) = (0, false);
     loop {
         let mut lines = Vec::new();
         let last = state.last_seq;
@@ -50,6 +57,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             }
             Ok(())
         })?;
+        quiet = if lines.is_empty() { quiet + 1 } else { 0 };
         for line in lines {
             // A reader that went away (`| head`) is an ordinary end.
             if writeln!(out, "{line}").is_err() {
@@ -64,6 +72,14 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             return Ok(Exit::Done);
         }
         out.flush()?;
+        if nobody && quiet > 0 {
+            eprintln!(
+                "nobody works in the lab any more, and the last session did not end: `lyceum run` goes on"
+            );
+            return Ok(Exit::Done);
+        }
+        // Once nobody does, one more look finds what was written last.
+        nobody = quiet >= QUIET_LOOKS && Ledger::holding(&ledger)? == Holding::Nobody;
         sleep(POLL);
     }
 }

@@ -1,5 +1,8 @@
 //! `lyceum verify`: the chain, every blob, every verdict, and some measurements again.
 
+use std::path::{Path, PathBuf};
+
+use lyceum_ledger::{Checkpoint, Reader, Verification};
 use lyceum_study::lab::{self, Repeater, same_measurement};
 use lyceum_types::RunId;
 
@@ -16,6 +19,9 @@ pub(super) struct Arguments {
     /// Measure this many runs again, spread evenly over the study
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     measure: usize,
+    /// Also check that the ledger continues what this checkpoint, kept elsewhere, was written of
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
 }
 
 struct Outcome {
@@ -30,17 +36,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         text: vec![],
         good: true,
     };
-    let ledger = reader.verify()?;
-    match &ledger.fault {
-        None => outcome.text.push(format!(
-            "chain: {} events in {} streams, {} blobs, all as they were written",
-            ledger.events, ledger.streams, ledger.blobs
-        )),
-        Some(fault) => {
-            outcome.good = false;
-            outcome.text.push(format!("chain: {fault}"));
-        }
-    }
+    let ledger = chain(&reader, arguments.checkpoint.as_deref(), &mut outcome)?;
     let names = match &arguments.study {
         Some(name) => vec![named(&reader, name)?],
         None => lab::studies(&reader)?,
@@ -75,14 +71,17 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         }
     }
     outcome.text.push(format!(
-        "head: event {} {} (keep it elsewhere: a cut-off end shows only against it)",
+        "head: event {} {}",
         ledger.head.position, ledger.head.hash
     ));
     if json {
         let shown = serde_json::json!({
             "intact": outcome.good,
             "events": ledger.events,
+            "events_signed": ledger.events_signed,
+            "imported": ledger.imported,
             "blobs": ledger.blobs,
+            "fault": ledger.fault.as_ref().map(ToString::to_string),
             "head": { "position": ledger.head.position, "hash": ledger.head.hash.to_string() },
             "findings": outcome.text,
         });
@@ -97,6 +96,64 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     } else {
         Exit::Unsatisfied
     })
+}
+
+/// Checks the ledger itself, and says what that shows and what it cannot show.
+fn chain(
+    reader: &Reader,
+    checkpoint: Option<&Path>,
+    outcome: &mut Outcome,
+) -> Result<Verification, Failure> {
+    let kept = checkpoint.map(read_checkpoint).transpose()?;
+    let ledger = match &kept {
+        Some(kept) => reader.verify_against(kept)?,
+        None => reader.verify()?,
+    };
+    if let Some(fault) = &ledger.fault {
+        outcome.good = false;
+        outcome.text.push(format!("chain: {fault}"));
+        return Ok(ledger);
+    }
+    outcome.text.push(format!(
+        "chain: {} events in {} streams, {} blobs, all as they were written",
+        ledger.events, ledger.streams, ledger.blobs
+    ));
+    let unsigned = ledger.events - ledger.events_signed;
+    outcome.text.push(match unsigned {
+        0 => format!("signatures: the lab's key has signed all {} events", ledger.events),
+        _ => format!(
+            "signatures: the lab's key has signed {} events; the {unsigned} after them anyone could have written",
+            ledger.events_signed
+        ),
+    });
+    if ledger.imported > 0 {
+        outcome.text.push(format!(
+            "imports: {} studies are as their own labs signed them",
+            ledger.imported
+        ));
+    }
+    outcome.text.push(match kept {
+        Some(kept) => format!(
+            "checkpoint: this is what the checkpoint of {} events was written of; nothing was cut off or replaced",
+            kept.head.size
+        ),
+        None => "checkpoint: none given, so two things cannot be seen: an end cut off with its signatures, and \
+                 a fork or another key's forgery of the whole (`lyceum checkpoint` writes one; keep it elsewhere)"
+            .to_owned(),
+    });
+    Ok(ledger)
+}
+
+fn read_checkpoint(path: &Path) -> Result<Checkpoint, Failure> {
+    let bad = |problem: String| {
+        Failure::bad_input(format!(
+            "cannot use checkpoint `{}`: {problem}",
+            path.display()
+        ))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    text.parse()
+        .map_err(|error: lyceum_ledger::ParseCheckpointError| bad(error.to_string()))
 }
 
 /// Measures some runs again and compares bit for bit; a ratio of times is compared by nothing, since it cannot repeat.

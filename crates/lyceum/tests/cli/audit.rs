@@ -71,7 +71,7 @@ fn some_blob(place: &Place) -> PathBuf {
             let path = entry.path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.display().to_string().replace('/', "").ends_with(&name) {
+            } else if path.file_stem().is_some_and(|stem| *stem == *name) {
                 return path;
             }
         }

@@ -1,6 +1,11 @@
 //! Streams of events and what reads them: logs, followers, readers that go away.
 
-use std::{io::Read as _, process::Stdio};
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Stdio,
+    thread::sleep,
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -83,6 +88,43 @@ fn a_follower_sees_every_event_of_a_running_study() {
     assert!(runner.wait().unwrap().code().is_some());
     let followed = Done::from(follower.wait_with_output().unwrap()).exits(0);
     assert_eq!(followed.out, format!("{}{rest}", char::from(first[0])));
+}
+
+#[test]
+fn a_follower_ends_when_the_labs_process_is_killed() {
+    let place = Place::new();
+    place.study(&Tiny {
+        train: "sleep 600".into(),
+        ..Tiny::default()
+    });
+    let mut runner = place.command(&["run", "tiny", "--json"]);
+    let mut runner = runner
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();
+    let started = |line: &str| line.contains("\"run.started\"");
+    assert!(lines.by_ref().any(|line| started(&line.unwrap())));
+    let mut follower = place.command(&["log", "--follow", "--json", "tiny"]);
+    let mut follower = follower
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut followed = BufReader::new(follower.stdout.take().unwrap()).lines();
+    assert!(followed.by_ref().any(|line| started(&line.unwrap())));
+    // Long enough to find the lab's process alive a few times.
+    sleep(Duration::from_secs(3));
+    assert!(
+        follower.try_wait().unwrap().is_none(),
+        "it follows while somebody works"
+    );
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    assert_eq!(followed.count(), 0);
+    let done = Done::from(follower.wait_with_output().unwrap()).exits(0);
+    done.says(&["nobody works in the lab any more"]);
 }
 
 #[test]

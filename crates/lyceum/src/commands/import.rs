@@ -1,0 +1,91 @@
+//! `lyceum import`: a study, or a whole lab, from a signed bundle.
+
+use std::path::PathBuf;
+
+use lyceum_ledger::{Bundle, Ledger, Options, PublicKey};
+use lyceum_study::lab;
+
+use crate::{context::LabPlace, exit::Exit, failure::Failure};
+
+/// Begins the names of the streams that hold studies.
+const STUDY: &str = "study/";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The bundle, as `lyceum export --bundle` wrote it
+    bundle: PathBuf,
+    /// Name of the study here [default: its own, with a number if that is taken]
+    #[arg(long = "as", value_name = "NAME")]
+    name: Option<String>,
+    /// Take it only if this key signed it
+    #[arg(long, value_name = "KEY")]
+    key: Option<PublicKey>,
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let bundle = Bundle::open(&arguments.bundle)?;
+    let (from, key) = (bundle.lab(), bundle.key());
+    if let Some(expected) = arguments.key.filter(|expected| *expected != key) {
+        return Err(Failure::bad_input(format!(
+            "the bundle is signed by key {key}, but {expected} was expected"
+        )));
+    }
+    let ledger = place.lab()?.ledger();
+    let stream = bundle.stream().map(str::to_owned);
+    let (what, imported) = match stream {
+        None if arguments.name.is_some() => {
+            return Err(Failure::bad_input(
+                "the bundle holds a whole lab, which takes no `--as`",
+            ));
+        }
+        None => ("a whole lab".to_owned(), bundle.import_lab(&ledger)?),
+        Some(stream) => {
+            let Some(original) = stream.strip_prefix(STUDY) else {
+                return Err(Failure::bad_input(
+                    "the bundle holds a stream that is no study",
+                ));
+            };
+            let ledger = Ledger::open(&ledger, Options::default())?;
+            let known = lab::studies(&ledger.reader()?)?;
+            let name = match &arguments.name {
+                Some(name) if known.contains(name) => {
+                    return Err(
+                        Failure::bad_input(format!("the lab holds a study `{name}`"))
+                            .hint("name another with `--as NAME`"),
+                    );
+                }
+                Some(name) => name.clone(),
+                None => free_name(original, &known),
+            };
+            let imported = bundle.import_stream(&ledger, &lab::stream_of(&name))?;
+            (format!("study {name}"), imported)
+        }
+    };
+    if json {
+        let shown = serde_json::json!({
+            "imported": what,
+            "events": imported.events,
+            "blobs": imported.blobs,
+            "lab": from.to_string(),
+            "key": key.to_string(),
+        });
+        println!("{shown}");
+    } else {
+        println!(
+            "imported {what}: {} events, {} blobs, as lab {from} signed them with key {key}",
+            imported.events, imported.blobs
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns the study's own name, or the first with a number that is free.
+fn free_name(original: &str, known: &[String]) -> String {
+    let base = original.split('~').next().unwrap_or(original);
+    let numbered = (2..).map(|number: u64| format!("{base}~{number}"));
+    std::iter::once(base.to_owned())
+        .chain(numbered)
+        .find(|name| !known.contains(name))
+        .unwrap_or_else(|| original.to_owned())
+}

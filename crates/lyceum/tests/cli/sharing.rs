@@ -1,0 +1,200 @@
+//! Checkpoints kept elsewhere, signed bundles, and kept files that nothing names.
+
+use std::{fs, path::PathBuf};
+
+use crate::support::{Place, Tiny};
+
+fn finished() -> Place {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &[]).exits(0);
+    place
+}
+
+fn change(place: &Place, sql: &str) {
+    let store = rusqlite::Connection::open(place.lab().join("ledger/ledger.db")).unwrap();
+    store.execute_batch(sql).unwrap();
+}
+
+/// Cuts the last event off, with every signature over it.
+const CUT: &str = "DELETE FROM event WHERE position = (SELECT max(position) FROM event);
+     DELETE FROM head WHERE size > (SELECT max(position) FROM event)";
+
+#[test]
+fn a_checkpoint_kept_elsewhere_shows_a_cut_off_end() {
+    let place = finished();
+    place
+        .call(&["checkpoint", "--output", "kept"])
+        .exits(0)
+        .says(&["checkpoint of "]);
+    let kept = fs::read_to_string(place.path().join("kept")).unwrap();
+    assert!(kept.starts_with("lyceum-lab/"), "{kept}");
+    assert_eq!(place.call(&["checkpoint"]).exits(0).out, kept);
+    let again = place.call(&["checkpoint", "--output", "kept"]).exits(2);
+    again.says(&[
+        "failed to write",
+        "hint: a checkpoint is never written over",
+    ]);
+
+    let alone = place.call(&["verify"]).exits(0);
+    alone.prints("signatures: the lab's key has signed all ");
+    alone.prints("checkpoint: none given, so two things cannot be seen: an end cut off");
+    let with = place.call(&["verify", "--checkpoint", "kept"]).exits(0);
+    with.prints("nothing was cut off or replaced");
+
+    change(&place, CUT);
+    let alone = place.call(&["verify", "--json"]).exits(0);
+    assert_eq!(alone.json_lines()[0]["intact"], true);
+    let with = place.call(&["verify", "--checkpoint", "kept"]).exits(1);
+    with.prints("chain: the end was cut off: ");
+    let with = place
+        .call(&["verify", "--checkpoint", "kept", "--json"])
+        .exits(1);
+    assert_eq!(with.json_lines()[0]["intact"], false);
+
+    fs::write(place.path().join("no"), "something else\n").unwrap();
+    let done = place.call(&["verify", "--checkpoint", "no"]).exits(2);
+    done.says(&["cannot use checkpoint `no`: not a checkpoint of a lab: expected "]);
+    let other = finished();
+    other.call(&["checkpoint", "--output", "kept"]).exits(0);
+    let foreign = other.path().join("kept");
+    let done = place
+        .call(&["verify", "--checkpoint", foreign.to_str().unwrap()])
+        .exits(2);
+    done.says(&["the checkpoint is of lab "]);
+}
+
+#[test]
+fn a_new_key_is_signed_by_the_old_one() {
+    let place = finished();
+    place.call(&["checkpoint", "--output", "before"]).exits(0);
+    let key = |place: &Place| {
+        let done = place.call(&["checkpoint", "--json"]).exits(0);
+        done.json_lines()[0]["key"].as_str().unwrap().to_owned()
+    };
+    let before = key(&place);
+    place
+        .call(&["checkpoint", "--new-key"])
+        .exits(0)
+        .says(&["the lab signs with key "]);
+    assert_ne!(key(&place), before);
+    place.call(&["verify", "--checkpoint", "before"]).exits(0);
+    fs::remove_file(place.lab().join("ledger/key")).unwrap();
+    let done = place.call(&["checkpoint"]).exits(2);
+    done.says(&[
+        "the key of the lab is not in ",
+        "hint: restore the file `key`",
+    ]);
+    place.assert_intact();
+}
+
+#[test]
+fn blobs_that_nothing_names_are_shown_and_removed() {
+    let place = finished();
+    let spare = "00".repeat(32);
+    let path: PathBuf = place.lab().join("ledger/blobs/00").join(&spare);
+    place.call(&["gc"]).exits(0).prints("0 blobs of 0 bytes");
+    fs::write(&path, "spare").unwrap();
+    let shown = place.call(&["gc", "--dry-run"]).exits(0);
+    shown.prints(&format!(
+        "{spare}\n1 blobs of 5 bytes that no event names: would be removed"
+    ));
+    assert!(path.exists());
+    // A blob whose bytes are not those of its name is a finding, and nothing is removed then.
+    place
+        .call(&["gc"])
+        .exits(1)
+        .says(&["is not as it was written"]);
+    fs::remove_file(&path).unwrap();
+    let ledger = lyceum_ledger::Ledger::open(
+        &place.lab().join("ledger"),
+        lyceum_ledger::Options::default(),
+    )
+    .unwrap();
+    let id = ledger.put_blob(b"spare").unwrap().to_string();
+    let busy = place.call(&["gc"]).exits(75);
+    busy.says(&["is in use by"]);
+    drop(ledger);
+    let removed = place.call(&["gc", "--json"]).exits(0);
+    assert_eq!(removed.json_lines()[0]["blobs"], serde_json::json!([id]));
+    place.call(&["gc"]).exits(0).prints("0 blobs of 0 bytes");
+    place.assert_intact();
+}
+
+#[test]
+fn a_study_travels_with_its_signature() {
+    let place = finished();
+    let file = place.path().join("tiny.bundle");
+    let path = file.to_str().unwrap();
+    place
+        .call(&["export", "tiny", "--bundle", path])
+        .exits(0)
+        .prints(" events and ");
+    place
+        .call(&["export", "tiny", "--bundle", path])
+        .exits(2)
+        .says(&["is there already"]);
+    let key = place.call(&["checkpoint", "--json"]).exits(0).json_lines()[0]["key"].clone();
+
+    let other = finished();
+    let wrong = "00".repeat(32);
+    let refused = other.call(&["import", path, "--key", &wrong]).exits(2);
+    refused.says(&["the bundle is signed by key "]);
+    let done = other
+        .call(&["import", path, "--key", key.as_str().unwrap()])
+        .exits(0);
+    done.prints("imported study tiny~2: ");
+    assert_eq!(other.events("tiny~2"), place.events("tiny"));
+    let verified = other.call(&["verify"]).exits(0);
+    verified.prints("imports: 1 studies are as their own labs signed them");
+    verified.prints("tiny~2: ");
+    verified.prints(", 0 differ");
+    assert_eq!(other.experiments("tiny~2"), place.experiments("tiny"));
+    other
+        .call(&["import", path, "--as", "tiny"])
+        .exits(2)
+        .says(&["the lab holds a study `tiny`"]);
+
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let refused = other.call(&["import", path]).exits(2);
+    refused.says(&[
+        "the bundle is not as it was written",
+        "nothing of it was taken",
+    ]);
+    fs::write(&file, &bytes[..middle]).unwrap();
+    other
+        .call(&["import", path])
+        .exits(2)
+        .says(&["the bundle is cut off after "]);
+    other.assert_intact();
+}
+
+#[test]
+fn a_whole_lab_travels_with_its_signatures() {
+    let place = finished();
+    let file = place.path().join("lab.bundle");
+    let path = file.to_str().unwrap();
+    place.call(&["export", "--all", "--bundle", path]).exits(0);
+    place.call(&["checkpoint", "--output", "kept"]).exits(0);
+    let kept = place.path().join("kept");
+
+    let other = Place::new();
+    other
+        .call(&["import", path])
+        .exits(0)
+        .prints("imported a whole lab: ");
+    assert_eq!(other.events("tiny"), place.events("tiny"));
+    let words = ["verify", "--checkpoint", kept.to_str().unwrap()];
+    other
+        .call(&words)
+        .exits(0)
+        .prints("nothing was cut off or replaced");
+    other
+        .call(&["import", path])
+        .exits(2)
+        .says(&["holds a ledger already"]);
+    assert!(!other.lab().join("ledger/key").exists());
+}

@@ -53,6 +53,8 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
+    // Queues of messages live in the kernel's memory, 512 MiB of them, and belong to no process.
+    libc::SYS_msgget,
     // The machine.
     libc::SYS_init_module,
     libc::SYS_finit_module,
@@ -114,6 +116,10 @@ const NAMESPACE_FLAGS: [libc::c_int; 7] = [
 const PROCESS_STARTS: &[libc::c_long] = &[libc::SYS_fork, libc::SYS_vfork];
 #[cfg(not(target_arch = "x86_64"))]
 const PROCESS_STARTS: &[libc::c_long] = &[];
+
+/// Semaphores in one System V set. With the kernel's 32,000 sets this bounds the kernel's memory for them
+/// to some 40 MiB; at its own 32,000 semaphores in a set it would be gigabytes that belong to no process.
+const SEMAPHORES_MAX: u64 = 16;
 
 /// Terminal requests that put words into another terminal's mouth or load line disciplines.
 const TERMINAL_REQUESTS: [u64; 3] = [libc::TIOCSTI, libc::TIOCLINUX, libc::TIOCSETD];
@@ -259,6 +265,8 @@ fn refusals() -> Result<Rules, seccompiler::BackendError> {
     add(&mut rules, libc::SYS_clone, &apart)?;
     let apart = u64::from(libc::CLOSE_RANGE_UNSHARE);
     add(&mut rules, libc::SYS_close_range, &[any_bit(2, apart)])?;
+    let many = (1, SeccompCmpOp::Gt, SEMAPHORES_MAX);
+    add(&mut rules, libc::SYS_semget, &[many])?;
     for request in TERMINAL_REQUESTS {
         add(&mut rules, libc::SYS_ioctl, &[equal(1, request)])?;
     }

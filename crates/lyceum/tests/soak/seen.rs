@@ -74,7 +74,8 @@ pub(crate) fn tally(place: &Place, study: &str) -> Tally {
             "experiment.decided" => format!("decided {}", body["experiment"]),
             "ablation.tested" => format!("ablated {}", body["knob"]),
             "rubric.graded" => format!("graded {}", body["criterion"]),
-            "session.started" | "session.ended" => format!("{kind} {seq}"),
+            // A measurement that a crash cut is made again.
+            "session.started" | "session.ended" | "run.measure_cut" => format!("{kind} {seq}"),
             _ => kind.to_owned(),
         };
         assert!(once.insert(about.clone()), "{study}: {about} twice");

@@ -228,6 +228,7 @@ pages! {
     sharing_a_lab: "sharing-a-lab.md",
     stopping_and_going_on: "stopping-and-going-on.md",
     when_it_refuses: "when-it-refuses.md",
+    time_horizon: "time-horizon.md",
     judging_a_log: "judging-a-log.md",
 }
 

@@ -185,7 +185,6 @@ fn ticks(low: f64, high: f64) -> Vec<Tick> {
             .label
             .replace(" hours", " h")
             .replace(" hour", " h")
-            .replace(" min", " m")
             .replace(" sec", " s");
     }
     ticks

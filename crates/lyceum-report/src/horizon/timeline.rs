@@ -216,10 +216,7 @@ fn layers(timeline: &Timeline, scales: (&Scale, &Scale)) -> Vec<Layer> {
             });
         }
         let between = |from: f64, to: f64, class| Layer::Line {
-            points: [from, to]
-                .iter()
-                .filter_map(|day| Some((*day, at(&trend.line, *day)?)))
-                .collect(),
+            points: clipped(&trend.line, (from, to), scales.1),
             step: false,
             class,
         };
@@ -272,6 +269,25 @@ fn at(line: &[(f64, f64)], day: f64) -> Option<f64> {
     let slope = (y1 / y0).ln() / (x1 - x0);
     let minutes = y0 * (slope * (day - x0)).exp();
     minutes.is_finite().then_some(minutes)
+}
+
+/// The ends of the part of the line between two days that lies inside the plot.
+fn clipped(line: &[(f64, f64)], (from, to): (f64, f64), lengths: &Scale) -> Vec<(f64, f64)> {
+    let (Some((x0, y0)), Some((x1, y1))) = (line.first(), line.last()) else {
+        return vec![];
+    };
+    let slope = (y1 / y0).ln() / (x1 - x0);
+    let day_of = |minutes: f64| x0 + (minutes / y0).ln() / slope;
+    let (mut from, mut to) = (from, to);
+    if slope != 0.0 {
+        let (one, other) = (day_of(lengths.low()), day_of(lengths.high()));
+        from = from.max(one.min(other));
+        to = to.min(one.max(other));
+    }
+    let ends = [from, to]
+        .into_iter()
+        .filter_map(|day| Some((day, at(line, day)?)));
+    if from < to { ends.collect() } else { vec![] }
 }
 
 fn callouts(timeline: &Timeline, plot: &Plot) -> Layer {
@@ -334,7 +350,7 @@ fn words(trend: &TimelineTrend, scale: (&Scale, &Scale)) -> Layer {
         shift: (-CORNER, -CORNER),
         anchor: "end",
         text: trend.text.clone(),
-        class: "trend",
+        class: "said",
     }])
 }
 

@@ -22,7 +22,7 @@ mod names;
 mod new;
 mod null;
 mod report;
-mod sharing;
 mod sandbox;
+mod sharing;
 mod streams;
 mod support;

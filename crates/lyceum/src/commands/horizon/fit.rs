@@ -411,6 +411,11 @@ fn figures(arguments: &Arguments, found: &Found) -> Result<(), Failure> {
             return Err(Failure::bad_input("no agent has both a release date and a horizon, so there is nothing to draw")
                 .hint("`--dates FILE` or `--date 'AGENT=2026-02-05'` gives release dates; `--curves FILE` needs none"));
         }
+        let beside = found.entries.len() - found.summaries.len();
+        let about = match &arguments.with {
+            Some(path) => format!("{about}; beside them {beside} agents of {}", path.display()),
+            None => about.clone(),
+        };
         let svg = picture::timeline(
             &found.entries,
             found.trends.last(),

@@ -93,7 +93,12 @@ fn agents(arguments: &Arguments, found: &Found) -> Vec<String> {
     head.extend(["mean".into(), "runs".into()]);
     let mut rows = vec![head];
     let mut order: Vec<usize> = (0..found.entries.len()).collect();
-    order.sort_by_key(|index| found.entries[*index].released);
+    order.sort_by_key(|index| {
+        (
+            found.entries[*index].released.is_none(),
+            found.entries[*index].released,
+        )
+    });
     for index in order {
         let entry = &found.entries[index];
         let mut row = vec![
@@ -162,6 +167,15 @@ fn buckets(found: &Found) -> Vec<String> {
     lines
 }
 
+/// A relative difference; of numbers that are next to nothing there is none.
+fn difference(relative: f64) -> String {
+    if relative.abs() < 1e3 {
+        format!("{relative:+.1e}")
+    } else {
+        "—".into()
+    }
+}
+
 /// The published values beside ours.
 pub(super) fn comparison(all: &[Comparison], path: &str) -> Vec<String> {
     let count = |verdict| all.iter().filter(|one| one.verdict == verdict).count();
@@ -199,7 +213,7 @@ pub(super) fn comparison(all: &[Comparison], path: &str) -> Vec<String> {
         };
         let relative = one
             .relative
-            .map_or("—".into(), |relative| format!("{relative:+.1e}"));
+            .map_or("—".into(), |relative| difference(relative));
         rows.push(vec![
             one.agent.clone(),
             one.what.clone(),

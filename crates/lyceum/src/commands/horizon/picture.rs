@@ -8,7 +8,7 @@ use lyceum_report::horizon::{
 
 use super::{
     table::{Entry, Role, doubling},
-    words::{length, with_interval},
+    words::{length, three, with_interval},
 };
 
 /// Most January firsts on an axis.
@@ -75,7 +75,7 @@ fn line(trend: &Trend, entries: &[Entry], confidence: f64) -> TimelineTrend {
         text: format!(
             "since {}: {}",
             trend.window.since.year(),
-            doubling(trend, confidence)
+            doubling(trend, confidence, three)
         ),
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn trends(trends: &[Trend], confidence: f64) -> Vec<String> {
         told.push(&trend.members);
         rows.push(vec![
             format!("since {}", trend.window.since),
-            doubling(trend, confidence),
+            doubling(trend, confidence, exact),
             format!("{} agents", trend.members.len()),
             format!("R² {:.3}", trend.r_squared),
         ]);
@@ -109,13 +109,13 @@ pub(super) fn trends(trends: &[Trend], confidence: f64) -> Vec<String> {
 }
 
 /// Returns the doubling time in words.
-pub(super) fn doubling(trend: &Trend, confidence: f64) -> String {
+pub(super) fn doubling(trend: &Trend, confidence: f64, number: impl Fn(f64) -> String) -> String {
     let days = trend.doubling_days;
     if !days.is_finite() {
         return "the horizon neither doubles nor halves".into();
     }
     let word = if days > 0.0 { "doubles" } else { "halves" };
-    let mut text = format!("the horizon {word} every {} days", exact(days.abs()));
+    let mut text = format!("the horizon {word} every {} days", number(days.abs()));
     if let Some(((low, high), _)) = trend.interval {
         text.push_str(&format!(
             " ({:.0} %: {} to {})",

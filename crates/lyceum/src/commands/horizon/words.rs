@@ -4,17 +4,18 @@
 pub(super) fn length(minutes: f64) -> String {
     let seconds = minutes * 60.0;
     match minutes {
-        _ if seconds < 1e-3 => format!("{seconds:.0e} s"),
+        _ if seconds < 1e-3 => "< 1 ms".into(),
         _ if seconds < 59.95 => format!("{} s", three(seconds)),
         _ if minutes < 59.95 => format!("{} min", three(minutes)),
         _ if minutes < 600_000.0 => format!("{} h", three(minutes / 60.0)),
-        _ => format!("{:.0e} h", minutes / 60.0),
+        _ => "> 10000 h".into(),
     }
 }
 
 /// Returns a number with three digits.
 pub(super) fn three(value: f64) -> String {
     let digits = match value.abs() {
+        0.0 => 0,
         large if large >= 99.95 => 0,
         large if large >= 9.995 => 1,
         large if large >= 0.9995 => 2,
@@ -73,8 +74,16 @@ mod tests {
             1e-9, 0.000_5, 0.017_479, 0.9, 1.016, 43.3, 59.99, 718.9, 3634.0, 1e12,
         ];
         let words = [
-            "6e-8 s", "0.0300 s", "1.05 s", "54.0 s", "1.02 min", "43.3 min", "1.00 h", "12.0 h",
-            "60.6 h", "2e10 h",
+            "< 1 ms",
+            "0.0300 s",
+            "1.05 s",
+            "54.0 s",
+            "1.02 min",
+            "43.3 min",
+            "1.00 h",
+            "12.0 h",
+            "60.6 h",
+            "> 10000 h",
         ];
         assert_eq!(lengths.map(length), words);
     }

@@ -226,6 +226,7 @@ pages! {
     reading_the_report: "reading-the-report.md",
     checking_and_repeating: "checking-and-repeating.md",
     sharing_a_lab: "sharing-a-lab.md",
+    durability: "durability.md",
     stopping_and_going_on: "stopping-and-going-on.md",
     when_it_refuses: "when-it-refuses.md",
     time_horizon: "time-horizon.md",

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::network::Destination;
 use crate::record::Step;
 
 /// A policy that cannot be carried out, found before anything starts.
@@ -41,6 +42,23 @@ pub enum PolicyError {
     Variable {
         /// The name as given.
         name: String,
+    },
+    /// A destination of the list is an address of every link (where clouds keep credentials), of many
+    /// or of nobody.
+    #[error("destination `{found}` cannot be allowed")]
+    Destination {
+        /// The destination in its normalised form.
+        found: Destination,
+    },
+    /// A secret is not for a listed destination, or is no header.
+    #[error("secret `{header}` for `{destination}` {problem}")]
+    Secret {
+        /// Name of the header.
+        header: String,
+        /// Who was to get it.
+        destination: Destination,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// A limit is zero.
     #[error("limit `{name}` is zero: expected a positive amount")]

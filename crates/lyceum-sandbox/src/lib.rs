@@ -35,6 +35,7 @@ pub mod harvest;
 mod helper;
 mod identity;
 mod kernel;
+mod network;
 mod owner;
 mod policy;
 mod record;
@@ -50,6 +51,7 @@ pub use capture::Captured;
 pub use error::{Error, PolicyError};
 pub use helper::run_helper_if_asked;
 pub use identity::{ProcessIdentity, reap};
+pub use network::{Decision, Destination, DestinationError, Secret};
 pub use policy::{Access, Job, Limits, Link, Mount, Network, Policy};
 pub use record::{
     Backend, Capabilities, Exit, Level, LimitMechanisms, Mechanism, Record, Step, Usage, User,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::PolicyError;
+use crate::network::{Destination, PROXY_PORT};
 
 /// Directories of the root that the sandbox itself fills; a mount may lie below some of them, never
 /// on one.
@@ -124,11 +125,14 @@ pub struct Link {
 }
 
 /// What of the network a command can reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Network {
     /// Its own loopback interface only.
     Off,
+    /// Besides that, these hosts and ports, through a proxy that the environment names. A listed name
+    /// must lead to public addresses; a listed address is meant as it stands.
+    Allow(Vec<Destination>),
 }
 
 /// What a command may use up before it is stopped with its whole process tree.
@@ -248,6 +252,15 @@ impl Policy {
         ] {
             all.insert(name.into(), self.threads.to_string());
         }
+        if self.network != Network::Off {
+            let proxy = format!("http://127.0.0.1:{PROXY_PORT}");
+            for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+                all.insert(name.into(), proxy.clone());
+            }
+            for name in ["no_proxy", "NO_PROXY"] {
+                all.insert(name.into(), "localhost,127.0.0.1,::1".into());
+            }
+        }
         all.extend(self.environment.clone());
         all
     }
@@ -271,6 +284,11 @@ impl Policy {
             check_target(&link.at)?;
         }
         plain_absolute("working directory", &self.directory)?;
+        if let Network::Allow(list) = &self.network
+            && let Some(one) = list.iter().find(|one| !one.may_be_listed())
+        {
+            return Err(PolicyError::Destination { found: one.clone() });
+        }
         for (name, value) in &self.environment {
             check_variable(name, value)?;
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Captured;
+use crate::network::Decision;
 
 /// How strong the isolation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -253,6 +254,10 @@ pub struct Record {
     pub exit: Exit,
     /// What it used.
     pub usage: Usage,
+    /// What the proxy decided, in the order of asking; empty without a network.
+    pub network: Vec<Decision>,
+    /// Decisions that were not kept because there were too many.
+    pub network_unlogged: u64,
     /// What it wrote to standard output.
     pub stdout: Captured,
     /// What it wrote to standard error.

@@ -18,8 +18,9 @@ use crate::error::{Error, PolicyError};
 use crate::filter::Filters;
 use crate::helper::INIT_ARGUMENT;
 use crate::identity::ProcessIdentity;
+use crate::network::Secret;
 use crate::owner::OwnerMaps;
-use crate::policy::{Access, Job, Mount, Policy};
+use crate::policy::{Access, Job, Mount, Network, Policy};
 use crate::record::{Backend, Capabilities, Exit, Level, LimitMechanisms, User};
 use crate::refusal::{Cause, Refusal};
 use crate::self_test::Findings;
@@ -204,6 +205,7 @@ impl Sandbox {
         if job.arguments.is_empty() {
             return Err(PolicyError::NoCommand.into());
         }
+        check_secrets(&attached.secrets, &job.policy.network)?;
         let started = (Instant::now(), SystemTime::now());
         let Prepared {
             order,
@@ -221,6 +223,7 @@ impl Sandbox {
             }
         };
         parts.attached = attached;
+        parts.network = job.policy.network.clone();
         parts.copied = copied;
         Running::begin(parts, identity, process)
     }
@@ -270,6 +273,7 @@ impl Sandbox {
             ),
             attached: Attached::default(),
             copied: Vec::new(),
+            network: Network::Off,
         };
         let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
             .chain(answer_end.as_ref().map(AsFd::as_fd))
@@ -326,6 +330,7 @@ impl Sandbox {
             cpus: policy.cpus.clone(),
             limits: policy.limits.clone(),
             dedicated: self.shared.dedicated,
+            proxy: policy.network != Network::Off,
             answer: job.answer,
             self_test,
             filter: self.shared.filters.of(policy.single_process).to_vec(),
@@ -389,6 +394,23 @@ struct Prepared {
     order: Order,
     maps: Vec<Arc<OwnedFd>>,
     copied: Vec<Copied>,
+}
+
+fn check_secrets(secrets: &[Secret], network: &Network) -> Result<(), PolicyError> {
+    for secret in secrets {
+        let listed = matches!(network, Network::Allow(list) if list.contains(&secret.destination));
+        let problem = match (listed, secret.is_sound()) {
+            (true, true) => continue,
+            (false, _) => "is for a destination that is not allowed",
+            (_, false) => "is no header",
+        };
+        return Err(PolicyError::Secret {
+            header: crate::show_untrusted(secret.header.as_bytes()),
+            destination: secret.destination.clone(),
+            problem,
+        });
+    }
+    Ok(())
 }
 
 /// Takes the first backend that works where the other can be of no help.
@@ -480,7 +502,11 @@ fn first_report(control: &OwnedFd) -> Result<(ProcessIdentity, OwnedFd), Error> 
             errno: fault.errno,
             reason: fault.reason,
         }),
-        Some((Report::Init { .. } | Report::Done(_) | Report::Watched(_), _)) | None => Err(lost()),
+        Some((
+            Report::Init { .. } | Report::Listening | Report::Done(_) | Report::Watched(_),
+            _,
+        ))
+        | None => Err(lost()),
     }
 }
 

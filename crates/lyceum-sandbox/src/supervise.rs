@@ -16,7 +16,8 @@ use crate::capture::Capture;
 use crate::copied::Copied;
 use crate::error::Error;
 use crate::identity::ProcessIdentity;
-use crate::policy::Limits;
+use crate::network::{Proxy, Secret};
+use crate::policy::{Limits, Network};
 use crate::record::{Backend, Exit, Level, LimitMechanisms, Record, Usage};
 use crate::sandbox::KILL_WAIT;
 use crate::wire::{self, Done, End, Note, Report, Stop, Watched};
@@ -48,6 +49,7 @@ pub(crate) struct Parts {
     pub(crate) mechanisms: (Backend, LimitMechanisms),
     pub(crate) attached: Attached,
     pub(crate) copied: Vec<Copied>,
+    pub(crate) network: Network,
 }
 
 /// What the supervisor connects to a running command; no part of its policy.
@@ -58,6 +60,8 @@ pub struct Attached {
     pub stdout: Option<Box<dyn Write + Send>>,
     /// The same for standard error.
     pub stderr: Option<Box<dyn Write + Send>>,
+    /// Headers that the proxy adds, for destinations that the policy allows.
+    pub secrets: Vec<Secret>,
 }
 
 impl fmt::Debug for Attached {
@@ -66,6 +70,7 @@ impl fmt::Debug for Attached {
             .debug_struct("Attached")
             .field("stdout", &self.stdout.is_some())
             .field("stderr", &self.stderr.is_some())
+            .field("secrets", &self.secrets)
             .finish_non_exhaustive()
     }
 }
@@ -162,6 +167,7 @@ impl Running {
             mechanisms,
             attached,
             copied,
+            network,
         } = parts;
         let shared = Arc::new(Shared {
             control,
@@ -177,6 +183,9 @@ impl Running {
                 Capture::new_head(ANSWER_MAX),
             ],
             sinks: [attached.stdout, attached.stderr],
+            network: Some((network, attached.secrets)),
+            began: started.0,
+            proxy: None,
             pass_left: limits.output_bytes,
             mechanisms,
             output_total_max: limits.output_total_bytes,
@@ -269,6 +278,10 @@ struct Follower {
     sinks: [Option<Box<dyn Write + Send>>; 2],
     /// Bytes that the sinks may still get.
     pass_left: u64,
+    /// What the proxy is to know, until it starts.
+    network: Option<(Network, Vec<Secret>)>,
+    began: Instant,
+    proxy: Option<Proxy>,
     mechanisms: (Backend, LimitMechanisms),
     output_total_max: u64,
     keeper_speaks: bool,
@@ -373,8 +386,18 @@ impl Follower {
                 self.done
                     .get_or_insert(Done::unused(End::NotStarted(fault)));
             }
+            Ok(Some((Report::Listening, fds))) => self.start_proxy(fds),
             Ok(Some((Report::Init { .. }, _))) => {}
             Ok(None) | Err(_) => self.hang_up(),
+        }
+    }
+
+    /// Without its proxy a command reaches nothing, which is safe.
+    fn start_proxy(&mut self, fds: Vec<OwnedFd>) {
+        if let (Some((Network::Allow(list), secrets)), Some(listener)) =
+            (self.network.take(), fds.into_iter().next())
+        {
+            self.proxy = Proxy::start(listener, list, secrets, self.began).ok();
         }
     }
 
@@ -383,8 +406,9 @@ impl Follower {
         self.gone = Some(Instant::now());
     }
 
-    fn record(self, (began, started_at): (Instant, SystemTime), wants_answer: bool) -> Record {
+    fn record(mut self, (began, started_at): (Instant, SystemTime), wants_answer: bool) -> Record {
         let exit = self.exit();
+        let (network, network_unlogged) = self.proxy.take().map(Proxy::finish).unwrap_or_default();
         let Self {
             captures: [stdout, stderr, answer],
             mechanisms: (backend, limits),
@@ -419,6 +443,8 @@ impl Follower {
             usage,
             stdout: stdout.finish(),
             stderr: stderr.finish(),
+            network,
+            network_unlogged,
             answer_truncated: answer.truncated,
             answer: wants_answer.then_some(answer.head),
             started_at,

@@ -48,6 +48,8 @@ pub(crate) struct Order {
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Limits,
     pub(crate) dedicated: Option<Dedicated>,
+    /// Whether a listener for the supervisor's proxy is to be opened.
+    pub(crate) proxy: bool,
     /// Whether an answer pipe follows the order among the descriptors.
     pub(crate) answer: bool,
     /// Whether the self-test is to be made before the command.
@@ -133,6 +135,8 @@ pub(crate) enum Report {
         pid: i32,
     },
     NotBuilt(Fault),
+    /// The listener for the proxy comes along.
+    Listening,
     Done(Done),
     Watched(Watched),
 }

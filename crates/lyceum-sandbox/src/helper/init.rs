@@ -3,6 +3,7 @@
 //! When it ends, the kernel kills whatever is left in the pid namespace.
 
 use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -13,6 +14,7 @@ use super::sources::Source;
 use super::workload::{self, Workload};
 use super::{measure, mounts, privileges};
 use crate::kernel::{self, Forked};
+use crate::network::PROXY_PORT;
 use crate::record::Step;
 use crate::wire::{self, Done, End, Fault, Note, Order, Report, Stop};
 
@@ -70,6 +72,12 @@ pub(super) fn command(
     answer: Option<OwnedFd>,
 ) -> Result<Done, Fault> {
     let children = kernel::child_signal().at(Step::Fork, "waiting for children by descriptor")?;
+    if order.proxy {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT))
+            .at(Step::Loopback, "listening for the proxy")?;
+        wire::send(lines.control, &Report::Listening, &[listener.as_fd()])
+            .at(Step::Loopback, "passing the listener on")?;
+    }
     wire::send(&lines.link, &Note::Ready, &[]).at(Step::Fork, "telling the keeper")?;
 
     let (progress, progress_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)

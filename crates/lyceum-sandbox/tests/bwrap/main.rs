@@ -9,6 +9,8 @@ mod isolation;
 mod lifetime;
 #[path = "../sandbox/limits.rs"]
 mod limits;
+#[path = "../sandbox/network.rs"]
+mod network;
 
 const BACKEND: lyceum_sandbox::Backend = lyceum_sandbox::Backend::Bwrap;
 

@@ -68,48 +68,11 @@ impl Arena {
             .prefix("arena-")
             .tempdir_in(directory())?;
         let nonce = raw::random(8);
-        let names = [
-            "file",
-            "process arguments",
-            "process environment",
-            "segment",
-            "queue",
-            "shared file",
-            "key",
-            "inherited file",
-        ];
-        let mut secrets: BTreeMap<_, _> = names.map(|name| (name, raw::random(16))).into();
-        secrets.insert(
-            "supervisor environment",
-            std::env::var(SECRET_VARIABLE).unwrap_or_default(),
-        );
+        let secrets = secrets();
         let token = raw::random(16);
         let scratch = scratch::create(root.path(), "run")?;
         let made = root.path();
-        for name in ["outside", "data", "lower/protected"] {
-            fs::create_dir_all(made.join(name))?;
-        }
-        fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
-        for (name, text) in [
-            ("outside/id_rsa", secrets["file"].as_str()),
-            ("outside/inherited", &secrets["inherited file"]),
-            ("outside/victim", "original"),
-            ("data/victim", "original"),
-            ("lower/original", "original"),
-            ("lower/protected/file", "original"),
-            ("lower/token", &token),
-        ] {
-            fs::write(made.join(name), text)?;
-        }
-        fs::set_permissions(
-            made.join("outside/id_rsa"),
-            fs::Permissions::from_mode(0o600),
-        )?;
-        symlink(made.join("outside/victim"), made.join("lower/planted"))?;
-        fs::copy(ATTACK, made.join("data/capable"))?;
-        if rustix::process::geteuid().is_root() {
-            raw::make_capable(&made.join("data/capable"))?;
-        }
+        fill(made, &secrets, &token)?;
         fs::write(format!("/dev/shm/lyceum-{nonce}"), &secrets["shared file"])?;
         let segment_key = i32::from_str_radix(&nonce[..7], 16).unwrap_or(4_711);
         let mut by_path = Vec::new();
@@ -152,14 +115,19 @@ impl Arena {
             nonce,
             token,
         };
-        arena.tcp.set_nonblocking(true)?;
-        arena.udp.set_nonblocking(true)?;
-        arena.local.set_nonblocking(true)?;
-        arena.inherited.set_nonblocking(true)?;
-        for listener in &arena.by_path {
+        arena.do_not_wait()?;
+        Ok(arena)
+    }
+
+    /// Lets every listener say at once whether somebody came.
+    fn do_not_wait(&self) -> std::io::Result<()> {
+        self.tcp.set_nonblocking(true)?;
+        self.udp.set_nonblocking(true)?;
+        self.inherited.set_nonblocking(true)?;
+        for listener in self.by_path.iter().chain([&self.local]) {
             listener.set_nonblocking(true)?;
         }
-        Ok(arena)
+        Ok(())
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -169,10 +137,6 @@ impl Arena {
     /// Processes that belong here.
     pub(crate) fn own_process(&self) -> i32 {
         self.process.id() as i32
-    }
-
-    pub(crate) fn secret(&self, name: &str) -> &str {
-        &self.secrets[name]
     }
 
     /// The policy that attacks run under: a workspace, an output directory, data, the program.
@@ -370,6 +334,51 @@ impl Drop for Arena {
         // What attacks left may be closed to the ordinary way of removing.
         let _ = scratch::remove(self.scratch.path());
     }
+}
+
+/// Returns a fresh secret for each place that one may be read from.
+fn secrets() -> BTreeMap<&'static str, String> {
+    let names = [
+        "file",
+        "process arguments",
+        "process environment",
+        "segment",
+        "queue",
+        "shared file",
+        "key",
+        "inherited file",
+    ];
+    let mut secrets: BTreeMap<_, _> = names.map(|name| (name, raw::random(16))).into();
+    let own = std::env::var(SECRET_VARIABLE).unwrap_or_default();
+    secrets.insert("supervisor environment", own);
+    secrets
+}
+
+/// Makes the files of an arena.
+fn fill(made: &Path, secrets: &BTreeMap<&'static str, String>, token: &str) -> std::io::Result<()> {
+    for name in ["outside", "data", "lower/protected"] {
+        fs::create_dir_all(made.join(name))?;
+    }
+    fs::set_permissions(made, fs::Permissions::from_mode(0o755))?;
+    for (name, text) in [
+        ("outside/id_rsa", secrets["file"].as_str()),
+        ("outside/inherited", &secrets["inherited file"]),
+        ("outside/victim", "original"),
+        ("data/victim", "original"),
+        ("lower/original", "original"),
+        ("lower/protected/file", "original"),
+        ("lower/token", token),
+    ] {
+        fs::write(made.join(name), text)?;
+    }
+    let closed = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(made.join("outside/id_rsa"), closed)?;
+    symlink(made.join("outside/victim"), made.join("lower/planted"))?;
+    fs::copy(ATTACK, made.join("data/capable"))?;
+    if rustix::process::geteuid().is_root() {
+        raw::make_capable(&made.join("data/capable"))?;
+    }
+    Ok(())
 }
 
 /// The directory of all arenas; removed and checked to be empty at the end.

@@ -28,7 +28,7 @@ pub(crate) enum How {
 /// An attack, its controls, and what the controls must reach for the attack to count.
 pub(crate) struct Attack {
     /// Name and options, with placeholders of the arena.
-    pub(crate) attack: &'static str,
+    pub(crate) run: &'static str,
     pub(crate) controls: &'static [Control],
     /// What the controls together must reach.
     pub(crate) breaches: &'static [&'static str],
@@ -47,7 +47,7 @@ pub(crate) const fn attack(
     twin: &'static str,
 ) -> Attack {
     Attack {
-        attack,
+        run: attack,
         controls: &[Control::Plain],
         breaches,
         root_breaches: &[],
@@ -193,14 +193,14 @@ fn made(attack: &Attack, mode: &Mode) -> Trial {
     }
     for how in attack.controls {
         let mut arena = Arena::new();
-        let ended = control(&arena, attack.attack, *how);
+        let ended = control(&arena, attack.run, *how);
         for breach in arena.breaches(&ended.output) {
             missed.remove(&breach);
         }
         if !missed.is_empty() && std::env::var_os("LYCEUM_CONTAINMENT_SHOW").is_some() {
             eprintln!(
                 "control of `{}`:\n{}",
-                attack.attack,
+                attack.run,
                 lyceum_sandbox::show_untrusted(&ended.output)
             );
         }
@@ -211,7 +211,7 @@ fn made(attack: &Attack, mode: &Mode) -> Trial {
         policy
     };
     let mut arena = Arena::new();
-    let ended = mode.attack(&arena, attack.attack, policy(&arena));
+    let ended = mode.attack(&arena, attack.run, policy(&arena));
     let reached = arena.breaches(&ended.output);
     let finished = String::from_utf8_lossy(&ended.output).contains(&format!("{} end", arena.nonce));
     let exit = ended.record.map(|record| record.exit);

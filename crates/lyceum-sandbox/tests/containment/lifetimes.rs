@@ -202,6 +202,10 @@ fn orphaned(mode: &Mode) -> Trial {
     let grown = wait_for(&arena, 50);
     let _ = supervisor.kill().and_then(|()| supervisor.wait());
     let (lives, after) = survives(&arena);
+    let begun = Instant::now();
+    while identity.as_ref().is_some_and(ProcessIdentity::is_alive) && begun.elapsed() < GONE {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     let stray = identity.as_ref().is_none_or(reap);
     Trial::of("alive", free, lives)
         .and(Trial::of("stray identity", grown, stray))
@@ -213,7 +217,7 @@ fn orphaned(mode: &Mode) -> Trial {
 }
 
 fn zombies(mode: &Mode) -> Trial {
-    const FEW: u64 = 60;
+    const FEW: u64 = 200;
     let arena = Arena::new();
     let except = [arena.own_process()];
     let (_, free) = watch(&except, || {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use lyceum_sandbox::{Job, Refusal};
+use lyceum_sandbox::{Backend, Job, Refusal};
 use serde_json::{Value, json};
 
 use crate::arena::{ATTACK, Arena};
@@ -50,37 +50,37 @@ type Edit = (&'static str, fn(&mut Value));
 const ASKED: &[Edit] = &[
     ("sandbox: off", |job| job["sandbox"] = json!("off")),
     ("isolation: none", |job| {
-        job["policy"]["isolation"] = json!("none")
+        job["policy"]["isolation"] = json!("none");
     }),
     ("backend: none", |job| {
-        job["policy"]["backend"] = json!("none")
+        job["policy"]["backend"] = json!("none");
     }),
     ("network: host", |job| {
-        job["policy"]["network"] = json!("host")
+        job["policy"]["network"] = json!("host");
     }),
     ("access: host", |job| {
-        job["policy"]["mounts"][0]["access"] = json!("host")
+        job["policy"]["mounts"][0]["access"] = json!("host");
     }),
     ("a mount on /proc", |job| {
-        job["policy"]["mounts"][2]["target"] = json!("/proc/sys")
+        job["policy"]["mounts"][2]["target"] = json!("/proc/sys");
     }),
     ("a mount on /", |job| {
-        job["policy"]["mounts"][2]["target"] = json!("/")
+        job["policy"]["mounts"][2]["target"] = json!("/");
     }),
     ("a source with ..", |job| {
-        job["policy"]["mounts"][2]["source"] = json!("/usr/../etc")
+        job["policy"]["mounts"][2]["source"] = json!("/usr/../etc");
     }),
     ("a relative directory", |job| {
-        job["policy"]["directory"] = json!("../../..")
+        job["policy"]["directory"] = json!("../../..");
     }),
     ("a variable with =", |job| {
-        job["policy"]["environment"]["A=B"] = json!("c")
+        job["policy"]["environment"]["A=B"] = json!("c");
     }),
     ("a limit of nothing", |job| {
-        job["policy"]["limits"]["memory_bytes"] = json!(0)
+        job["policy"]["limits"]["memory_bytes"] = json!(0);
     }),
     ("an unknown limit", |job| {
-        job["policy"]["limits"]["privileges"] = json!("all")
+        job["policy"]["limits"]["privileges"] = json!("all");
     }),
 ];
 
@@ -207,30 +207,43 @@ fn without(mode: &Mode, cases: &[(&str, &str)]) -> Trial {
 }
 
 fn refused(mode: &Mode) -> Trial {
-    without(
-        mode,
-        &[
-            ("landlock", "absent"),
-            ("landlock", "refused"),
-            ("landlock-restrict", "refused"),
-            ("seccomp", "absent"),
-            ("seccomp", "refused"),
+    let mut cases = vec![
+        ("landlock", "absent"),
+        ("landlock", "refused"),
+        ("landlock-restrict", "refused"),
+        ("seccomp", "absent"),
+        ("seccomp", "refused"),
+        ("pivot_root", "refused"),
+    ];
+    match mode.backend {
+        Backend::Native => cases.extend([
             ("unshare", "refused"),
             ("mount_setattr", "absent"),
             ("capset", "refused"),
-        ],
-    )
+        ]),
+        Backend::Bwrap => cases.extend([("mount", "refused"), ("prctl", "refused")]),
+    }
+    without(mode, &cases)
 }
 
 fn lied(mode: &Mode) -> Trial {
-    without(
-        mode,
-        &[
-            ("seccomp", "done"),
-            ("unshare", "done"),
-            ("mount_setattr", "done"),
-            ("capset", "done"),
-            ("landlock-restrict", "done"),
+    // Bubblewrap makes its mounts read-only by the older call, and the capabilities of what it starts
+    // end with its change of user, not with this call alone.
+    let calls = match mode.backend {
+        Backend::Native => [
+            "seccomp",
+            "landlock-restrict",
+            "unshare",
+            "mount_setattr",
+            "capset",
         ],
-    )
+        Backend::Bwrap => [
+            "seccomp",
+            "landlock-restrict",
+            "mount",
+            "prctl",
+            "pivot_root",
+        ],
+    };
+    without(mode, &calls.map(|call| (call, "done")))
 }

@@ -204,10 +204,7 @@ pub(crate) fn handle(path: &Path) -> String {
     }
     let kind = handle.kind.to_le_bytes();
     let body = &handle.body[..handle.bytes as usize];
-    kind.iter()
-        .chain(body)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(&[&kind, body].concat())
 }
 
 /// Gives a program file the capability to use raw sockets. Root only.
@@ -231,5 +228,13 @@ pub(crate) fn random(bytes: usize) -> String {
     let mut buffer = vec![0; bytes];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut buffer));
     assert!(read.is_ok(), "the suite needs /dev/urandom");
-    buffer.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&buffer)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    let digits = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    digits.collect()
 }

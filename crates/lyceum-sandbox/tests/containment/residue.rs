@@ -100,7 +100,7 @@ fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
 #[derive(Clone, Copy)]
 pub(crate) struct Member {
     pub(crate) pid: i32,
-    /// The letter of proc_pid_stat(5); `Z` is one that only waits to be reaped.
+    /// The letter of `proc_pid_stat(5)`; `Z` is one that only waits to be reaped.
     pub(crate) state: char,
 }
 

@@ -15,6 +15,16 @@ const CONTROL_MAX: Duration = Duration::from_secs(30);
 /// Bytes of a control's output that are looked at.
 const OUTPUT_MAX: u64 = 32 << 20;
 
+/// Returns the name of the mode that this process has with a backend.
+pub(crate) fn name(backend: Backend) -> &'static str {
+    match (rustix::process::geteuid().is_root(), backend) {
+        (true, Backend::Native) => "root native",
+        (true, Backend::Bwrap) => "root bwrap",
+        (false, Backend::Native) => "user native",
+        (false, Backend::Bwrap) => "user bwrap",
+    }
+}
+
 /// One of the four modes, or why it cannot be had.
 pub(crate) struct Mode {
     pub(crate) root: bool,

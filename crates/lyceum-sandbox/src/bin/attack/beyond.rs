@@ -18,7 +18,9 @@ const HOLD: Duration = Duration::from_millis(400);
 pub(crate) fn mark(options: &Options) -> Tried {
     for place in options.list("places") {
         let name = format!("{place}/program");
-        fs::copy("/bin/true", &name)?;
+        if fs::copy("/bin/true", &name).is_err() {
+            continue;
+        }
         let name = CString::new(name)?;
         // `vfs_cap_data` of revisions 2 and 3 with CAP_SYS_ADMIN.
         for revision in [0x0200_0001_u32, 0x0300_0001] {
@@ -253,21 +255,35 @@ pub(crate) fn buffers(options: &Options) -> Tried {
     Ok(())
 }
 
-/// Makes `count` sets of semaphores and message queues: memory of the kernel that no process owns.
+/// Makes sets of semaphores and message queues: memory of the kernel that no process owns.
 pub(crate) fn semaphores(options: &Options) -> Tried {
-    let mut made = Vec::new();
-    for _ in 0..options.number("count")? {
-        // SAFETY: plain integers.
-        let set = unsafe { libc::semget(libc::IPC_PRIVATE, 32_000, 0o600) };
-        if set < 0 {
-            break;
+    let megabytes = options.number("megabytes")?;
+    let (mut sets, mut queues) = (Vec::new(), Vec::new());
+    let text = vec![1_u8; 8_192];
+    // SAFETY: plain integers, and a message valid for its length (its first eight bytes are its kind).
+    unsafe {
+        // Some two megabytes each.
+        for _ in 0..megabytes / 2 {
+            sets.push(libc::semget(libc::IPC_PRIVATE, 32_000, 0o600));
         }
-        made.push(set);
-    }
-    std::thread::sleep(HOLD);
-    for set in made {
-        // SAFETY: removes what was made above.
-        unsafe { libc::semctl(set, 0, libc::IPC_RMID) };
+        if sets.iter().all(|set| *set < 0) {
+            sets.extend((0..32_000).map(|_| libc::semget(libc::IPC_PRIVATE, 16, 0o600)));
+        }
+        for _ in 0..megabytes * 64 {
+            let queue = libc::msgget(libc::IPC_PRIVATE, 0o600);
+            while queue >= 0
+                && libc::msgsnd(queue, text.as_ptr().cast(), 8_000, libc::IPC_NOWAIT) == 0
+            {
+            }
+            queues.push(queue);
+        }
+        std::thread::sleep(HOLD);
+        for set in sets {
+            libc::semctl(set, 0, libc::IPC_RMID);
+        }
+        for queue in queues {
+            libc::msgctl(queue, libc::IPC_RMID, std::ptr::null_mut());
+        }
     }
     Ok(())
 }

@@ -159,8 +159,8 @@ pub(crate) fn foreign(options: &Options) -> Tried {
             let mut result: libc::c_long = 20;
             // SAFETY: `getpid` of the 32-bit table has no arguments.
             unsafe {
-                std::arch::asm!("int 0x80", inout("rax") result, out("r8") _, out("r9") _, out("r10") _, out("r11") _)
-            };
+                std::arch::asm!("int 0x80", inout("rax") result, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+            }
             if result > 0 {
                 options.reach("32-bit");
             }
@@ -186,6 +186,9 @@ pub(crate) fn without(options: &Options) -> Tried {
         "landlock-restrict" => libc::SYS_landlock_restrict_self,
         "seccomp" => libc::SYS_seccomp,
         "unshare" => libc::SYS_unshare,
+        "pivot_root" => libc::SYS_pivot_root,
+        "prctl" => libc::SYS_prctl,
+        "mount" => libc::SYS_mount,
         "mount_setattr" => libc::SYS_mount_setattr,
         "capset" => libc::SYS_capset,
         "none" => -1,

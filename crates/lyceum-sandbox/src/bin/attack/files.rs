@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::{Options, Tried};
+use crate::{Options, Tried, show};
 
 /// Names under which the host's root might be reached from inside.
 const ROOTS: [&str; 8] = [
@@ -29,7 +29,7 @@ pub(crate) fn read(options: &Options) -> Tried {
     for target in options.list("paths") {
         for root in ROOTS {
             if let Ok(bytes) = fs::read(format!("{root}{target}")) {
-                options.show(&bytes);
+                show(&bytes);
             }
         }
     }
@@ -130,7 +130,7 @@ pub(crate) fn walk(options: &Options) -> Tried {
                 for up in ["", "/..", "/../..", "/../../../../.."] {
                     let name = format!("{}/{link}{up}{target}", process.display());
                     if let Ok(bytes) = fs::read(name) {
-                        options.show(&bytes);
+                        show(&bytes);
                     }
                 }
             }
@@ -144,7 +144,7 @@ pub(crate) fn walk(options: &Options) -> Tried {
                 for target in &wanted {
                     let name = format!("{}/..{target}", link.path().display());
                     if let Ok(bytes) = fs::read(name) {
-                        options.show(&bytes);
+                        show(&bytes);
                     }
                 }
             }
@@ -160,7 +160,7 @@ pub(crate) fn link(options: &Options) -> Tried {
             let name = format!("{place}/link{number}");
             let _ = symlink(target, &name);
             if let Ok(bytes) = fs::read(&name) {
-                options.show(&bytes);
+                show(&bytes);
             }
             let _ = fs::write(&name, "through a link");
             let parent = Path::new(target).parent().unwrap_or(Path::new("/"));
@@ -197,7 +197,7 @@ pub(crate) fn descriptors(options: &Options) -> Tried {
                     // SAFETY: the buffer is valid for its length.
                     let length =
                         unsafe { libc::read(opened, buffer.as_mut_ptr().cast(), buffer.len()) };
-                    options.show(&buffer[..usize::try_from(length).unwrap_or(0)]);
+                    show(&buffer[..usize::try_from(length).unwrap_or(0)]);
                 }
             }
         }
@@ -207,7 +207,7 @@ pub(crate) fn descriptors(options: &Options) -> Tried {
             libc::send(number, c"knock".as_ptr().cast(), 5, quiet);
             libc::pread(number, buffer.as_mut_ptr().cast(), buffer.len(), 0)
         };
-        options.show(&buffer[..usize::try_from(length).unwrap_or(0)]);
+        show(&buffer[..usize::try_from(length).unwrap_or(0)]);
     }
     Ok(())
 }
@@ -366,7 +366,7 @@ pub(crate) fn handle(options: &Options) -> Tried {
             fs::File::from_raw_fd(opened as i32).read_to_string(&mut text)?;
         }
     }
-    options.show(text.as_bytes());
+    show(text.as_bytes());
     Ok(())
 }
 

@@ -7,10 +7,10 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::time::Duration;
 
-use crate::{Options, Tried};
+use crate::{Options, Tried, show};
 
 /// Shows every file that tells who the host is.
-pub(crate) fn dump(options: &Options) -> Tried {
+pub(crate) fn dump(_: &Options) -> Tried {
     const FILES: [&str; 14] = [
         "/proc/cmdline",
         "/proc/self/mountinfo",
@@ -28,28 +28,28 @@ pub(crate) fn dump(options: &Options) -> Tried {
         "/etc/resolv.conf",
     ];
     for file in FILES {
-        options.show(&fs::read(file).unwrap_or_default());
+        show(&fs::read(file).unwrap_or_default());
     }
     for entry in fs::read_dir("/sys/class/net")
         .into_iter()
         .flatten()
         .flatten()
     {
-        options.show(&fs::read(entry.path().join("address")).unwrap_or_default());
+        show(&fs::read(entry.path().join("address")).unwrap_or_default());
     }
     for (name, value) in std::env::vars_os() {
-        options.show(name.as_encoded_bytes());
-        options.show(value.as_encoded_bytes());
+        show(name.as_encoded_bytes());
+        show(value.as_encoded_bytes());
     }
     Ok(())
 }
 
 /// Shows everything that a run should find the same each time.
-pub(crate) fn environment(options: &Options) -> Tried {
-    options.show(&fs::read("/proc/self/environ")?);
-    options.show(&fs::read("/proc/self/limits")?);
-    options.show(std::env::current_dir()?.as_os_str().as_encoded_bytes());
-    options.show(&fs::read("/proc/sys/kernel/hostname")?);
+pub(crate) fn environment(_: &Options) -> Tried {
+    show(&fs::read("/proc/self/environ")?);
+    show(&fs::read("/proc/self/limits")?);
+    show(std::env::current_dir()?.as_os_str().as_encoded_bytes());
+    show(&fs::read("/proc/sys/kernel/hostname")?);
     let status = fs::read_to_string("/proc/self/status")?;
     for line in status.lines() {
         if [
@@ -67,7 +67,7 @@ pub(crate) fn environment(options: &Options) -> Tried {
         .iter()
         .any(|name| line.starts_with(name))
         {
-            options.show(line.as_bytes());
+            show(line.as_bytes());
         }
     }
     let mut roots: Vec<_> = fs::read_dir("/")?
@@ -76,7 +76,7 @@ pub(crate) fn environment(options: &Options) -> Tried {
         .collect();
     roots.sort();
     for name in roots {
-        options.show(name.as_encoded_bytes());
+        show(name.as_encoded_bytes());
     }
     Ok(())
 }
@@ -103,7 +103,7 @@ pub(crate) fn seek(options: &Options) -> Tried {
     let of = options.get("of")?;
     for (part, place) in [("tmp", "/tmp"), ("shared memory", "/dev/shm")] {
         if let Ok(bytes) = fs::read(format!("{place}/lyceum-hidden-{of}")) {
-            options.show(&bytes);
+            show(&bytes);
             options.reach(part);
         }
     }

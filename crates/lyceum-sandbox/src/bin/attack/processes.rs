@@ -6,14 +6,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::Command;
 
-use crate::{Options, Tried, in_child};
+use crate::{Options, Tried, in_child, show};
 
 /// Shows what `/proc` tells about every process.
-pub(crate) fn look(options: &Options) -> Tried {
+pub(crate) fn look(_: &Options) -> Tried {
     for entry in fs::read_dir("/proc")?.flatten() {
         for file in ["cmdline", "environ", "status", "comm", "stack", "auxv"] {
             if let Ok(bytes) = fs::read(entry.path().join(file)) {
-                options.show(&bytes);
+                show(&bytes);
             }
         }
     }
@@ -119,7 +119,7 @@ pub(crate) fn shared_memory(options: &Options) -> Tried {
         let segment = libc::shmget(key, 0, 0);
         let address = libc::shmat(segment, std::ptr::null(), libc::SHM_RDONLY);
         if address as isize != -1 {
-            options.show(std::slice::from_raw_parts(address.cast(), 64));
+            show(std::slice::from_raw_parts(address.cast(), 64));
         }
         let opened = libc::mq_open(queue.as_ptr(), libc::O_RDONLY | libc::O_NONBLOCK);
         if opened >= 0 {
@@ -129,11 +129,11 @@ pub(crate) fn shared_memory(options: &Options) -> Tried {
                 buffer.len(),
                 std::ptr::null_mut(),
             );
-            options.show(&buffer[..usize::try_from(length).unwrap_or(0)]);
+            show(&buffer[..usize::try_from(length).unwrap_or(0)]);
         }
     }
     if let Ok(bytes) = fs::read(options.get("shared")?) {
-        options.show(&bytes);
+        show(&bytes);
     }
     for list in ["shm", "sem", "msg"] {
         let text = fs::read_to_string(format!("/proc/sysvipc/{list}")).unwrap_or_default();
@@ -236,7 +236,7 @@ pub(crate) fn init(options: &Options) -> Tried {
         if reached {
             options.reach(part);
             if part != "exe" {
-                options.show(&bytes);
+                show(&bytes);
             }
         }
     }
@@ -333,7 +333,7 @@ pub(crate) fn keys(options: &Options) -> Tried {
                 buffer.as_mut_ptr(),
                 buffer.len(),
             );
-            options.show(&buffer[..usize::try_from(length).unwrap_or(0)]);
+            show(&buffer[..usize::try_from(length).unwrap_or(0)]);
         }
         let added = libc::syscall(
             libc::SYS_add_key,

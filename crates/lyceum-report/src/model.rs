@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust, Usage,
+    Earlier, EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust, Usage,
     Verdict,
 };
 
@@ -52,6 +52,8 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// What each event is, by its position: `claim.tested`. Needed for events that a number cites.
     pub events: BTreeMap<u64, String>,
+    /// Earlier attempts at the study in its lab, oldest first.
+    pub earlier: Vec<Earlier>,
     /// What the study was pinned to.
     pub pinned: Pinned,
     /// The end of the ledger that the report was made from.

@@ -25,6 +25,20 @@ pub struct MachineFacts {
     pub memory_bytes: u64,
 }
 
+/// An earlier attempt at a study in the same lab. What is confirmed in one of several attempts is weaker evidence than the
+/// same in the only one, and a sealed split that an attempt opened has been seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its name in the lab.
+    pub study: String,
+    /// Whether it had the same root seed: then no seed of the later attempt is fresh.
+    pub same_seeds: bool,
+    /// Whether it had opened a sealed split of the same files when the later attempt began: they have been seen.
+    pub sealed_seen: bool,
+    /// Whether it had confirmed a claim by then.
+    pub confirmed: bool,
+}
+
 /// A study begins: everything that it is pinned to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudyOpened {
@@ -58,6 +72,9 @@ pub struct StudyOpened {
     pub rule: String,
     /// The knobs' values in the unchanged workspace.
     pub start: Settings,
+    /// Earlier attempts at it in this lab, oldest first. Version 1 of this event did not tell.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -396,7 +413,7 @@ macro_rules! bodies {
 }
 
 bodies! {
-    StudyOpened = "study.opened" 1,
+    StudyOpened = "study.opened" 2,
     DataDrawn = "data.drawn" 1,
     SessionStarted = "session.started" 1,
     SessionEnded = "session.ended" 1,

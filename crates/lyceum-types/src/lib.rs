@@ -10,9 +10,9 @@ mod space;
 mod units;
 
 pub use event::{
-    Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, ExperimentProposed, Finding, Graded,
-    MachineFacts, MeasureCut, Pair, RunFinished, RunMeasured, RunStarted, RunVoided, SealedOpened,
-    SearchEnded, SessionEnded, SessionStarted, StudyFinished, StudyOpened,
+    Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, Earlier, ExperimentProposed, Finding,
+    Graded, MachineFacts, MeasureCut, Pair, RunFinished, RunMeasured, RunStarted, RunVoided,
+    SealedOpened, SearchEnded, SessionEnded, SessionStarted, StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

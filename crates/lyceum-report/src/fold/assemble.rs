@@ -85,6 +85,10 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         start_settings: fold.start_settings(),
         runs: record.runs.values().map(|run| fold.run(run)).collect(),
         events: kinds,
+        earlier: record
+            .opened
+            .as_ref()
+            .map_or_else(Vec::new, |opened| opened.body.earlier.clone()),
         pinned: pinned::pinned(&record),
         head: context.head,
         metric: fold.metric,

@@ -1,6 +1,6 @@
 //! Title, key facts, rubric.
 
-use lyceum_types::{EndReason, Goal, Trust, Verdict};
+use lyceum_types::{Earlier, EndReason, Goal, Trust, Verdict};
 use maud::{Markup, Render, html};
 
 use super::evidence::{dash, experiment, interval, number, number_or_dash};
@@ -20,8 +20,34 @@ pub(crate) fn head(report: &Report) -> Markup {
             @if !report.head.at.is_empty() {
                 p.under { "As of " (report.head.at) ", event " (report.head.position) "." }
             }
+            @if !report.earlier.is_empty() {
+                p.under { (attempts(&report.earlier)) }
+            }
         }
     }
+}
+
+/// Returns what earlier attempts take from this one's word.
+fn attempts(earlier: &[Earlier]) -> String {
+    let count = |which: fn(&Earlier) -> bool| earlier.iter().filter(|one| which(one)).count();
+    let mut text = format!(
+        "Attempt {} at this study in its lab. Of the earlier {}, {} had confirmed a claim",
+        earlier.len() + 1,
+        earlier.len(),
+        count(|one| one.confirmed),
+    );
+    match count(|one| one.sealed_seen) {
+        0 => text.push('.'),
+        opened => text.push_str(&format!(
+            " and {opened} had opened the sealed split: it was not unseen here."
+        )),
+    }
+    if let Some(other) = earlier.iter().find(|one| one.same_seeds) {
+        text.push_str(" Its seeds are those of ");
+        text.push_str(&text::line(&other.study));
+        text.push_str(": it repeats that attempt and confirms nothing anew.");
+    }
+    text
 }
 
 fn stage(stage: &Stage) -> &'static str {

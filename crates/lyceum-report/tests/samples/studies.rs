@@ -219,6 +219,7 @@ fn open(
         researcher: "gp-ei: Gaussian process, expected improvement".into(),
         rule: "careful: repeats near the floor".into(),
         start,
+        earlier: vec![],
         lyceum: "0.1.0".into(),
     });
     journal.push(SessionStarted {

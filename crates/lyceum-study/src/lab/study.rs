@@ -8,7 +8,7 @@ use std::{
 };
 
 use lyceum_stats::Rule;
-use lyceum_types::{DataDrawn, Seed, Settings, Split, StudyOpened, Trust};
+use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust};
 
 use super::{data, evaluator, kit::Kit, record};
 use crate::{
@@ -157,8 +157,8 @@ pub struct Opening {
     pub state: State,
     /// The first events of a new study.
     pub first: Option<(StudyOpened, DataDrawn)>,
-    /// An earlier attempt with the same root seed: then no seed of this one is fresh.
-    pub same_seeds_as: Option<String>,
+    /// Earlier attempts at it in this lab.
+    pub earlier: Vec<Earlier>,
 }
 
 /// Opens a study, or goes on with it where it is in the ledger already.
@@ -175,11 +175,7 @@ pub(super) fn open_named(
     open_as(kit, request, Some(name))
 }
 
-fn open_as(
-    kit: &mut Kit,
-    request: &Request,
-    name: Option<&str>,
-) -> Result<Opening, OpenError> {
+fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Opening, OpenError> {
     let opened = format::open(&request.directory)?;
     let study = &opened.study;
     check_inputs(study, request)?;
@@ -207,12 +203,11 @@ fn open_as(
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
     }
-    let same_seeds_as = earlier_with(&reader, study, &name, seed)?;
     let definition = kit
         .ledger
         .put_blob(opened.definition.as_bytes())
         .map_err(JournalError::from)?;
-    let pinned = StudyOpened {
+    let mut pinned = StudyOpened {
         study: name.clone(),
         question: study.question.clone(),
         directory: directory.display().to_string(),
@@ -228,14 +223,17 @@ fn open_as(
         researcher: researcher.clone(),
         rule: protocol.rule.name().to_owned(),
         start: protocol.start.clone(),
+        earlier: vec![],
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let (first, data) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
+    let (first, data, earlier) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
         unchanged(&name, old, &pinned)?;
-        (None, data.clone())
+        (None, data.clone(), old.earlier.clone())
     } else {
         let data = data::draw(kit, &opened, &directory, &request.inputs, seed)?;
-        (Some((pinned, data.clone())), data)
+        pinned.earlier = attempts(&reader, study, seed, &data)?;
+        let earlier = pinned.earlier.clone();
+        (Some((pinned, data.clone())), data, earlier)
     };
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
@@ -257,26 +255,37 @@ fn open_as(
         researcher,
         state,
         first,
-        same_seeds_as,
+        earlier,
     })
 }
 
-/// Returns an earlier attempt at this study that was begun with this root seed.
-fn earlier_with(
+/// Returns the attempts at this study that the lab has, oldest first.
+fn attempts(
     reader: &lyceum_ledger::Reader,
     study: &Study,
-    name: &str,
     seed: Seed,
-) -> Result<Option<String>, JournalError> {
-    for other in record::studies(reader)? {
-        if other == name || other.split('~').next() != Some(study.name.as_str()) {
-            continue;
-        }
-        if record::opened(reader, &other)?.is_some_and(|opened| opened.seed == seed) {
-            return Ok(Some(other));
-        }
-    }
-    Ok(None)
+    data: &DataDrawn,
+) -> Result<Vec<Earlier>, JournalError> {
+    let number = |name: &str| match name.strip_prefix(study.name.as_str())? {
+        "" => Some(1),
+        rest => rest.strip_prefix('~')?.parse::<u32>().ok(),
+    };
+    let names = record::studies(reader)?.into_iter();
+    let mut names: Vec<(u32, String)> = names
+        .filter_map(|name| Some((number(&name)?, name)))
+        .collect();
+    names.sort_unstable();
+    let attempts = names.into_iter().map(|(_, name)| {
+        let state = record::load(reader, &name)?;
+        let same_files = state.data.is_some_and(|drawn| drawn.sealed == data.sealed);
+        Ok(Earlier {
+            same_seeds: state.opened.is_some_and(|opened| opened.seed == seed),
+            sealed_seen: state.sealed.is_some() && same_files,
+            confirmed: state.claimed.is_some_and(|claim| claim.finding.confirmed),
+            study: name,
+        })
+    });
+    attempts.collect()
 }
 
 /// Returns the name under which the study goes on or begins, and what is known of it.

@@ -214,6 +214,7 @@ pub(crate) fn opened(protocol: &Protocol) -> StudyOpened {
         researcher: "random".into(),
         rule: "adaptive".into(),
         start: protocol.start.clone(),
+        earlier: vec![],
         lyceum: String::new(),
     }
 }

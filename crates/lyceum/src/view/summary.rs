@@ -24,14 +24,23 @@ pub(crate) fn opening(opening: &Opening) {
         trust_text(study.trust()),
         opening.researcher
     )));
-    if let Some((_, attempt)) = opening.open.name.split_once('~') {
+    if !opening.earlier.is_empty() {
         note(&format!(
-            "attempt {attempt} at this study in this lab: what is confirmed speaks for one attempt alone"
+            "attempt {} at this study in this lab: what is confirmed speaks for one attempt alone",
+            opening.earlier.len() + 1
         ));
     }
-    if let Some(other) = &opening.same_seeds_as {
+    let opened = opening.earlier.iter().filter(|one| one.sealed_seen).count();
+    if opened > 0 {
+        let times = if opened == 1 { "once" } else { "several times" };
         note(&format!(
-            "its seeds are those of {other}: it repeats that attempt, and confirms nothing anew"
+            "its sealed split was opened {times} before ({opened} of the earlier attempts): it is no longer unseen"
+        ));
+    }
+    if let Some(other) = opening.earlier.iter().find(|one| one.same_seeds) {
+        note(&format!(
+            "its seeds are those of {}: it repeats that attempt, and confirms nothing anew",
+            words::clean(&other.study)
         ));
     }
     if let Some(finished) = &opening.state.finished {

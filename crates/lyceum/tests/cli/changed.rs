@@ -61,6 +61,49 @@ fn a_new_file_in_the_workspace_is_a_change() {
     place.assert_intact();
 }
 
+#[test]
+fn earlier_attempts_and_what_they_saw_are_in_the_record_and_the_report() {
+    let place = Place::new();
+    let directory = place.study(&Tiny {
+        rest: "[sealed]\ncommand = [\"sh\", \"{private}/sealed/evaluate.sh\", \"{outputs}/out.txt\"]\nprivate = [\"sealed/**\"]".into(),
+        ..Tiny::default()
+    });
+    fs::create_dir(directory.join("sealed")).unwrap();
+    let sealed = directory.join("sealed/evaluate.sh");
+    fs::write(&sealed, Tiny::default().evaluate).unwrap();
+    let first = place.run("tiny", &["--seed", "3"]).exits(0);
+    assert!(!first.err.contains("attempt"), "{}", first.err);
+    let second = place.run("tiny", &["--again", "--seed", "3"]).exits(0);
+    second.says(&[
+        "attempt 2 at this study in this lab",
+        "its sealed split was opened once before",
+        "its seeds are those of tiny: it repeats that attempt",
+    ]);
+    // Other sealed files are unseen.
+    fs::write(&sealed, format!("{}# other\n", Tiny::default().evaluate)).unwrap();
+    let third = place.run("tiny", &["--again", "--seed", "4"]).exits(0);
+    third.says(&["attempt 3 at this study in this lab"]);
+    assert!(
+        !third.err.contains("sealed split was opened"),
+        "{}",
+        third.err
+    );
+    let opened = &place.bodies("tiny~2", "study.opened")[0]["earlier"];
+    assert_eq!(
+        *opened,
+        serde_json::json!([{"study": "tiny", "same_seeds": true, "sealed_seen": true, "confirmed": true}])
+    );
+    let page = |name: &str| {
+        place.call(&["report", name]).exits(0);
+        let file = place.lab().join("studies").join(name).join("report.html");
+        fs::read_to_string(file).unwrap()
+    };
+    assert!(page("tiny~2").contains("1 had opened the sealed split: it was not unseen here."));
+    assert!(page("tiny~3").contains("Of the earlier 2, 2 had confirmed a claim."));
+    assert!(!page("tiny").contains("Attempt "));
+    place.assert_intact();
+}
+
 /// Puts another lyceum in place, as a new build would be: the same program with other bytes. Returns it.
 fn rebuilt(place: &Place) -> std::path::PathBuf {
     let path = place.path().join("rebuilt");

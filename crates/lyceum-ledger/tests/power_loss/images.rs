@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -93,11 +94,10 @@ fn traced(role: Role) -> (TempDir, PathBuf, Vec<Act>) {
         String::from_utf8_lossy(&status.stderr)
     );
     let text = fs::read_to_string(text).unwrap();
-    let inside = root.to_str().unwrap();
-    let coded: String = inside
-        .bytes()
-        .map(|byte| format!("\\x{byte:02x}"))
-        .collect();
+    let mut coded = String::new();
+    for byte in root.to_str().unwrap().bytes() {
+        write!(coded, "\\x{byte:02x}").unwrap();
+    }
     for line in text.lines().filter(|line| line.contains(&coded)) {
         let call = line.split_whitespace().nth(1).unwrap_or("");
         let unknown = UNKNOWN.iter().find(|name| call.starts_with(**name));

@@ -414,6 +414,7 @@ pub fn clean_up(lab: &Lab) -> Result<Vec<Left>, Broken> {
             scratch::remove(&path)?;
             found.push(Left { path, sandbox });
         }
+        left::remove_unfinished_reports(&lab.studies())?;
         Ok(found)
     };
     clear().map_err(failed)

@@ -12,7 +12,12 @@
 //! A local run is not adopted: its sandbox ends with the lab that watches its limits. Nobody measured the CPU time of a
 //! run that died with the lab, so it is charged with the most that it can have used, and the event says so.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use lyceum_ledger::Reader;
 use lyceum_sandbox::ProcessIdentity;
@@ -59,6 +64,31 @@ pub(super) fn end_sandbox(noted: Option<&ProcessIdentity>) -> Found {
         Found::Dead
     } else {
         Found::EarlierBoot
+    }
+}
+
+/// Removes reports that a process had not finished when it died: `report.PID.new`, until they are renamed.
+pub(super) fn remove_unfinished_reports(studies: &Path) -> io::Result<()> {
+    for study in entries(studies)? {
+        for file in entries(&study)? {
+            let name = file.file_name().and_then(|name| name.to_str());
+            let process = name.and_then(|name| name.strip_prefix("report.")?.strip_suffix(".new"));
+            if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+                fs::remove_file(&file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lists a directory; what is none is empty.
+fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(directory) {
+        Ok(all) => all.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(vec![])
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -364,7 +394,7 @@ cpu = "60s"
             .resolve()
         }
 
-        fn finished(&self, output: &[u8]) -> RunFinished {
+        fn finished(output: &[u8]) -> RunFinished {
             RunFinished {
                 run: RunId(1),
                 outcome: Outcome::Completed,
@@ -393,7 +423,7 @@ cpu = "60s"
     fn a_run_that_is_found_done_is_recorded() {
         let lab = lab();
         lab.ledger.put_blob(b"0.5").unwrap();
-        let finished = lab.finished(b"0.5");
+        let finished = Lab::finished(b"0.5");
         lab.receipts().keep(&finished);
         assert_eq!(lab.resolve(None, 10), [Body::from(finished)]);
     }
@@ -401,7 +431,7 @@ cpu = "60s"
     #[test]
     fn a_receipt_without_its_outputs_is_none() {
         let lab = lab();
-        lab.receipts().keep(&lab.finished(b"never kept"));
+        lab.receipts().keep(&Lab::finished(b"never kept"));
         only_void(&lab.resolve(Some(Found::Dead), 10));
     }
 
@@ -445,7 +475,7 @@ cpu = "60s"
     #[test]
     fn a_measurement_that_died_is_charged_and_can_be_done_again() {
         let mut lab = lab();
-        let finished = lab.finished(b"0.5");
+        let finished = Lab::finished(b"0.5");
         lab.state.apply(4, 2_000, finished.into()).unwrap();
         let events = lab.resolve(None, 4_000);
         let [Body::MeasureCut(cut)] = &events[..] else {
@@ -473,6 +503,22 @@ cpu = "60s"
             boot.trim()
         );
         serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn reports_of_the_dead_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        remove_unfinished_reports(&place.path().join("nothing")).unwrap();
+        let study = place.path().join("one");
+        fs::create_dir(&study).unwrap();
+        let living = format!("report.{}.new", std::process::id());
+        let dead = "report.4194999.new"; // above the greatest process id
+        for name in ["report.html", &living, dead] {
+            fs::write(study.join(name), "").unwrap();
+        }
+        remove_unfinished_reports(place.path()).unwrap();
+        let left = |name: &str| study.join(name).exists();
+        assert!(left("report.html") && left(&living) && !left(dead));
     }
 
     #[test]

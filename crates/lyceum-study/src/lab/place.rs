@@ -56,9 +56,14 @@ impl Lab {
         self.root.join("programs")
     }
 
+    /// Returns where reports are, each in the directory of its study.
+    pub fn studies(&self) -> PathBuf {
+        self.root.join("studies")
+    }
+
     /// Returns where a study's report is written.
     pub fn report(&self, study: &str) -> PathBuf {
-        self.root.join("studies").join(study).join("report.html")
+        self.studies().join(study).join("report.html")
     }
 }
 

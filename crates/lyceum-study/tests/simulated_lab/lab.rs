@@ -248,7 +248,7 @@ impl Simulated {
                 ..Allowance::default()
             };
             let charged = within(allowance, most);
-            left = left.map(|left| left - Duration::from_millis(charged));
+            left = left.map(|left| left.saturating_sub(Duration::from_millis(charged)));
             charged
         };
         let runs = state.runs.iter();

@@ -135,112 +135,73 @@ pub enum Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let text = match self {
             Self::Deleted { position, next } if *next == position + 1 => {
-                write!(formatter, "event {position} was deleted")
+                format!("event {position} was deleted")
             }
             Self::Deleted { position, next } => {
-                write!(formatter, "events {position} to {} were deleted", next - 1)
+                format!("events {position} to {} were deleted", next - 1)
             }
             Self::Inserted { position, rows: 1 } => {
-                write!(formatter, "a row was inserted at position {position}")
+                format!("a row was inserted at position {position}")
             }
             Self::Inserted { position, rows } => {
-                write!(
-                    formatter,
-                    "{rows} rows were inserted from position {position} on"
+                format!("{rows} rows were inserted from position {position} on")
+            }
+            Self::Replayed { position, original } => {
+                format!("event {original} was replayed: it stands again at position {position}")
+            }
+            Self::Reordered { position, written_at: at } => {
+                format!("events were reordered: the one at position {position} was written at {at}")
+            }
+            Self::Edited { position, stream, seq } => {
+                let stream = stream.escape_debug();
+                format!(
+                    "event {position} (stream `{stream}`, number {seq}) was edited, or the hash before it"
                 )
             }
-            Self::Replayed { position, original } => write!(
-                formatter,
-                "event {original} was replayed: it stands again at position {position}"
-            ),
-            Self::Reordered {
-                position,
-                written_at,
-            } => write!(
-                formatter,
-                "events were reordered: the one at position {position} was written at {written_at}"
-            ),
-            Self::Edited {
-                position,
-                stream,
-                seq,
-            } => write!(
-                formatter,
-                "event {position} (stream `{}`, number {seq}) was edited, or the hash before it",
-                stream.escape_debug()
-            ),
-            Self::Sequence {
-                position,
-                stream,
-                expected,
-                found,
-            } => write!(
-                formatter,
-                "event {position} has number {found} in stream `{}`, but {expected} comes next",
-                stream.escape_debug()
-            ),
-            Self::BlobMissing { id, position } => {
-                write!(formatter, "blob {id} of event {position} is missing")
+            Self::Sequence { position, stream, expected, found } => {
+                let stream = stream.escape_debug();
+                format!("event {position} has number {found} in stream `{stream}`, but {expected} comes next")
             }
-            Self::BlobChanged {
-                id,
-                found,
-                position,
-            } => {
-                write!(formatter, "blob {id}")?;
-                if let Some(position) = position {
-                    write!(formatter, " of event {position}")?;
-                }
-                write!(formatter, " was changed: its bytes now hash to {found}")
+            Self::BlobMissing { id, position } => format!("blob {id} of event {position} is missing"),
+            Self::BlobChanged { id, found, position } => {
+                format!("{} was changed: its bytes now hash to {found}", blob(*id, *position))
             }
-            Self::Identity => formatter.write_str(
-                "the lab's identity was changed: neither its signatures nor its first event are made with it",
-            ),
-            Self::KeySwapped { size } => write!(
-                formatter,
-                "the key was swapped: event {size} is signed by a key that the lab never handed over to"
-            ),
-            Self::HeadEdited { size } => write!(
-                formatter,
-                "the signature over the first {size} events was changed: the lab's key did not make it"
-            ),
-            Self::Rewritten { after, size } => write!(
-                formatter,
-                "history was rewritten: events {} to {size} are chained, but are not those that were signed",
-                after + 1
-            ),
-            Self::Truncated { events, size } => write!(
-                formatter,
-                "the end was cut off: {size} events were signed, {events} are left"
-            ),
-            Self::Forked { size } => write!(
-                formatter,
-                "this is a fork: its first {size} events are not those of the checkpoint"
-            ),
-            Self::Subtree { level, number } => write!(
-                formatter,
-                "node {number} of height {level} in the tree over the events was changed or is missing"
-            ),
-            Self::Import { stream, what } => write!(
-                formatter,
-                "imported stream `{}` is not the one that its lab signed: {what}",
-                stream.escape_debug()
-            ),
             Self::BlobDamaged { id, position } => {
-                write!(formatter, "blob {id}")?;
-                if let Some(position) = position {
-                    write!(formatter, " of event {position}")?;
-                }
-                formatter.write_str(" was changed: its file cannot be decompressed")
+                format!("{} was changed: its file cannot be decompressed", blob(*id, *position))
             }
             Self::Unreadable { after, reason } => {
-                write!(
-                    formatter,
-                    "the file is damaged after event {after}: {reason}"
-                )
+                format!("the file is damaged after event {after}: {reason}")
             }
-        }
+            Self::Subtree { level, number } => format!(
+                "node {number} of height {level} in the tree over the events was changed or is missing"
+            ),
+            Self::Import { stream, what } => {
+                let stream = stream.escape_debug();
+                format!("imported stream `{stream}` is not the one that its lab signed: {what}")
+            }
+            Self::Identity => "the lab's identity was changed: neither its signatures nor its first event are made with it".to_owned(),
+            Self::KeySwapped { size } => format!("the key was swapped: event {size} is signed by a key that the lab never handed over to"),
+            Self::HeadEdited { size } => format!("the signature over the first {size} events was changed: the lab's key did not make it"),
+            Self::Rewritten { after, size } => {
+                format!("history was rewritten: events {} to {size} are chained, but are not those that were signed", after + 1)
+            }
+            Self::Truncated { events, size } => {
+                format!("the end was cut off: {size} events were signed, {events} are left")
+            }
+            Self::Forked { size } => {
+                format!("this is a fork: its first {size} events are not those of the checkpoint")
+            }
+        };
+        formatter.write_str(&text)
+    }
+}
+
+/// Names a blob and, if there is one, the event that names it.
+fn blob(id: BlobId, position: Option<u64>) -> String {
+    match position {
+        Some(position) => format!("blob {id} of event {position}"),
+        None => format!("blob {id}"),
     }
 }

@@ -88,7 +88,7 @@ fn boot() -> String {
     text.trim().to_owned()
 }
 
-/// Returns when a process was started, in clock ticks: field 22 of its `stat` (proc_pid_stat(5)).
+/// Returns when a process was started, in clock ticks: field 22 of its `stat` (`proc_pid_stat(5)`).
 fn started(process: &str) -> Option<u64> {
     const FIELDS_BETWEEN: usize = 19;
     let stat = fs::read(format!("/proc/{process}/stat")).ok()?;

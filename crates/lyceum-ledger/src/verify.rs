@@ -171,8 +171,7 @@ impl<'a> Check<'a> {
         let lab = self.reader.lab();
         let keys = Keys::read(self.view())?;
         let heads = self.view().signed_heads()?;
-        let right = |head: &&crate::signed::SignedHead| head.is_right(lab);
-        if !heads.is_empty() && !heads.iter().any(|head| right(&head)) {
+        if !heads.is_empty() && !heads.iter().any(|head| head.is_right(lab)) {
             let keys_are_right = heads
                 .iter()
                 .all(|one| keys.at(one.head.size) == Some(one.key));

@@ -9,7 +9,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lyceum_ledger::{BlobId, Checkpoint, Event, Ledger, NewEvent, Options, Reader};
+use lyceum_ledger::{BlobId, Bundle, Checkpoint, Event, Ledger, NewEvent, Options, Reader};
 use tempfile::TempDir;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -201,4 +201,52 @@ fn a_changed_checkpoint_is_refused_or_says_the_same() {
             );
         }
     }
+}
+
+#[test]
+fn a_changed_bundle_is_refused_or_holds_the_same() {
+    let sample = Sample::new();
+    let reader = sample.reader().unwrap();
+    let mut dice = Dice(setting("LYCEUM_FUZZ_SEED", 1));
+    let place = TempDir::new().unwrap();
+    let path = place.path().join("bundle");
+    let (mut refused, cases) = (0, setting("LYCEUM_FUZZ_CASES", 1_500));
+    for stream in [None, Some("stream/1")] {
+        let mut whole = Vec::new();
+        reader.export(stream, &mut whole).unwrap();
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(Bundle::open(&path).unwrap().stream(), stream);
+        for case in 0..cases / 2 {
+            let mut bytes = whole.clone();
+            change(&mut bytes, &mut dice);
+            if dice.below(8) == 0 {
+                bytes.extend_from_slice(&whole[..dice.below(whole.len())]);
+            }
+            if bytes == whole {
+                continue;
+            }
+            fs::write(&path, &bytes).unwrap();
+            let Ok(bundle) = Bundle::open(&path) else {
+                refused += 1;
+                continue;
+            };
+            let target = place.path().join(format!("lab-{case}"));
+            assert_eq!(
+                stream, None,
+                "case {case}: a changed bundle of a stream is taken"
+            );
+            bundle.import_lab(&target).unwrap();
+            let taken = Ledger::open_read_only(&target).unwrap();
+            let events = taken.read_all(0, usize::MAX).unwrap();
+            assert_eq!(
+                events, sample.events,
+                "case {case}: a changed bundle is taken"
+            );
+        }
+    }
+    println!("{cases} changed bundles, {refused} refused");
+    assert!(
+        refused > cases * 9 / 10,
+        "only {refused} of {cases} were refused"
+    );
 }

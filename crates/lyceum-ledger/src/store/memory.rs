@@ -210,13 +210,11 @@ impl Lease for MemoryLease {
 
     fn renew(&mut self, now: Timestamp) -> Result<(), Error> {
         let mut shared = self.store.shared();
-        match self.fenced(shared.epoch) {
-            Some(error) => Err(error),
-            None => {
-                shared.until = Some(self.store.ends(now));
-                Ok(())
-            }
+        if let Some(error) = self.fenced(shared.epoch) {
+            return Err(error);
         }
+        shared.until = Some(self.store.ends(now));
+        Ok(())
     }
 
     fn view(&self) -> &dyn View {

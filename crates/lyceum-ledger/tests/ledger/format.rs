@@ -132,6 +132,80 @@ fn the_chain_is_the_one_that_is_specified() {
     assert_eq!(head.hash.to_string(), SAMPLE_HEADS[1]);
 }
 
+/// The Merkle tree hash as RFC 6962 defines it.
+fn root_of(leaves: &[Vec<u8>]) -> Vec<u8> {
+    use sha2::{Digest as _, Sha256};
+    match leaves {
+        [] => Sha256::digest([]).to_vec(),
+        [one] => Sha256::digest([vec![0], one.clone()].concat()).to_vec(),
+        _ => {
+            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+            Sha256::digest([vec![1], root_of(left), root_of(right)].concat()).to_vec()
+        }
+    }
+}
+
+/// The lines of a checkpoint that are signed.
+fn signed_text(lab: &[u8], size: usize, root: &[u8]) -> String {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let lab = LabId::from_bytes(lab.try_into().unwrap()).to_string();
+    // 32 bytes are 42 digits of six bits, one of four, and one sign of padding.
+    let bit = |at: usize| {
+        root.get(at / 8)
+            .map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1))
+    };
+    let digit = |start: usize| {
+        let six = (start..start + 6).fold(0, |number, at| number * 2 + bit(at));
+        char::from(DIGITS[six])
+    };
+    let root: String = (0..256).step_by(6).map(digit).collect();
+    format!("lyceum-lab/{lab}\n{size}\n{root}=\n")
+}
+
+#[test]
+fn the_tree_and_its_signatures_are_the_ones_that_are_specified() {
+    let directory = TempDir::new().unwrap();
+    for _ in 0..3 {
+        write_sample(directory.path());
+    }
+    let connection = Connection::open(directory.path().join("ledger.db")).unwrap();
+    let (lab, key): (Vec<u8>, [u8; 32]) = connection
+        .query_row("SELECT id, public FROM lab, key", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&key).unwrap();
+    let leaves: Vec<Vec<u8>> = connection
+        .prepare("SELECT hash FROM event ORDER BY position")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    let mut heads = connection
+        .prepare("SELECT size, root, signature FROM head ORDER BY size")
+        .unwrap();
+    let mut rows = heads.query([]).unwrap();
+    let mut sizes = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        let size: usize = row.get::<_, i64>(0).unwrap() as usize;
+        let root = root_of(&leaves[..size]);
+        assert_eq!(row.get::<_, Vec<u8>>(1).unwrap(), root);
+        let signature = ed25519_dalek::Signature::from_bytes(&row.get(2).unwrap());
+        let text = signed_text(&lab, size, &root);
+        key.verify_strict(text.as_bytes(), &signature).unwrap();
+        sizes.push(size);
+    }
+    assert_eq!(sizes, [0, 3, 6, 9]);
+    let reader = Ledger::open_read_only(directory.path()).unwrap();
+    let note = reader.checkpoint().unwrap().to_string();
+    let text = signed_text(&lab, 9, &root_of(&leaves));
+    assert!(
+        note.starts_with(&format!("{text}\n\u{2014} lyceum-lab/")),
+        "{note}"
+    );
+}
+
 /// Returns a copy of the fixture of a version. Git keeps no mode, and a key must be its owner's alone.
 fn fixture(version: usize) -> TempDir {
     use std::os::unix::fs::PermissionsExt as _;

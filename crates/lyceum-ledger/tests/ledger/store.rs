@@ -278,7 +278,7 @@ fn changes_in_memory_are_found_like_those_on_disk() {
         .append("a", vec![event(1), event(2), event(3)])
         .unwrap();
     lab.store.tamper(2, |record| {
-        record.body = RecordBody::Inline("{}".to_owned())
+        record.body = RecordBody::Inline("{}".to_owned());
     });
     let fault = ledger.reader().unwrap().verify().unwrap().fault;
     assert!(

@@ -128,7 +128,7 @@ fn chain(
     });
     if ledger.imported > 0 {
         outcome.text.push(format!(
-            "imports: {} studies are as their own labs signed them",
+            "imports: {} checked, each as its own lab signed it",
             ledger.imported
         ));
     }

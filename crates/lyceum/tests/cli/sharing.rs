@@ -146,7 +146,7 @@ fn a_study_travels_with_its_signature() {
     done.prints("imported study tiny~2: ");
     assert_eq!(other.events("tiny~2"), place.events("tiny"));
     let verified = other.call(&["verify"]).exits(0);
-    verified.prints("imports: 1 studies are as their own labs signed them");
+    verified.prints("imports: 1 checked, each as its own lab signed it");
     verified.prints("tiny~2: ");
     verified.prints(", 0 differ");
     assert_eq!(other.experiments("tiny~2"), place.experiments("tiny"));

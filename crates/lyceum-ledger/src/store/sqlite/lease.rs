@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::log::{LogMover, move_log};
 use super::schema;
@@ -39,14 +39,7 @@ impl SqliteLease {
     pub(super) fn begin(mut view: SqliteView, lock: Lock) -> Result<Self, Error> {
         let path = schema::file(&view.directory);
         let failed = |source| Error::store("take the lease of", &path, source);
-        let epoch = view
-            .connection
-            .query_row(
-                "UPDATE lease SET epoch = epoch + 1 RETURNING epoch",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(failed)?;
+        let epoch = raise_epoch(&mut view.connection).map_err(failed)?;
         let log_pages = Arc::new(AtomicU32::new(0));
         let hook_pages = Arc::clone(&log_pages);
         view.connection
@@ -148,6 +141,15 @@ impl Lease for SqliteLease {
         }
         Ok(())
     }
+}
+
+/// Begins a new lease: every older one can commit nothing from now on.
+fn raise_epoch(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute("UPDATE lease SET epoch = epoch + 1", [])?;
+    let epoch = transaction.query_row("SELECT epoch FROM lease", [], |row| row.get(0))?;
+    transaction.commit()?;
+    Ok(epoch)
 }
 
 fn unknown(operation: &'static str, directory: &Path, source: rusqlite::Error) -> CommitError {

@@ -1,4 +1,4 @@
-//! A ledger in a directory: events in an SQLite file, blobs as files, the lease as a file lock.
+//! A ledger in a directory: events in a database file, blobs as files, the lease as a file lock.
 //!
 //! No type of the database leaves this module.
 

@@ -1,5 +1,7 @@
 //! What must be said beside the numbers.
 
+use std::fmt::Write as _;
+
 use crate::{
     runs::Runs,
     summary::{BUCKETS, Settings, Standing, Summary},
@@ -157,7 +159,7 @@ const NAMES_MAX: usize = 8;
 fn list(names: &[&str]) -> String {
     let mut text = names[..names.len().min(NAMES_MAX)].join(", ");
     if names.len() > NAMES_MAX {
-        text.push_str(&format!(" and {} more", names.len() - NAMES_MAX));
+        let _ = write!(text, " and {} more", names.len() - NAMES_MAX);
     }
     text
 }

@@ -46,7 +46,7 @@ pub struct Comparison {
 ///
 /// The end of an interval is a sample quantile: of n draws it has the rank q ± √(q (1 − q) / n), whatever the distribution.
 /// A published end agrees when it lies between our quantiles at the ranks that are four standard deviations from q, with
-/// the variances of both numbers of draws added.
+/// the variances of both numbers of draws added, and the share of rising curves, which METR's program keeps.
 pub fn compare(
     runs: &Runs,
     summaries: &[Summary],
@@ -82,6 +82,7 @@ pub fn compare(
             else {
                 continue;
             };
+            let noise = Noise::of(draws, summary.agent, published_draws);
             let values = draws.horizons(summary.agent, horizon.quantile);
             let tail = (1.0 - confidence) / 2.0;
             for (side, level, end) in [("low", tail, ends.0), ("high", 1.0 - tail, ends.1)] {
@@ -91,7 +92,7 @@ pub fn compare(
                     &values,
                     level,
                     end,
-                    published_draws,
+                    &noise,
                 ));
             }
         }
@@ -103,6 +104,37 @@ pub fn compare(
         all.push(point(name, "average", average, row.average, 0.0));
     }
     all
+}
+
+/// How far two sets of resamples of one agent may lie apart.
+struct Noise {
+    /// Published resamples that have a curve, as far as ours tell.
+    published: f64,
+    /// Share of the curves that rise. METR's program takes the length where such a curve crosses the wanted probability;
+    /// here it is no horizon.
+    rising: f64,
+}
+
+impl Noise {
+    fn of(draws: &Draws, agent: usize, published_draws: usize) -> Noise {
+        let curves = draws.of(agent).flatten().count() as f64;
+        let rising = draws
+            .of(agent)
+            .flatten()
+            .filter(|curve| curve.slope >= 0.0)
+            .count() as f64;
+        let share = curves / draws.iterations().max(1) as f64;
+        Noise {
+            published: (published_draws as f64 * share).max(1.0),
+            rising: rising / curves.max(1.0),
+        }
+    }
+
+    /// The ranks to either side of a level within which the other set's quantile may lie.
+    fn ranks(&self, level: f64, ours: usize) -> f64 {
+        let draws = 1.0 / ours as f64 + 1.0 / self.published;
+        RANK_DEVIATIONS * (level * (1.0 - level) * draws).sqrt() + self.rising
+    }
 }
 
 /// Writes a probability as METR does: `p50`.
@@ -122,11 +154,9 @@ fn point(
     early_stop: f64,
 ) -> Comparison {
     let relative = ours.zip(published).map(|(ours, published)| {
-        if ours == published {
-            0.0
-        } else {
-            (ours - published) / published.abs().max(f64::MIN_POSITIVE)
-        }
+        let apart = ours - published;
+        // Two zeros are equal, whatever one divides by.
+        apart / published.abs().max(f64::MIN_POSITIVE)
     });
     let rounding = published.map_or(0.0, |published| DECIMALS / published.abs().max(DECIMALS));
     let verdict = match relative {
@@ -156,11 +186,10 @@ fn percentile(
     values: &[f64],
     level: f64,
     published: f64,
-    published_draws: usize,
+    noise: &Noise,
 ) -> Option<Comparison> {
     let ours = lyceum_stats::quantile(values, level)?;
-    let draws = 1.0 / values.len() as f64 + 1.0 / published_draws.max(1) as f64;
-    let reach = RANK_DEVIATIONS * (level * (1.0 - level) * draws).sqrt();
+    let reach = noise.ranks(level, values.len());
     let low = lyceum_stats::quantile(values, level - reach)?;
     let high = lyceum_stats::quantile(values, level + reach)?;
     // The published ends have six decimals.

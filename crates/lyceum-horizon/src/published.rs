@@ -66,11 +66,7 @@ pub fn read_table(path: &Path) -> Result<Table, ReadError> {
     } else {
         rows(&text)
     };
-    let table = table.map_err(|(line, problem)| ReadError::Line {
-        path: path.to_owned(),
-        line,
-        problem,
-    })?;
+    let table = table.map_err(|(line, problem)| ReadError::line(path, line, problem))?;
     if table.rows.is_empty() {
         return Err(ReadError::Empty {
             path: path.to_owned(),
@@ -164,18 +160,12 @@ fn rows(text: &str) -> Result<Table, (u64, Problem)> {
     Ok(table)
 }
 
+/// An agent and its horizons in minutes, one for each resample; `None` where a resample has none.
+pub type AgentDraws = (String, Vec<Option<f64>>);
+
 /// Reads METR's resamples: CSV with a column `<agent>_p50` (or `_p80`) for each agent and a line for each resample.
-///
-/// Returns each agent with its horizons in minutes; `None` where a resample has none.
-pub fn read_draws(
-    path: &Path,
-    quantile: &str,
-) -> Result<Vec<(String, Vec<Option<f64>>)>, ReadError> {
-    let fault = |(line, problem)| ReadError::Line {
-        path: path.to_owned(),
-        line,
-        problem,
-    };
+pub fn read_draws(path: &Path, quantile: &str) -> Result<Vec<AgentDraws>, ReadError> {
+    let fault = |(line, problem)| ReadError::line(path, line, problem);
     let sheet = csv::Sheet::parse(&whole(path)?).map_err(fault)?;
     let end = format!("_{quantile}");
     let mut all = vec![];

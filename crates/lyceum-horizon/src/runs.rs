@@ -178,20 +178,17 @@ impl Collector {
         let task = self.task(line, entry)?;
         let agent = self.agent(line, entry)?;
         let cells = &mut self.agents[agent].cells;
-        let place = match self.cell_of[agent].get(&(task as u32)) {
-            Some(place) => *place as usize,
-            None => {
-                self.cell_of[agent].insert(task as u32, cells.len() as u32);
-                cells.push(Cell {
-                    task,
-                    runs: 0,
-                    score: 0.0,
-                    parts: None,
-                    weight: entry.weight,
-                });
-                cells.len() - 1
-            }
-        };
+        let next = cells.len() as u32;
+        let place = *self.cell_of[agent].entry(task as u32).or_insert(next) as usize;
+        if place == cells.len() {
+            cells.push(Cell {
+                task,
+                runs: 0,
+                score: 0.0,
+                parts: None,
+                weight: entry.weight,
+            });
+        }
         let cell = &mut cells[place];
         if cell.weight != entry.weight {
             return Err(Problem::Weights {

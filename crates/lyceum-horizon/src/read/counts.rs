@@ -10,11 +10,7 @@ const RUNS_MAX: f64 = 1e9;
 
 pub(super) fn read(text: &str, reading: &mut Reading<'_>) -> Result<(), ReadError> {
     let path = reading.path.to_owned();
-    let fault = |line, problem| ReadError::Line {
-        path: path.clone(),
-        line,
-        problem,
-    };
+    let fault = |line, problem| ReadError::line(&path, line, problem);
     let tree = parse_yaml(text).map_err(|(line, problem)| fault(line, problem))?;
     let agents = tree.get("agents").and_then(Node::entries);
     let agents = agents.ok_or_else(|| {

@@ -8,11 +8,7 @@ use super::{Node, Problem, ReadError, parse_yaml, whole};
 
 /// Reads release dates as METR keeps them: a YAML file with a mapping `date` from names to days.
 pub fn read_dates(path: &Path) -> Result<BTreeMap<String, Date>, ReadError> {
-    let fault = |line, problem| ReadError::Line {
-        path: path.to_owned(),
-        line,
-        problem,
-    };
+    let fault = |line, problem| ReadError::line(path, line, problem);
     let tree = parse_yaml(&whole(path)?).map_err(|(line, problem)| fault(line, problem))?;
     let all = tree.get("date").and_then(Node::entries);
     let all = all.ok_or_else(|| fault(tree.line, Problem::Missing { field: "date" }))?;

@@ -103,11 +103,7 @@ impl Reading<'_> {
                 self.dropped.add(line, &problem);
                 Ok(())
             }
-            Err(problem) => Err(ReadError::Line {
-                path: self.path.to_owned(),
-                line,
-                problem,
-            }),
+            Err(problem) => Err(ReadError::line(self.path, line, problem)),
         }
     }
 }
@@ -162,15 +158,10 @@ pub(crate) fn whole(path: &Path) -> Result<String, ReadError> {
 pub(crate) fn text(path: &Path, bytes: Vec<u8>) -> Result<String, ReadError> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..good]
-            .iter()
-            .filter(|byte| **byte == b'\n')
+        let line = error.as_bytes()[..good]
+            .split(|byte| *byte == b'\n')
             .count();
-        ReadError::Line {
-            path: path.to_owned(),
-            line: line as u64,
-            problem: Problem::NotText,
-        }
+        ReadError::line(path, line as u64, Problem::NotText)
     })
 }
 

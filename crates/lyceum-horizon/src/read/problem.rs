@@ -1,6 +1,9 @@
 //! What can be wrong with a file, and with one line of it.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use jiff::civil::Date;
 
@@ -182,7 +185,7 @@ pub enum ReadError {
         /// The line, from 1.
         line: u64,
         /// What is wrong.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// It is empty.
     #[error("`{}` is empty, expected runs", shown(path).display())]
@@ -217,10 +220,19 @@ pub enum ReadError {
 }
 
 impl ReadError {
+    /// Returns the error of a line.
+    pub(crate) fn line(path: &Path, line: u64, problem: Problem) -> ReadError {
+        ReadError::Line {
+            path: path.to_owned(),
+            line,
+            problem: Box::new(problem),
+        }
+    }
+
     /// Returns what to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            ReadError::Line { problem, .. } => Some(match problem {
+            ReadError::Line { problem, .. } => Some(match &**problem {
                 Problem::NotText => "give the file as plain text".into(),
                 Problem::Duplicate { .. } => {
                     "each run counts once; `--lenient` keeps the first and counts the others".into()

@@ -87,9 +87,9 @@ fn halve(mut low: Twice, mut high: Twice, steps: u32, sign: impl Fn(Twice) -> f6
     for _ in 0..steps {
         let middle = low.add(high).mul(Twice::of(0.5));
         if sign(middle) < 0.0 {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     low.add(high).mul(Twice::of(0.5))
@@ -133,7 +133,7 @@ fn assert_exact(rows: &Rows, regularisation: f64, what: &str) {
         assert!(
             (ours - exact).abs() <= 1e-9 * exact.abs(),
             "{what}: {ours} {exact}"
-        )
+        );
     };
     near(curve.slope, exact.slope);
     near(curve.intercept, exact.intercept);

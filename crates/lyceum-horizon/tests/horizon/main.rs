@@ -1,6 +1,10 @@
 //! The crate from outside, and against METR's own figures where they are at hand.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail by panicking, and say what they skip"
+)]
 
 mod exact;
 mod hostile;

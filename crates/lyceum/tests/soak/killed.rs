@@ -56,6 +56,8 @@ struct Soak {
     /// A copy of the program, by which the lab's processes are known.
     program: PathBuf,
     expected: Value,
+    /// How long the study takes when nothing disturbs it.
+    undisturbed: Duration,
     dice: Dice,
     seen: Seen,
     kills: u64,
@@ -64,7 +66,9 @@ struct Soak {
 
 impl Soak {
     fn new(seed: u64) -> Soak {
+        let began = Instant::now();
         let expected = undisturbed();
+        let undisturbed = began.elapsed();
         let place = Place::new();
         write(&place);
         let program = place.path().join("lyceum-under-test");
@@ -73,6 +77,7 @@ impl Soak {
             place,
             program,
             expected,
+            undisturbed,
             dice: Dice(seed),
             seen: Seen::default(),
             kills: 0,
@@ -107,9 +112,14 @@ impl Soak {
     /// Runs the lab once and kills it at a random instant. Returns whether it was over before.
     fn session(&mut self, again: bool) -> bool {
         let child = self.start(again);
-        // Most land in the runs, some in the opening.
-        let most = if self.dice.below(3) == 0 { 150 } else { 900 };
-        sleep(Duration::from_micros(self.dice.below(most * 1000)));
+        // Most land in the runs, some in the opening, few let the study end.
+        let whole = self.undisturbed.as_micros() as u64;
+        let most = if self.dice.below(3) == 0 {
+            whole / 8
+        } else {
+            whole * 3 / 4
+        };
+        sleep(Duration::from_micros(self.dice.below(most)));
         let target = match self.dice.below(10) {
             0..6 => Target::Lab,
             6..8 => Target::Group,

@@ -139,6 +139,11 @@ impl Arena {
         self.process.id() as i32
     }
 
+    /// The port of the listener on the host's loopback.
+    pub(crate) fn tcp_port(&self) -> u16 {
+        self.tcp.local_addr().map_or(0, |address| address.port())
+    }
+
     /// The policy that attacks run under: a workspace, an output directory, data, the program.
     pub(crate) fn policy(&self) -> Policy {
         let mount = |source: PathBuf, target: &str, access| Mount {

@@ -370,9 +370,6 @@ pub(crate) const NETWORK: &[Check] = &[
         "use an inherited connected socket",
         attack("descriptors paths={file}", &["reached inherited socket"], "exec 7> /out/own; echo x >&7"),
     ),
-    Check { id: "C8", what: "reach a host, port or method that is not allowed through the proxy", how: How::NotBuilt("the proxy") },
-    Check { id: "C9", what: "reach a private address by a name that resolves to it", how: How::NotBuilt("the proxy") },
-    Check { id: "C10", what: "change the network policy while it runs", how: How::NotBuilt("the proxy") },
 ];
 
 pub(crate) const KERNEL: &[Check] = &[

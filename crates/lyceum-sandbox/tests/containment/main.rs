@@ -19,6 +19,7 @@ mod figures;
 mod lifetimes;
 mod outputs;
 mod policies;
+mod proxies;
 mod raw;
 mod residue;
 mod resources;
@@ -39,6 +40,7 @@ const GROUPS: &[&[Check]] = &[
     attacks::FILES,
     attacks::PROCESSES,
     attacks::NETWORK,
+    proxies::PROXY,
     attacks::KERNEL,
     resources::RESOURCES,
     lifetimes::LIFETIME,
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    proxies::begin();
     let options = Options::parse();
     let mut tally = Tally::default();
     for backend in [Backend::Native, Backend::Bwrap] {

@@ -57,6 +57,7 @@ const ATTACKS: &[Attack] = &[
     ("connect", network::connect),
     ("interfaces", network::interfaces),
     ("families", network::families),
+    ("proxy", network::proxy),
     ("calls", calls::calls),
     ("foreign", calls::foreign),
     ("fork-bomb", resources::fork_bomb),

@@ -118,3 +118,57 @@ pub(crate) fn families(options: &Options) -> Tried {
     }
     Ok(())
 }
+
+/// Where a sandbox with listed destinations has its proxy.
+const PROXY: &str = "127.0.0.1:3128";
+
+/// Tries to get a `knock` to `port` of the host through the proxy, past the one destination `allowed`; and
+/// without the proxy.
+pub(crate) fn proxy(options: &Options) -> Tried {
+    let (port, allowed) = (options.number("port")?, options.get("allowed")?);
+    for host in options.list("hosts") {
+        let target = format!("{host}:{port}");
+        let encoded = target.replace('.', "%2e");
+        for request in [
+            format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+            format!("CONNECT {target} HTTP/1.1\r\nHost: {allowed}\r\n\r\n"),
+            format!("CONNECT {target}\0{allowed} HTTP/1.1\r\n\r\n"),
+            format!("CONNECT {allowed}@{target} HTTP/1.1\r\n\r\n"),
+            format!("CONNECT {encoded} HTTP/1.1\r\n\r\n"),
+            format!("GET http://{target}/ HTTP/1.1\r\nHost: {allowed}\r\n\r\n"),
+            format!("GET http://{allowed}@{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+            format!("GET http://{target}#{allowed}/ HTTP/1.1\r\n\r\n"),
+            format!("POST https://{target}/ HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+            format!("GET / HTTP/1.1\r\nHost: {target}\r\n\r\n"),
+            format!(
+                "GET http://{allowed}/ HTTP/1.1\r\nHost: {target}\r\n\r\nGET http://{target}/ HTTP/1.1\r\n\r\n"
+            ),
+        ] {
+            say(PROXY, request.as_bytes());
+        }
+        let mut socks = vec![5, 1, 0, 5, 1, 0, 3, host.len() as u8];
+        socks.extend_from_slice(host.as_bytes());
+        socks.extend_from_slice(&(port as u16).to_be_bytes());
+        say(PROXY, &socks);
+        say(&target, b"");
+    }
+    Ok(())
+}
+
+/// Sends something to an address, then a knock, and waits for an answer.
+fn say(address: &str, text: &[u8]) {
+    use std::io::Read;
+    use std::net::ToSocketAddrs;
+    for address in address.to_socket_addrs().into_iter().flatten() {
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, PATIENCE) else {
+            continue;
+        };
+        let _ = stream.set_read_timeout(Some(PATIENCE / 4));
+        let _ = stream.write_all(text);
+        let mut answer = [0; 512];
+        if !text.is_empty() {
+            let _ = stream.read(&mut answer);
+        }
+        let _ = stream.write_all(b"knock");
+    }
+}

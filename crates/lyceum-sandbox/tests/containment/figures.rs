@@ -59,7 +59,7 @@ pub(crate) fn print(mode: &Mode) {
     }
     let (rate, grown) = flood(mode);
     row(
-        "supervisor's growth in a flood of 8 GiB",
+        "supervisor's growth in a flood of 4 GiB",
         "64 MiB at 500 MB/s",
         format!("{} MiB at {rate:.0} MB/s", grown / MEBIBYTE),
     );
@@ -124,11 +124,13 @@ fn overshoot(mode: &Mode, attack: &str, of: fn(Peaks) -> u64) -> u64 {
 
 /// Returns megabytes a second of an output flood and bytes that the supervisor grew by.
 fn flood(mode: &Mode) -> (f64, u64) {
-    const BYTES: u64 = 8 << 30;
+    const BYTES: u64 = 4 << 30;
     let arena = Arena::new();
     let mut policy = arena.policy();
     policy.limits.output_bytes = 256 << 10;
     policy.limits.output_total_bytes = 2 * BYTES;
+    policy.limits.wall = Duration::from_mins(5);
+    policy.limits.cpu = Duration::from_mins(5);
     let before = own_memory();
     let attack = format!("flood bytes={BYTES}");
     let begun = Instant::now();

@@ -145,7 +145,7 @@ pub(crate) const BEYOND: &[Check] = &[
 /// Memory that an attack gets past the watch; the limit is 64 MiB, and it tries for 224.
 fn memory(mode: &Mode, attack: &str, of: fn(Peaks) -> u64) -> Trial {
     const LIMIT: u64 = 64 * MEBIBYTE;
-    let over = |peaks: Peaks| of(peaks) > 2 * LIMIT;
+    let over = |peaks: Peaks| of(peaks) > 3 * LIMIT;
     let arena = Arena::new();
     let (_, free) = watch(&[arena.own_process()], || {
         control(&arena, attack, Control::Plain)

@@ -13,9 +13,9 @@ use crate::start::{Control, Ended, Mode, control};
 
 const MEBIBYTE: u64 = 1 << 20;
 
-/// Bytes that a limit on memory may be exceeded by where the kernel does not hold it: a tenth of the
-/// limit, or this.
-const MEMORY_OVERSHOOT: u64 = 64 * MEBIBYTE;
+/// Bytes by which a limit on memory may be exceeded on a busy machine, where the watchdog waits for a
+/// processor like everybody else. The bar of 64 MiB is for the figures, see `bench/sandbox`.
+const MEMORY_OVERSHOOT: u64 = 128 * MEBIBYTE;
 
 /// What may be written past a limit on disk before the watchdog runs: a twentieth of the limit, or this
 /// on a busy machine. The figures in the table say how much it was.
@@ -149,7 +149,7 @@ fn memory(mode: &Mode, outside: &str, inside: &str) -> Trial {
 
 fn memory_of_one(mode: &Mode) -> Trial {
     let attack = "allocate bytes=419430400 processes=1";
-    memory(mode, "allocate bytes=268435456 processes=1", attack)
+    memory(mode, "allocate bytes=335544320 processes=1", attack)
 }
 
 fn memory_of_many(mode: &Mode) -> Trial {
@@ -167,7 +167,7 @@ fn files_in_memory(mode: &Mode) -> Trial {
         ("memfd", "memfd"),
         ("/dev/shm", "/tmp"),
     ] {
-        let attack = |place: &str| format!("fill places={place} bytes=201326592 files=1");
+        let attack = |place: &str| format!("fill places={place} bytes=301989888 files=1");
         let used = overuse(mode, &attack(outside), &attack(inside), limit);
         let counted = used
             .ended

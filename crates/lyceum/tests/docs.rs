@@ -229,6 +229,7 @@ pages! {
     durability: "durability.md",
     stopping_and_going_on: "stopping-and-going-on.md",
     when_it_refuses: "when-it-refuses.md",
+    sandbox: "sandbox.md",
     time_horizon: "time-horizon.md",
     judging_a_log: "judging-a-log.md",
 }

@@ -1,6 +1,6 @@
 //! `lyceum doctor`: what the sandbox can do here.
 
-use lyceum_sandbox::Sandbox;
+use lyceum_sandbox::{Backend, Refusal, Sandbox};
 use lyceum_study::lab;
 
 use crate::{exit::Exit, failure::Failure};
@@ -9,10 +9,15 @@ use crate::{exit::Exit, failure::Failure};
 pub(super) fn run(json: bool) -> Result<Exit, Failure> {
     let facts = lab::facts();
     let sandbox = Sandbox::new();
+    let parts = sandbox.as_ref().map(Part::all).unwrap_or_default();
     if json {
         let shown = match &sandbox {
             Ok(sandbox) => {
-                serde_json::json!({ "machine": facts, "sandbox": sandbox.capabilities() })
+                serde_json::json!({
+                    "machine": facts,
+                    "sandbox": sandbox.capabilities(),
+                    "parts": parts,
+                })
             }
             Err(refusal) => serde_json::json!({ "machine": facts, "refused": refusal }),
         };
@@ -32,6 +37,7 @@ pub(super) fn run(json: bool) -> Result<Exit, Failure> {
                     "sandbox    works: a sandboxed command ran, and attacks from inside it failed"
                 );
                 print_tree(&shown, 1);
+                parts.iter().for_each(Part::print);
             }
             Err(refusal) => {
                 println!("sandbox    {refusal}");
@@ -53,6 +59,50 @@ pub(super) fn run(json: bool) -> Result<Exit, Failure> {
     } else {
         Exit::Refused
     })
+}
+
+/// A part of the sandbox, tried for real.
+#[derive(Debug, serde::Serialize)]
+struct Part {
+    name: &'static str,
+    /// What it was tried with.
+    tried: String,
+    refused: Option<Refusal>,
+}
+
+impl Part {
+    fn all(sandbox: &Sandbox) -> Vec<Part> {
+        let backend = |name, backend| Part {
+            name,
+            tried: "a sandboxed command, and attacks from inside".into(),
+            refused: Sandbox::with(backend).err(),
+        };
+        let place = std::env::temp_dir();
+        let place = place.canonicalize().unwrap_or(place);
+        vec![
+            backend("native", Backend::Native),
+            backend("bwrap", Backend::Bwrap),
+            Part {
+                name: "overlay",
+                tried: format!(
+                    "a command in a copy, with its changes in `{}`",
+                    place.display()
+                ),
+                refused: sandbox.check_overlay(&place).err(),
+            },
+        ]
+    }
+
+    #[expect(clippy::print_stdout, reason = "this is the result")]
+    fn print(&self) {
+        match &self.refused {
+            None => println!("{:<10} works: {}", self.name, self.tried),
+            Some(refusal) => {
+                println!("{:<10} {refusal}", self.name);
+                println!("  remedy       {}", refusal.remedy);
+            }
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]

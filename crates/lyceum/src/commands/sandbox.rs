@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use lyceum_sandbox::{Attached, Backend, Exit as End, Job, Limits, Policy, Record, Sandbox, Step};
+use lyceum_sandbox::{
+    Attached, Backend, Destination, Exit as End, Job, Limits, Network, Policy, Record, Sandbox,
+    Step,
+};
 use lyceum_types::{Bytes, Span};
 
 use self::mounts::{Place, Variable};
@@ -53,6 +56,12 @@ pub(super) struct Arguments {
     /// Let the command change a copy of a directory, which is thrown away; may be repeated
     #[arg(long, value_name = "DIR[:PATH]")]
     overlay: Vec<Place>,
+    /// Let the command reach a host through a proxy; may be repeated
+    #[arg(long, value_name = "HOST:PORT")]
+    allow: Vec<Destination>,
+    /// Add a header with the value of this program's VARIABLE to plain HTTP requests to an allowed host
+    #[arg(long, value_name = "HOST:PORT,HEADER,VARIABLE")]
+    secret: Vec<mounts::SecretFrom>,
     /// Directory inside to start in
     #[arg(long, value_name = "PATH")]
     directory: Option<PathBuf>,
@@ -131,11 +140,14 @@ impl Arguments {
         let mut laid = mounts::lay_out(&self.read, &self.write, &self.overlay)?;
         let policy = self.policy(&laid);
         let job = Job::new(self.command.clone(), policy);
-        let attached = if json {
+        let mut attached = if json {
             Attached::default()
         } else {
             streams::passed_on()
         };
+        for secret in &self.secret {
+            attached.secrets.push(secret.read()?);
+        }
         let outcome = follow(&sandbox, &job, attached, &stop);
         laid.remove()?;
         let record = outcome?;
@@ -157,6 +169,11 @@ impl Arguments {
                 .iter()
                 .map(|one| (one.name.clone(), one.value.clone()))
                 .collect(),
+            network: if self.allow.is_empty() {
+                Network::Off
+            } else {
+                Network::Allow(self.allow.clone())
+            },
             threads: self.threads,
             cpus: self.cpus.clone(),
             single_process: self.single_process,

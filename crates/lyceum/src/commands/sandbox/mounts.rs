@@ -7,7 +7,7 @@ use std::{
 };
 
 use lyceum_sandbox::{
-    Access, Mount,
+    Access, Destination, DestinationError, Mount, Secret,
     scratch::{self, Scratch},
 };
 
@@ -60,6 +60,51 @@ impl FromStr for Variable {
             }),
             _ => Err(format!("expected `NAME=VALUE`, found `{text}`")),
         }
+    }
+}
+
+/// `HOST:PORT,HEADER,VARIABLE` of a command line: the value itself would be seen by every process.
+#[derive(Clone, Debug)]
+pub(super) struct SecretFrom {
+    destination: Destination,
+    header: String,
+    variable: String,
+}
+
+impl FromStr for SecretFrom {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split(',').collect();
+        let [destination, header, variable] = words[..] else {
+            return Err(format!(
+                "expected `HOST:PORT,HEADER,VARIABLE`, found `{text}`"
+            ));
+        };
+        Ok(Self {
+            destination: destination
+                .parse()
+                .map_err(|error: DestinationError| error.to_string())?,
+            header: header.to_owned(),
+            variable: variable.to_owned(),
+        })
+    }
+}
+
+impl SecretFrom {
+    /// Reads the value from this program's environment.
+    pub(super) fn read(&self) -> Result<Secret, Failure> {
+        let value = std::env::var(&self.variable).map_err(|_| {
+            Failure::bad_input(format!(
+                "variable `{}` of `--secret` is not set",
+                self.variable
+            ))
+        })?;
+        Ok(Secret {
+            destination: self.destination.clone(),
+            header: self.header.clone(),
+            value,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::SystemTime};
 
 use lyceum_sandbox::{
-    Backend, Captured, Exit, Job, Level, LimitMechanisms, Limits, Mechanism, Record, Usage,
-    show_untrusted,
+    Backend, Captured, Decision, Exit, Job, Level, LimitMechanisms, Limits, Mechanism, Record,
+    Usage, show_untrusted,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,6 +19,7 @@ pub(super) struct Shown<'a> {
     exit_code: u8,
     limits: BTreeMap<&'static str, Limit>,
     usage: BTreeMap<&'static str, Value>,
+    network: Network<'a>,
     stdout: Stream,
     stderr: Stream,
     threads: usize,
@@ -35,6 +36,14 @@ struct Limit {
     held_by: Mechanism,
 }
 
+/// What could be reached, and what was asked for.
+#[derive(Debug, Serialize)]
+struct Network<'a> {
+    policy: &'a lyceum_sandbox::Network,
+    decisions: &'a [Decision],
+    unlogged: u64,
+}
+
 /// What was kept of one stream. Bytes that are not UTF-8 appear as U+FFFD.
 #[derive(Debug, Serialize)]
 struct Stream {
@@ -43,7 +52,7 @@ struct Stream {
     truncated: bool,
 }
 
-pub(super) fn shown<'a>(job: &'a Job, record: &Record, exit_code: u8) -> Shown<'a> {
+pub(super) fn shown<'a>(job: &'a Job, record: &'a Record, exit_code: u8) -> Shown<'a> {
     Shown {
         level: record.level,
         backend: record.backend,
@@ -52,6 +61,11 @@ pub(super) fn shown<'a>(job: &'a Job, record: &Record, exit_code: u8) -> Shown<'
         exit_code,
         limits: limits(&job.policy.limits, record.limits),
         usage: usage(&record.usage),
+        network: Network {
+            policy: &job.policy.network,
+            decisions: &record.network,
+            unlogged: record.network_unlogged,
+        },
         stdout: stream(&record.stdout),
         stderr: stream(&record.stderr),
         threads: job.policy.threads.get(),

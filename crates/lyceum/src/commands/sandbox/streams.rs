@@ -20,6 +20,7 @@ pub(super) fn passed_on() -> Attached {
         } else {
             Box::new(io::stderr())
         }),
+        secrets: Vec::new(),
     }
 }
 

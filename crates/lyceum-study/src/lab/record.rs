@@ -1,7 +1,7 @@
 //! A study's stream in the ledger, as a journal of the loop.
 
 use lyceum_ledger::{BlobId, Ledger, NewEvent, Reader};
-use lyceum_types::{Body, Output, StudyOpened};
+use lyceum_types::{Body, Output};
 
 use super::receipts::Receipts;
 use crate::engine::{Journal, JournalError, State};
@@ -56,17 +56,6 @@ pub fn load(reader: &Reader, study: &str) -> Result<State, JournalError> {
         state.apply(seq, at, body).map_err(JournalError::Fold)
     })?;
     Ok(state)
-}
-
-/// Returns how a study was opened, from its first event alone.
-pub(super) fn opened(reader: &Reader, study: &str) -> Result<Option<StudyOpened>, JournalError> {
-    let Some(first) = reader.read(&stream_of(study), 0, 1)?.into_iter().next() else {
-        return Ok(None);
-    };
-    match Body::decode(&first.kind, first.version, &first.body)? {
-        Body::StudyOpened(opened) => Ok(Some(opened)),
-        _ => Ok(None),
-    }
 }
 
 /// Writes a study's events to the ledger.

@@ -257,7 +257,7 @@ fn killed_at_random_instants_nothing_is_lost_doubled_or_left() {
         let over = soak.session(again);
         // Killed before its first event, a study that was to begin anew is still to begin.
         again = over || soak.is_finished();
-        if soak.kills > before && soak.kills % VERIFY_EVERY == 0 {
+        if soak.kills > before && soak.kills.is_multiple_of(VERIFY_EVERY) {
             soak.place.assert_intact();
             println!("{} kills, {} s", soak.kills, began.elapsed().as_secs());
         }

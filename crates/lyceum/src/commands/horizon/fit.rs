@@ -181,13 +181,13 @@ fn find(arguments: &Arguments) -> Result<Found, Failure> {
     };
     let caveats = caveats(&runs, &summaries, &settings, arguments.resamples as usize);
     Ok(Found {
+        runs,
         summaries,
         entries,
         trends,
         comparisons,
         caveats,
         undated,
-        runs,
     })
 }
 

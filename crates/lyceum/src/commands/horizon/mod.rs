@@ -9,6 +9,7 @@ mod trend;
 mod words;
 
 use std::{
+    fmt::Write as _,
     fs,
     path::Path,
     time::{Duration, Instant},
@@ -34,7 +35,7 @@ enum What {
     /// Fit horizons to runs: table, intervals, trend, figures
     Fit(Box<fit::Arguments>),
     /// Fit the doubling time to a table of horizons that somebody published
-    Trend(trend::Arguments),
+    Trend(Box<trend::Arguments>),
 }
 
 pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -47,7 +48,7 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
 fn unreadable(error: &ReadError) -> Failure {
     let mut message = error.to_string();
     if let Some(cause) = std::error::Error::source(error) {
-        message.push_str(&format!(": {cause}"));
+        let _ = write!(message, ": {cause}");
     }
     let failure = Failure::bad_input(message);
     match error.hint() {
@@ -67,7 +68,7 @@ const LISTED_MAX: usize = 12;
 fn unknown(what: &str, name: &str, place: &str, known: &[&str]) -> Failure {
     let mut listed = known[..known.len().min(LISTED_MAX)].join(", ");
     if known.len() > LISTED_MAX {
-        listed.push_str(&format!(" and {} more", known.len() - LISTED_MAX));
+        let _ = write!(listed, " and {} more", known.len() - LISTED_MAX);
     }
     Failure::bad_input(format!("{what} `{name}` is not in {place}"))
         .hint(format!("there are: {listed}"))

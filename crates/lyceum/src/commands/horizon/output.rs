@@ -105,28 +105,25 @@ fn agents(arguments: &Arguments, found: &Found) -> Vec<String> {
             format!("{} {}", entry.role.sign(), entry.name),
             entry.released.map_or("—".into(), |day| day.to_string()),
         ];
-        match found.summaries.get(index) {
-            Some(summary) => {
-                row.extend(
-                    summary
-                        .horizons
-                        .iter()
-                        .map(|horizon| cell(summary, horizon)),
-                );
-                row.push(three(summary.average));
-                row.push(found.runs.agents[summary.agent].count().to_string());
-            }
+        if let Some(summary) = found.summaries.get(index) {
+            row.extend(
+                summary
+                    .horizons
+                    .iter()
+                    .map(|horizon| cell(summary, horizon)),
+            );
+            row.push(three(summary.average));
+            row.push(found.runs.agents[summary.agent].count().to_string());
+        } else {
             // An agent of a published table.
-            None => {
-                row.extend(quantiles.iter().map(|quantile| {
-                    if (quantile - 0.5).abs() < 1e-9 {
-                        with_interval(entry.minutes, entry.interval)
-                    } else {
-                        "—".into()
-                    }
-                }));
-                row.extend(["—".into(), "published".into()]);
-            }
+            row.extend(quantiles.iter().map(|quantile| {
+                if (quantile - 0.5).abs() < 1e-9 {
+                    with_interval(entry.minutes, entry.interval)
+                } else {
+                    "—".into()
+                }
+            }));
+            row.extend(["—".into(), "published".into()]);
         }
         rows.push(row);
     }
@@ -211,9 +208,7 @@ pub(super) fn comparison(all: &[Comparison], path: &str) -> Vec<String> {
             }
             (Verdict::Differs, None) => "DIFFERS".into(),
         };
-        let relative = one
-            .relative
-            .map_or("—".into(), |relative| difference(relative));
+        let relative = one.relative.map_or("—".into(), difference);
         rows.push(vec![
             one.agent.clone(),
             one.what.clone(),

@@ -1,5 +1,7 @@
 //! Agents with dates and horizons, whether they were fitted here or published: their table and their trends.
 
+use std::fmt::Write as _;
+
 use jiff::civil::{Date, date};
 use lyceum_horizon::{Point, Trend, Window, trend::state_of_the_art};
 
@@ -117,12 +119,13 @@ pub(super) fn doubling(trend: &Trend, confidence: f64, number: impl Fn(f64) -> S
     let word = if days > 0.0 { "doubles" } else { "halves" };
     let mut text = format!("the horizon {word} every {} days", number(days.abs()));
     if let Some(((low, high), _)) = trend.interval {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             " ({:.0} %: {} to {})",
             confidence * 100.0,
             three(low),
             three(high)
-        ));
+        );
     }
     text
 }

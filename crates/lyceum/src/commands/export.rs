@@ -62,9 +62,10 @@ fn bundle(
     path: &Path,
 ) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    let stream = match arguments.all {
-        true => None,
-        false => Some(stream_of(&known(&reader, arguments.study.as_deref())?.name)),
+    let stream = if arguments.all {
+        None
+    } else {
+        Some(stream_of(&known(&reader, arguments.study.as_deref())?.name))
     };
     if path.exists() {
         return Err(

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     seen::{Seen, tally},
-    support::{Done, LYCEUM, Place, Tiny, found, nothing_alive, pids_of},
+    support::{Done, LYCEUM, Place, Tiny, found, nothing_alive},
 };
 
 /// Kills after which the whole ledger is verified; also the last.
@@ -208,6 +208,15 @@ fn is_known(path: &Path) -> bool {
         "studies" => name == "report.html",
         _ => false,
     }
+}
+
+/// Returns the ids of the processes that run this program.
+fn pids_of(program: &Path) -> Vec<String> {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let ours =
+        all.filter(|one| fs::read_link(one.path().join("exe")).is_ok_and(|exe| exe == program));
+    ours.filter_map(|one| one.file_name().into_string().ok())
+        .collect()
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) use found::found;
-pub(crate) use processes::{nothing_alive, pids_of};
+pub(crate) use processes::nothing_alive;
 pub(crate) use tiny::Tiny;
 
 /// The program under test.

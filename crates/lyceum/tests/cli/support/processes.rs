@@ -32,12 +32,6 @@ pub(crate) fn nothing_alive(program: Option<&Path>, word: &str) {
     }
 }
 
-/// Returns the ids of the processes that run this program.
-pub(crate) fn pids_of(program: &Path) -> Vec<String> {
-    let all = alive(Some(program), "\0");
-    all.into_iter().map(|one| one.pid).collect()
-}
-
 fn alive(program: Option<&Path>, word: &str) -> Vec<Alive> {
     let own = std::process::id().to_string();
     let all = fs::read_dir("/proc").unwrap().flatten();

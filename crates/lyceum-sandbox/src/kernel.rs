@@ -315,6 +315,71 @@ pub(crate) fn landlock_abi() -> io::Result<u32> {
         .map(|version| version as u32)
 }
 
+/// `struct landlock_ruleset_attr`.
+#[repr(C)]
+struct LandlockRuleset {
+    handled_access_fs: u64,
+    handled_access_net: u64,
+    scoped: u64,
+}
+
+/// `struct landlock_path_beneath_attr`.
+#[repr(C, packed)]
+struct LandlockPath {
+    allowed_access: u64,
+    parent_fd: i32,
+}
+
+/// Creates a set of Landlock rules for these rights over files and these scopes.
+pub(crate) fn landlock_ruleset(files: u64, scopes: u64) -> io::Result<OwnedFd> {
+    let attributes = LandlockRuleset {
+        handled_access_fs: files,
+        handled_access_net: 0,
+        scoped: scopes,
+    };
+    // SAFETY: the structure lives through the call with its size given; the new descriptor is ours alone.
+    unsafe {
+        let ruleset = check(libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            &raw const attributes,
+            size_of::<LandlockRuleset>(),
+            0,
+        ))?;
+        Ok(OwnedFd::from_raw_fd(ruleset as RawFd))
+    }
+}
+
+/// Allows rights at and below an open place.
+pub(crate) fn landlock_allow(
+    ruleset: BorrowedFd<'_>,
+    place: BorrowedFd<'_>,
+    access: u64,
+) -> io::Result<()> {
+    const PATH_BENEATH: u32 = 1;
+    let rule = LandlockPath {
+        allowed_access: access,
+        parent_fd: place.as_raw_fd(),
+    };
+    // SAFETY: the structure lives through the call.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            PATH_BENEATH,
+            &raw const rule,
+            0,
+        )
+    })
+    .map(drop)
+}
+
+/// Puts this process, which has no-new-privileges set, under a set of Landlock rules.
+pub(crate) fn landlock_restrict(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain integers.
+    check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0) })
+        .map(drop)
+}
+
 /// Creates a socket of a family given by number and closes it again; tells whether that was refused.
 pub(crate) fn socket_refused(family: i32) -> bool {
     // SAFETY: plain integers; the descriptor is owned at once.

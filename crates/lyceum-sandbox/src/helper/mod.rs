@@ -9,6 +9,7 @@ mod fault;
 mod init;
 mod inner;
 mod keeper;
+mod landlock;
 mod measure;
 mod mounts;
 mod privileges;

@@ -5,15 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreated, RulesetCreatedAttr, Scope,
-};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::fault::{At, fault};
-use crate::policy::{Access, Limits};
+use super::landlock;
+use crate::policy::Limits;
 use crate::record::Step;
 use crate::wire::{Fault, Order};
 use crate::{filter, kernel, self_test};
@@ -27,9 +24,6 @@ const PROCESS_HEADROOM: u64 = 16;
 
 /// Bytes beyond the disk limit that one file may have, for the same reason.
 const FILE_HEADROOM_BYTES: u64 = 4 << 20;
-
-/// The newest Landlock interface whose rights are known here; older kernels enforce what they have.
-const LANDLOCK: ABI = ABI::V7;
 
 /// What the last step needs.
 pub(super) struct Workload<'order> {
@@ -102,7 +96,7 @@ fn prepare(workload: &Workload<'_>) -> Result<(), Fault> {
         Step::EnterDirectory,
         format!("`{}`", order.directory.display()),
     )?;
-    restrict_files(order)?;
+    landlock::restrict(order)?;
     filter::install(&order.filter).map_err(|error| fault(Step::Filter, error))?;
     if let (true, Some(answer)) = (order.self_test, &workload.answer) {
         self_test::probe(answer).at(Step::Execute, "reporting the self-test")?;
@@ -177,52 +171,4 @@ fn set_limits(limits: &Limits) -> Result<(), Fault> {
         .at(Step::SetLimits, format!("{resource:?}"))?;
     }
     Ok(())
-}
-
-/// The second layer: the same policy as the mounts express, held by Landlock. TCP stays free, since
-/// the network namespace has only its own loopback, which servers inside need.
-fn restrict_files(order: &Order) -> Result<(), Fault> {
-    let restricted = (|| {
-        let everything = AccessFs::from_all(LANDLOCK);
-        let ruleset = Ruleset::default()
-            .set_compatibility(CompatLevel::HardRequirement)
-            .handle_access(AccessFs::from_all(ABI::V1))?
-            .set_compatibility(CompatLevel::BestEffort)
-            .handle_access(everything)?
-            .scope(Scope::from_all(LANDLOCK))?
-            .create()?;
-        let device = AccessFs::from_read(LANDLOCK) | AccessFs::WriteFile | AccessFs::Truncate;
-        let mut ruleset = allow(ruleset, "/", AccessFs::from_read(LANDLOCK))?;
-        ruleset = allow(ruleset, "/dev", device | AccessFs::IoctlDev)?;
-        for place in ["/tmp", "/home", "/dev/shm"] {
-            ruleset = allow(ruleset, place, everything)?;
-        }
-        for mount in &order.mounts {
-            if mount.access != Access::Read {
-                ruleset = allow(ruleset, mount.target.as_os_str(), everything)?;
-            }
-        }
-        ruleset.restrict_self()
-    })();
-    restricted
-        .map(drop)
-        .map_err(|error| fault(Step::Landlock, error))
-}
-
-fn allow(
-    ruleset: RulesetCreated,
-    place: impl AsRef<std::ffi::OsStr>,
-    access: BitFlags<AccessFs>,
-) -> Result<RulesetCreated, landlock::RulesetError> {
-    let place = std::path::Path::new(place.as_ref());
-    // A place that cannot be opened is simply not allowed.
-    let Ok(opened) = PathFd::new(place) else {
-        return Ok(ruleset);
-    };
-    let access = if place.is_dir() {
-        access
-    } else {
-        access & AccessFs::from_file(LANDLOCK)
-    };
-    ruleset.add_rule(PathBeneath::new(opened, access))
 }

@@ -16,7 +16,7 @@ use lyceum_types::Seed;
 use super::{
     Progress,
     arguments::{Dates, FormName, Regularisation, Trending, WeightsName, percent},
-    output, picture,
+    output, picture, short,
     table::{self, Entry, Role},
     unknown, unreadable, unweighable, write_file,
 };
@@ -413,7 +413,7 @@ fn figures(arguments: &Arguments, found: &Found) -> Result<(), Failure> {
         }
         let beside = found.entries.len() - found.summaries.len();
         let about = match &arguments.with {
-            Some(path) => format!("{about}; beside them {beside} agents of {}", path.display()),
+            Some(path) => format!("{about}; beside them {beside} agents of {}", short(path)),
             None => about.clone(),
         };
         let svg = picture::timeline(

@@ -74,6 +74,14 @@ fn unknown(what: &str, name: &str, place: &str, known: &[&str]) -> Failure {
         .hint(format!("there are: {listed}"))
 }
 
+/// The name of a file, without the directories that only its owner knows.
+fn short(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or(path.as_os_str())
+        .to_string_lossy()
+        .into_owned()
+}
+
 fn write_file(path: &Path, text: &str) -> Result<(), Failure> {
     fs::write(path, text)
         .map_err(|error| Failure::bad_input(format!("cannot write `{}`: {error}", path.display())))

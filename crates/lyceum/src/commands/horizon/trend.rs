@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{
     arguments::{Trending, percent},
     fit::entry_of,
-    output, picture,
+    output, picture, short,
     table::{self, Entry},
     unreadable,
     words::{columns, with_interval},
@@ -74,7 +74,7 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let trends = trends(arguments, &entries)?;
     let beside = beside(arguments, &table, &trends);
     if let Some(path) = &arguments.figure {
-        let about = format!("{} agents of {}", entries.len(), arguments.table.display());
+        let about = format!("{} agents of {}", entries.len(), short(&arguments.table));
         let notes = notes();
         let svg = picture::timeline(
             &entries,

@@ -17,7 +17,7 @@ as_user() {
         env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/tmp "$suite" "$@"
 }
 
-echo "# Containment"
+[ "${1:-}" = --figures ] && echo "# Figures of containment" || echo "# Containment"
 echo
 [ "${1:-}" = --figures ] && command="$0 --figures" || command="$0"
 echo "\`bash $command\`, $(date -u +%Y-%m-%d), $(uname -sr), $(nproc) processors" \

@@ -30,24 +30,23 @@ pub(crate) fn head(report: &Report) -> Markup {
 /// Returns what earlier attempts take from this one's word.
 fn attempts(earlier: &[Earlier]) -> String {
     let count = |which: fn(&Earlier) -> bool| earlier.iter().filter(|one| which(one)).count();
-    let mut text = format!(
-        "Attempt {} at this study in its lab. Of the earlier {}, {} had confirmed a claim",
+    let sealed = match count(|one| one.sealed_seen) {
+        0 => ".".to_owned(),
+        seen => format!(" and {seen} had opened the sealed split: it was not unseen here."),
+    };
+    let repeated = earlier.iter().find(|one| one.same_seeds).map(|other| {
+        let name = text::line(&other.study);
+        format!(
+            " Its seeds are those of {name}: it repeats that attempt and confirms nothing anew."
+        )
+    });
+    format!(
+        "Attempt {} at this study in its lab. Of the earlier {}, {} had confirmed a claim{sealed}{}",
         earlier.len() + 1,
         earlier.len(),
         count(|one| one.confirmed),
-    );
-    match count(|one| one.sealed_seen) {
-        0 => text.push('.'),
-        opened => text.push_str(&format!(
-            " and {opened} had opened the sealed split: it was not unseen here."
-        )),
-    }
-    if let Some(other) = earlier.iter().find(|one| one.same_seeds) {
-        text.push_str(" Its seeds are those of ");
-        text.push_str(&text::line(&other.study));
-        text.push_str(": it repeats that attempt and confirms nothing anew.");
-    }
-    text
+        repeated.unwrap_or_default()
+    )
 }
 
 fn stage(stage: &Stage) -> &'static str {

@@ -103,7 +103,7 @@ pub(super) struct Bench<'a> {
 /// How one command of a measurement ended.
 pub(super) enum Judged {
     /// It came to its own end.
-    Answered(Record, Answer),
+    Answered(Box<Record>, Answer),
     /// A budget or the lab cut it: why, and what it had used.
     Cut(String, Usage),
 }
@@ -183,7 +183,7 @@ impl Bench<'_> {
             }),
             None => answer::read(record.answer.as_deref().unwrap_or_default(), &nonce),
         };
-        Ok(Judged::Answered(record, answer))
+        Ok(Judged::Answered(Box::new(record), answer))
     }
 }
 

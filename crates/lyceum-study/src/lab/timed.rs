@@ -249,7 +249,7 @@ impl Session<'_> {
         command: &Command,
         fill: &[(Placeholder, &str)],
         mounts: &[Mount],
-    ) -> Result<(Record, Answer), Stop> {
+    ) -> Result<(Box<Record>, Answer), Stop> {
         let bounds = self.bounds();
         let judged = self.bench.judge(command, fill, mounts, &bounds, self.cut)?;
         match judged {

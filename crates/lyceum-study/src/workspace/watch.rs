@@ -200,7 +200,7 @@ mod tests {
     fn a_look_that_takes_long_is_rare() {
         let directory = tempfile::tempdir().unwrap();
         let mut watch = watched(directory.path());
-        watch.cost = Duration::from_secs(3600);
+        watch.cost = Duration::from_hours(1);
         fs::remove_file(directory.path().join("a.toml")).unwrap();
         assert_eq!(watch.look().unwrap(), None, "not due for 20 hours");
         assert!(look(&mut watch).is_some());

@@ -329,7 +329,6 @@ pub enum EndReason {
 }
 
 #[cfg(test)]
-#[expect(clippy::float_cmp, reason = "an exact 0 is what is promised")]
 mod tests {
     use super::Goal;
 

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 
 use serde::de::IgnoredAny;
 
@@ -21,7 +20,8 @@ use crate::random::Entropy;
 use crate::reader::Reader;
 use crate::signed::{Checkpoint, KeyFile, Signer};
 use crate::store::{Blobs, Identity, Lease, PutError, SqliteStore, Store};
-use crate::writer::{Append, Part, Prepared, REQUESTS_WAITING_MAX, Request, Writer};
+use crate::turn::Turn;
+use crate::writer::{Append, Part, Prepared, Request, Writer};
 
 /// Bodies longer than this are kept as blobs.
 const INLINE_BODY_BYTES_MAX: usize = 4096;
@@ -69,16 +69,16 @@ struct Inner {
     lab: LabId,
     key_file: Option<KeyFile>,
     entropy: Arc<dyn Entropy>,
-    requests: Option<SyncSender<Request>>,
-    /// Has the lease, and releases it when it ends.
-    writer: Option<JoinHandle<()>>,
+    turn: Arc<Turn>,
+    /// Releases the lease when it ends.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.requests = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        self.turn.close();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }
@@ -145,11 +145,7 @@ impl Ledger {
         });
         let lab = lease.view().identity()?.lab;
         let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
-        let (requests, received) = sync_channel(REQUESTS_WAITING_MAX);
-        let writer = thread::Builder::new()
-            .name("ledger-writer".to_owned())
-            .spawn(move || writer.run(&received))
-            .map_err(|_| Error::WriterGone)?;
+        let (turn, thread) = Turn::start(writer)?;
         let inner = Inner {
             shared,
             blobs: store.blobs(),
@@ -157,8 +153,8 @@ impl Ledger {
             lab,
             key_file,
             entropy: options.entropy,
-            requests: Some(requests),
-            writer: Some(writer),
+            turn,
+            thread: Some(thread),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -218,7 +214,7 @@ impl Ledger {
 
     /// Signs the ledger as it is now, and returns that as a checkpoint to be kept elsewhere.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let signed = self.ask(Request::Sign)??;
+        let signed = self.inner.turn.ask(Request::Sign)??;
         Ok(signed.checkpoint(self.inner.lab))
     }
 
@@ -228,7 +224,10 @@ impl Ledger {
         if let Some(file) = &self.inner.key_file {
             file.propose(&next)?;
         }
-        let key = self.ask(|reply| Request::ChangeKey(next, reply))??;
+        let key = self
+            .inner
+            .turn
+            .ask(|reply| Request::ChangeKey(next, reply))??;
         if let Some(file) = &self.inner.key_file {
             file.settle(key)?;
         }
@@ -272,17 +271,8 @@ impl Ledger {
 
     /// Appends to several streams at once: everything or nothing.
     pub(crate) fn append_parts(&self, parts: Vec<Part>) -> Result<Vec<Event>, Error> {
-        self.ask(|reply| Request::Append(Append { parts, reply }))?
-    }
-
-    /// Hands a request to the writer and waits for its answer.
-    fn ask<T>(&self, request: impl FnOnce(SyncSender<T>) -> Request) -> Result<T, Error> {
-        let (reply, answer) = sync_channel(1);
-        let requests = self.inner.requests.as_ref().ok_or(Error::WriterGone)?;
-        requests
-            .send(request(reply))
-            .map_err(|_| Error::WriterGone)?;
-        answer.recv().map_err(|_| Error::WriterGone)
+        let request = |reply| Request::Append(Append { parts, reply });
+        self.inner.turn.ask(request)?
     }
 
     /// Returns where the blobs are.

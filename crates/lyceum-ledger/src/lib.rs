@@ -38,6 +38,7 @@ mod record;
 mod signed;
 mod store;
 mod tree;
+mod turn;
 mod verify;
 mod writer;
 

@@ -1,4 +1,4 @@
-//! The writer thread: the only place where events are appended.
+//! The writer: the only place where events are appended. Whose turn it is to use it: [`crate::turn`].
 //!
 //! Invariants:
 //! - An append is answered `Ok` only after the commit that contains it has been synced.
@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use crate::chain::{self, Link};
@@ -22,9 +22,6 @@ use crate::signed::{SignedHead, Signer};
 use crate::store::{Batch, CommitError, Identity, Lease, Stored};
 use crate::tree::{self, Frontier, Subtree};
 
-/// Appends that wait for the writer before more callers have to wait to hand theirs in.
-pub(crate) const REQUESTS_WAITING_MAX: usize = 1024;
-
 /// Events after which a commit takes in no further append: bounds latency and memory.
 const EVENTS_PER_COMMIT_MAX: usize = 8192;
 
@@ -36,7 +33,7 @@ const STREAMS_REMEMBERED_MAX: usize = 4096;
 const EVENTS_PER_SIGNATURE: u64 = 1024;
 
 /// How often a lease that ends is renewed while nothing is written.
-const RENEW_EVERY: Duration = Duration::from_secs(1);
+pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// What a caller wants.
 pub(crate) enum Request {
@@ -156,55 +153,49 @@ impl Writer {
         }
     }
 
-    /// Serves requests until every handle is gone, then signs what is there.
-    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        let mut postponed = None;
-        while let Some(request) = postponed.take().or_else(|| self.next(requests)) {
-            let first = match request {
+    /// Whether the lease ends unless it is renewed.
+    pub(crate) fn lease_ends(&self) -> bool {
+        self.lease.until().is_some()
+    }
+
+    /// Serves requests in their order; appends beside one another share a commit.
+    pub(crate) fn serve_all(&mut self, requests: Vec<Request>) {
+        let mut batch: Vec<Append> = Vec::new();
+        let mut events = 0;
+        for request in requests {
+            let append = match request {
                 Request::Append(append) => append,
                 Request::Sign(reply) => {
+                    self.serve(std::mem::take(&mut batch));
                     let _ = reply.try_send(self.sign());
                     continue;
                 }
                 Request::ChangeKey(next, reply) => {
+                    self.serve(std::mem::take(&mut batch));
                     let _ = reply.try_send(self.change_key(next));
                     continue;
                 }
             };
-            let mut events = first.events();
-            let mut batch = vec![first];
-            while events < EVENTS_PER_COMMIT_MAX && batch.len() < REQUESTS_WAITING_MAX {
-                match requests.try_recv() {
-                    Ok(Request::Append(append)) => {
-                        events += append.events();
-                        batch.push(append);
-                    }
-                    Ok(other) => {
-                        postponed = Some(other);
-                        break;
-                    }
-                    Err(_) => break,
-                }
+            if batch.is_empty() {
+                events = 0;
             }
-            self.serve(batch);
+            events += append.events();
+            batch.push(append);
+            if events >= EVENTS_PER_COMMIT_MAX {
+                self.serve(std::mem::take(&mut batch));
+            }
         }
+        self.serve(batch);
+    }
+
+    /// Signs what is there and ends.
+    pub(crate) fn close(mut self) {
         // Nobody is left to be told of a failure; the next to open the ledger signs instead.
         let _ = self.sign();
     }
 
-    /// Waits for a request, and meanwhile renews a lease that would end.
-    fn next(&mut self, requests: &Receiver<Request>) -> Option<Request> {
-        while self.lease.until().is_some() {
-            match requests.recv_timeout(RENEW_EVERY) {
-                Ok(request) => return Some(request),
-                Err(RecvTimeoutError::Timeout) => self.renew(),
-                Err(RecvTimeoutError::Disconnected) => return None,
-            }
-        }
-        requests.recv().ok()
-    }
-
-    fn renew(&mut self) {
+    /// Renews a lease that would end.
+    pub(crate) fn renew(&mut self) {
         if self.lease.until().is_some()
             && let Err(error) = self.lease.renew(self.clock.now())
         {
@@ -214,6 +205,9 @@ impl Writer {
 
     /// Commits a batch and answers each of its callers.
     fn serve(&mut self, batch: Vec<Append>) {
+        if batch.is_empty() {
+            return;
+        }
         self.renew();
         let (replies, parts): (Vec<_>, Vec<_>) = batch
             .into_iter()

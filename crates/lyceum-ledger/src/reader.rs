@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::bundle;
 use crate::error::Error;
 use crate::event::{Event, Head, SizeOnDisk, StreamHead};
 use crate::hash::{BlobId, LabId, PublicKey, TreeHash};
@@ -66,6 +67,11 @@ impl Reader {
     /// Returns every stream in the order of names, each with how far it has come.
     pub fn streams(&self) -> Result<Vec<StreamHead>, Error> {
         self.view.streams()
+    }
+
+    /// Returns the streams that were imported from other labs, in the order of their imports.
+    pub fn imported(&self) -> Result<Vec<String>, Error> {
+        bundle::imported(self)
     }
 
     /// Returns at most `limit` events of `stream` with sequence numbers greater than `after_seq`,

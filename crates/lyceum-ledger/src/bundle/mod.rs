@@ -22,8 +22,8 @@ use crate::hash::{BlobId, Hash, LabId, PublicKey};
 use crate::store::{Record, RecordBody};
 
 pub use export::Exported;
-pub use import::{Bundle, Imported};
-pub(crate) use provenance::{STREAM as IMPORT_STREAM, check as check_import};
+pub use import::{Bundle, Imported, Offered};
+pub(crate) use provenance::{STREAM as IMPORT_STREAM, check as check_import, imported};
 
 /// The version of the format of bundles.
 pub const BUNDLE_VERSION: u32 = 1;

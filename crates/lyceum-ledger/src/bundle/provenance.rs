@@ -72,6 +72,23 @@ impl Provenance {
     }
 }
 
+/// Returns the streams that the ledger has from elsewhere. What names none is for `verify` to tell.
+pub(crate) fn imported(reader: &Reader) -> Result<Vec<String>, Error> {
+    let mut streams = Vec::new();
+    let mut last = 0;
+    loop {
+        let page = reader.read(STREAM, last, PAGE_RECORDS)?;
+        let Some(end) = page.last() else {
+            return Ok(streams);
+        };
+        last = end.seq;
+        let bodies = page
+            .iter()
+            .filter_map(|event| serde_json::from_str::<Body>(&event.body).ok());
+        streams.extend(bodies.map(|body| body.stream));
+    }
+}
+
 /// Returns the event that records an import of the stream in `manifest` under the name `stream`.
 pub(super) fn event(
     manifest: &Manifest,

@@ -266,13 +266,9 @@ fn attempts(
     seed: Seed,
     data: &DataDrawn,
 ) -> Result<Vec<Earlier>, JournalError> {
-    let number = |name: &str| match name.strip_prefix(study.name.as_str())? {
-        "" => Some(1),
-        rest => rest.strip_prefix('~')?.parse::<u32>().ok(),
-    };
     let names = record::studies(reader)?.into_iter();
     let mut names: Vec<(u32, String)> = names
-        .filter_map(|name| Some((number(&name)?, name)))
+        .filter_map(|name| Some((attempt_number(study, &name)?, name)))
         .collect();
     names.sort_unstable();
     let attempts = names.into_iter().map(|(_, name)| {
@@ -295,24 +291,33 @@ fn choose(
     again: bool,
 ) -> Result<(String, State), OpenError> {
     let known = record::studies(reader)?;
-    let numbered = |number: u32| match number {
-        1 => study.name.clone(),
-        _ => format!("{}~{number}", study.name),
-    };
-    // Numbers are given without gaps, so there are at most as many as there are studies.
-    let last = (1..=known.len() as u32)
-        .take_while(|number| known.contains(&numbered(*number)))
-        .last();
-    match (last, again) {
-        (Some(number), false) => {
-            let name = numbered(number);
-            let state = record::load(reader, &name)?;
-            Ok((name, state))
+    let imported = reader.imported().map_err(JournalError::from)?;
+    let attempts: Vec<(u32, &String)> = known
+        .iter()
+        .filter_map(|name| Some((attempt_number(study, name)?, name)))
+        .collect();
+    // What another lab did is to be read here, not gone on with.
+    let own = attempts
+        .iter()
+        .filter(|(_, name)| !imported.contains(&record::stream_of(name)));
+    match own.max() {
+        Some((_, name)) if !again => Ok(((*name).clone(), record::load(reader, name)?)),
+        _ => {
+            let number = attempts.iter().map(|(number, _)| *number).max();
+            let name = match number.map_or(1, |last| last.saturating_add(1)) {
+                1 => study.name.clone(),
+                number => format!("{}~{number}", study.name),
+            };
+            Ok((name, State::default()))
         }
-        (last, _) => Ok((
-            numbered(last.map_or(1, |number| number + 1)),
-            State::default(),
-        )),
+    }
+}
+
+/// Returns which attempt at a study this name is: 1 for the study's own name, 2 for `NAME~2`.
+fn attempt_number(study: &Study, name: &str) -> Option<u32> {
+    match name.strip_prefix(study.name.as_str())? {
+        "" => Some(1),
+        rest => rest.strip_prefix('~')?.parse().ok(),
     }
 }
 

@@ -178,6 +178,15 @@ pub enum Error {
         id: BlobId,
     },
 
+    /// A blob holds more than what is asked for can have.
+    #[error("blob {id} holds more than {allowed} bytes, the most that is read here")]
+    BlobTooLarge {
+        /// The blob.
+        id: BlobId,
+        /// The most that is allowed.
+        allowed: u64,
+    },
+
     /// Another process has taken the lease, so this one may not write any more. Nothing was written.
     #[error("lease {epoch} of the lab has ended: lease {present} was taken since")]
     Fenced {
@@ -351,6 +360,7 @@ impl Error {
             | Self::Conflict { .. }
             | Self::NameLength { .. }
             | Self::BodyTooLarge { .. }
+            | Self::BlobTooLarge { .. }
             | Self::BodyNotJson { .. }
             | Self::ReservedStream { .. }
             | Self::OtherLab { .. }

@@ -27,7 +27,7 @@ use crate::writer::{Append, Part, Prepared, Request, Writer};
 const INLINE_BODY_BYTES_MAX: usize = 4096;
 
 /// The longest body. It is held in memory several times over on its way to the disk and back.
-const BODY_BYTES_MAX: usize = 64 << 20;
+pub(crate) const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// The longest stream name; it is repeated in every row and in the index.
 const STREAM_BYTES_MAX: usize = 1024;

@@ -42,7 +42,7 @@ mod turn;
 mod verify;
 mod writer;
 
-pub use bundle::{BUNDLE_VERSION, Bundle, BundleError, Exported, Imported};
+pub use bundle::{BUNDLE_VERSION, Bundle, BundleError, Exported, Imported, Offered};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, NotALedgerReason, StoreFailure};
 pub use event::{Event, Head, NewEvent, SizeOnDisk, StreamHead};

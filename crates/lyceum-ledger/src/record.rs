@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::Event;
 use crate::hash::{BlobId, Hash};
+use crate::ledger::BODY_BYTES_MAX;
 use crate::store::{Blobs, Record, RecordBody};
 
 impl Record {
@@ -54,7 +55,8 @@ impl Record {
         let body = match self.body {
             RecordBody::Inline(text) => text,
             RecordBody::Blob(id) => {
-                String::from_utf8(blobs.read(id)?).map_err(|_| damaged("its body is not text"))?
+                String::from_utf8(blobs.read_at_most(id, BODY_BYTES_MAX as u64)?)
+                    .map_err(|_| damaged("its body is not text"))?
             }
         };
         Ok(Event {

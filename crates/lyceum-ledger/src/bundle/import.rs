@@ -1,5 +1,6 @@
 //! Taking a bundle in, once it has been checked whole.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use crate::lock::LockHolder;
 use crate::signed::{Checkpoint, SignedHead};
 use crate::store::{
     Batch, Blobs, CommitError, Identity, Lease, PutError, Record, RecordBody, SqliteStore, Store,
-    Stored, decompress, sync_directory,
+    Stored, decompress, open_regular, sync_directory,
 };
 use crate::tree::{Frontier, Subtree};
 
@@ -39,14 +40,34 @@ pub struct Imported {
     pub blobs: u64,
 }
 
+/// One event of a bundle that is not yet taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offered<'a> {
+    /// Its stream, as the bundle names it.
+    pub stream: &'a str,
+    /// Its number in the stream, from 1.
+    pub seq: u64,
+    /// When it happened, in Unix milliseconds.
+    pub at_unix_ms: i64,
+    /// What happened.
+    pub kind: &'a str,
+    /// The version of the body's shape.
+    pub version: u32,
+    /// Its body.
+    pub body: &'a str,
+}
+
 impl Bundle {
     /// Opens a bundle and checks it whole. Takes nothing from it.
     pub fn open(path: &Path) -> Result<Self, BundleError> {
-        let file = File::open(path).map_err(|source| BundleError::Io {
+        let failed = |source| BundleError::Io {
             operation: "open",
             path: path.to_path_buf(),
             source,
-        })?;
+        };
+        // A link to a bundle is one; a pipe, which may wait for ever, is none.
+        let plain = path.canonicalize().map_err(failed)?;
+        let file = open_regular(&plain).map_err(failed)?;
         let mut checker = Checker::default();
         walk(BufReader::new(&file), &mut checker).map_err(|error| at(path, error))?;
         let (Some(manifest), Some(checkpoint)) = (checker.manifest, checker.checkpoint) else {
@@ -83,6 +104,19 @@ impl Bundle {
     /// Returns what the lab signed when the bundle was written.
     pub fn checkpoint(&self) -> Checkpoint {
         self.checkpoint
+    }
+
+    /// Calls `each` with every event before anything is taken, those with long bodies after the others; what it
+    /// refuses ends the reading with [`BundleError::Changed`].
+    pub fn events_before_import(
+        &mut self,
+        each: &mut dyn FnMut(Offered<'_>) -> Result<(), String>,
+    ) -> Result<(), BundleError> {
+        let mut offer = Offer {
+            each,
+            later: HashMap::new(),
+        };
+        self.walk(&mut offer)
     }
 
     /// Makes a ledger with exactly the events and signatures of a whole lab. The lab's key is not in a
@@ -337,6 +371,66 @@ impl Visitor for WholeLab {
     fn end(&mut self) -> Result<(), BundleError> {
         self.heads.extend(self.last);
         self.commit()
+    }
+}
+
+/// Hands out every event once its body is there.
+struct Offer<'a> {
+    each: &'a mut dyn FnMut(Offered<'_>) -> Result<(), String>,
+    /// Events whose bodies come with the blobs.
+    later: HashMap<BlobId, Vec<Record>>,
+}
+
+impl Offer<'_> {
+    fn offer(&mut self, record: &Record, body: &str) -> Result<(), BundleError> {
+        let offered = Offered {
+            stream: &record.stream,
+            seq: record.seq.cast_unsigned(),
+            at_unix_ms: record.at,
+            kind: &record.kind,
+            version: record.version as u32,
+            body,
+        };
+        (self.each)(offered).map_err(|what| changed(format!("event {}: {what}", record.position)))
+    }
+}
+
+impl Visitor for Offer<'_> {
+    fn begin(&mut self, _manifest: &Manifest, _: &Checkpoint) -> Result<(), BundleError> {
+        Ok(())
+    }
+
+    fn head(&mut self, _head: SignedHead) -> Result<(), BundleError> {
+        Ok(())
+    }
+
+    fn event(&mut self, record: Record, _previous: Option<Hash>) -> Result<(), BundleError> {
+        match &record.body {
+            RecordBody::Inline(text) => self.offer(&record, text),
+            RecordBody::Blob(id) => {
+                self.later.entry(*id).or_default().push(record);
+                Ok(())
+            }
+        }
+    }
+
+    fn proof(&mut self, _hashes: Vec<TreeHash>) -> Result<(), BundleError> {
+        Ok(())
+    }
+
+    fn blob(&mut self, id: BlobId, compressed: &[u8]) -> Result<(), BundleError> {
+        let Some(records) = self.later.remove(&id) else {
+            return Ok(());
+        };
+        let body = String::from_utf8(plain(compressed)?)
+            .map_err(|_| changed("the body of an event is not text"))?;
+        records
+            .iter()
+            .try_for_each(|record| self.offer(record, &body))
+    }
+
+    fn end(&mut self) -> Result<(), BundleError> {
+        Ok(())
     }
 }
 

@@ -9,9 +9,12 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, ErrorKind, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::OFlags;
 
 use super::{Blobs, PutError};
 use crate::error::Error;
@@ -99,15 +102,16 @@ impl BlobFiles {
     }
 
     /// Gives the blob's bytes to `take`, piece by piece.
-    fn stream(&self, id: BlobId, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
-        let opened = match File::open(self.compressed(id)) {
+    fn stream(&self, id: BlobId, bytes_max: u64, mut take: impl FnMut(&[u8])) -> Result<(), Error> {
+        let opened = match open_regular(&self.compressed(id)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                File::open(self.plain(id)).map(|file| (self.plain(id), file, false))
+                open_regular(&self.plain(id)).map(|file| (self.plain(id), file, false))
             }
             opened => opened.map(|file| (self.compressed(id), file, true)),
         };
         let failed = |source: io::Error| match source.kind() {
             ErrorKind::NotFound => Error::BlobMissing { id },
+            ErrorKind::InvalidInput => Error::BlobDamaged { id },
             _ => Error::Io {
                 operation: "read blob",
                 path: self.compressed(id),
@@ -121,12 +125,16 @@ impl BlobFiles {
             take(bytes);
         };
         let whole = if is_compressed {
-            decompress(file, &mut each)
+            decompress_at_most(file, bytes_max, &mut each)
         } else {
-            pour(file, &mut each)
+            pour(file, bytes_max, &mut each)
         };
         match whole {
             Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                let allowed = bytes_max;
+                return Err(Error::BlobTooLarge { id, allowed });
+            }
             // A frame that is cut short, or followed by something, or no frame at all.
             Err(error) if is_compressed && is_damage(&error) => {
                 return Err(Error::BlobDamaged { id });
@@ -198,14 +206,16 @@ impl Blobs for BlobFiles {
         Ok(id)
     }
 
-    fn read(&self, id: BlobId) -> Result<Vec<u8>, Error> {
+    fn read_at_most(&self, id: BlobId, bytes_max: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        self.stream(id, |piece| bytes.extend_from_slice(piece))?;
+        self.stream(id, bytes_max.min(BLOB_BYTES_MAX), |piece| {
+            bytes.extend_from_slice(piece)
+        })?;
         Ok(bytes)
     }
 
     fn check(&self, id: BlobId) -> Result<(), Error> {
-        self.stream(id, |_| ())
+        self.stream(id, BLOB_BYTES_MAX, |_| ())
     }
 
     fn contains(&self, id: BlobId) -> bool {
@@ -227,7 +237,7 @@ impl Blobs for BlobFiles {
                     continue;
                 };
                 last = Some(id);
-                match fs::metadata(&path) {
+                match fs::symlink_metadata(&path) {
                     Ok(metadata) => visit(id, metadata.len())?,
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(source) => {
@@ -266,6 +276,23 @@ impl Blobs for BlobFiles {
     }
 }
 
+/// Opens a regular file for reading. Anything else, as a link or a pipe that would wait for ever, is
+/// [`ErrorKind::InvalidInput`].
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path);
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(error),
+        // A link, or a socket; told from what the disk may say.
+        Err(error) if fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) => Err(error),
+        Ok(_) | Err(_) => Err(ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// Returns the bytes as one compressed frame.
 pub(crate) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     zstd::bulk::compress(bytes, LEVEL)
@@ -273,8 +300,16 @@ pub(crate) fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 /// Gives what a compressed frame holds to `take`, piece by piece. Nothing may stand behind the frame.
 pub(crate) fn decompress(from: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+    decompress_at_most(from, BLOB_BYTES_MAX, take)
+}
+
+fn decompress_at_most(
+    from: impl Read,
+    bytes_max: u64,
+    take: &mut dyn FnMut(&[u8]),
+) -> io::Result<()> {
     let mut decoder = zstd::stream::read::Decoder::new(from)?.single_frame();
-    pour(&mut decoder, take)?;
+    pour(&mut decoder, bytes_max, take)?;
     let mut rest = decoder.finish();
     // Bytes behind the frame are nobody's.
     if rest.fill_buf()?.is_empty() {
@@ -284,7 +319,7 @@ pub(crate) fn decompress(from: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Re
     }
 }
 
-fn pour(mut from: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
+fn pour(mut from: impl Read, bytes_max: u64, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
     let mut piece = vec![0; CHUNK_BYTES];
     let mut bytes = 0;
     loop {
@@ -295,7 +330,7 @@ fn pour(mut from: impl Read, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
             Err(error) => return Err(error),
         };
         bytes += read as u64;
-        if bytes > BLOB_BYTES_MAX {
+        if bytes > bytes_max {
             return Err(ErrorKind::FileTooLarge.into());
         }
         take(&piece[..read]);

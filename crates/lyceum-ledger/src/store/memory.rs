@@ -277,7 +277,10 @@ impl View for MemoryStore {
 
     fn records(&self, after: i64, limit: usize) -> Result<Vec<Record>, Error> {
         let shared = self.shared();
-        let found = shared.records.iter().filter(|one| one.position > after);
+        let found = shared
+            .records
+            .iter()
+            .filter(|one| one.position > after || after == i64::MIN);
         Ok(found.take(limit).cloned().collect())
     }
 
@@ -363,13 +366,13 @@ impl Blobs for MemoryStore {
         Ok(id)
     }
 
-    fn read(&self, id: BlobId) -> Result<Vec<u8>, Error> {
+    fn read_at_most(&self, id: BlobId, allowed: u64) -> Result<Vec<u8>, Error> {
         let shared = self.shared();
-        shared
-            .blobs
-            .get(&id)
-            .cloned()
-            .ok_or(Error::BlobMissing { id })
+        match shared.blobs.get(&id) {
+            None => Err(Error::BlobMissing { id }),
+            Some(bytes) if bytes.len() as u64 > allowed => Err(Error::BlobTooLarge { id, allowed }),
+            Some(bytes) => Ok(bytes.clone()),
+        }
     }
 
     fn check(&self, id: BlobId) -> Result<(), Error> {

@@ -22,7 +22,7 @@ use crate::lock::{Holding, LockHolder};
 use crate::signed::SignedHead;
 use crate::tree::Subtree;
 
-pub(crate) use files::{compress, decompress, sync_directory};
+pub(crate) use files::{compress, decompress, open_regular, sync_directory};
 pub use memory::{MemoryStore, WriteFault};
 pub use sqlite::SCHEMA_VERSION;
 pub(crate) use sqlite::SqliteStore;
@@ -148,7 +148,8 @@ pub trait View: Send {
     /// Returns the version of the format that the ledger has now.
     fn version(&self) -> Result<u32, Error>;
 
-    /// Returns at most `limit` records with positions greater than `after`, in order.
+    /// Returns at most `limit` records with positions greater than `after`, in order; after
+    /// `i64::MIN` all, one at that position too.
     fn records(&self, after: i64, limit: usize) -> Result<Vec<Record>, Error>;
 
     /// Returns at most `limit` records of a stream with numbers greater than `after`, in order.
@@ -185,7 +186,13 @@ pub trait Blobs: Send + Sync {
     fn put(&self, bytes: &[u8]) -> Result<BlobId, PutError>;
 
     /// Returns the bytes once they have been found to be the right ones.
-    fn read(&self, id: BlobId) -> Result<Vec<u8>, Error>;
+    fn read(&self, id: BlobId) -> Result<Vec<u8>, Error> {
+        self.read_at_most(id, u64::MAX)
+    }
+
+    /// Returns the bytes as [`Blobs::read`], or fails with [`Error::BlobTooLarge`] before it holds more
+    /// than `bytes_max`.
+    fn read_at_most(&self, id: BlobId, bytes_max: u64) -> Result<Vec<u8>, Error>;
 
     /// Checks the bytes without holding them all.
     fn check(&self, id: BlobId) -> Result<(), Error>;

@@ -24,7 +24,7 @@ pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
 pub use kit::{Kit, Programs, clean_up};
 pub use left::{Found, Left};
 pub use machine::{facts, processors, slots};
-pub use place::{DIRECTORY, Lab};
+pub use place::{DIRECTORY, Lab, is_study_name};
 pub use record::{StudyJournal, load, read_events, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
 pub use study::{OpenError, OpenStudy, Opening, Request, open, protocol, trust_text};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use lyceum_ledger::{Bundle, Ledger, Options, PublicKey};
-use lyceum_study::lab;
+use lyceum_study::{engine::State, lab};
+use lyceum_types::Body;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure};
 
@@ -24,13 +25,25 @@ pub(super) struct Arguments {
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
-    let bundle = Bundle::open(&arguments.bundle)?;
+    if let Some(name) = arguments
+        .name
+        .as_ref()
+        .filter(|name| !lab::is_study_name(name))
+    {
+        return Err(
+            Failure::bad_input(format!("`{name}` cannot name a study")).hint(
+                "a name has at most 100 letters, digits, `.`, `_` and `-`, and is not `.` or `..`",
+            ),
+        );
+    }
+    let mut bundle = Bundle::open(&arguments.bundle)?;
     let (from, key) = (bundle.lab(), bundle.key());
     if let Some(expected) = arguments.key.filter(|expected| *expected != key) {
         return Err(Failure::bad_input(format!(
             "the bundle is signed by key {key}, but {expected} was expected"
         )));
     }
+    check_studies(&mut bundle)?;
     let ledger = place.lab()?.ledger();
     let stream = bundle.stream().map(str::to_owned);
     let (what, imported) = match stream {
@@ -78,6 +91,37 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         );
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a bundle with a study that this program could not read once it is in the lab.
+fn check_studies(bundle: &mut Bundle) -> Result<(), Failure> {
+    let is_one = bundle.stream().is_some();
+    let mut events = Vec::new();
+    bundle.events_before_import(&mut |event| {
+        let Some(name) = event.stream.strip_prefix(STUDY) else {
+            return Ok(());
+        };
+        if !lab::is_study_name(name) {
+            return Err(format!("`{}` cannot name a study", name.escape_debug()));
+        }
+        let body = Body::decode(event.kind, event.version, event.body)
+            .map_err(|error| error.to_string())?;
+        if is_one {
+            events.push((event.seq, event.at_unix_ms, body));
+        }
+        Ok(())
+    })?;
+    // Those with long bodies came last.
+    events.sort_by_key(|(seq, ..)| *seq);
+    let mut state = State::default();
+    for (seq, at, body) in events {
+        state.apply(seq, at, body).map_err(|error| {
+            Failure::bad_input(format!(
+                "the bundle's study cannot be read at its event {seq}: {error}"
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 /// Returns the study's own name, or the first with a number that is free.

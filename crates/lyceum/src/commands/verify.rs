@@ -29,6 +29,13 @@ struct Outcome {
     good: bool,
 }
 
+impl Outcome {
+    fn unreadable(&mut self, study: &str, why: &str) {
+        self.good = false;
+        self.text.push(format!("{study}: cannot be read: {why}"));
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
@@ -44,16 +51,19 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     for name in names {
         let known = match known(&reader, Some(&name)) {
             Ok(known) => known,
-            // In a ledger that was changed, a study that cannot be read is one more finding.
-            Err(failure) if ledger.fault.is_some() => {
-                outcome
-                    .text
-                    .push(format!("{name}: cannot be read: {}", failure.message()));
+            // One study that cannot be read is a finding like others, which it must not hide.
+            Err(failure) => {
+                outcome.unreadable(&name, failure.message());
                 continue;
             }
-            Err(failure) => return Err(failure),
         };
-        let checked = lab::check(&reader, &name, &known.protocol)?;
+        let checked = match lab::check(&reader, &name, &known.protocol) {
+            Ok(checked) => checked,
+            Err(error) => {
+                outcome.unreadable(&name, Failure::from(error).message());
+                continue;
+            }
+        };
         outcome.good &= checked.differences.is_empty();
         outcome.text.push(format!(
             "{name}: {} verdicts computed again from {} events, {} differ",

@@ -16,6 +16,7 @@ mod evaluators;
 mod faces;
 mod goes_on;
 mod horizon;
+mod imports;
 mod input;
 mod machine;
 mod names;

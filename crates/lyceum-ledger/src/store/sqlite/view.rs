@@ -12,13 +12,16 @@ use crate::event::StreamHead;
 use crate::hash::{BlobId, Hash, LabId, PublicKey, Signature, TreeHash};
 use crate::signed::SignedHead;
 use crate::store::{Identity, Record, RecordBody, View};
-use crate::tree::TreeHead;
+use crate::tree::{LEVELS_APART, TreeHead};
 
 /// The columns in the order in which [`record`] takes them.
 const COLUMNS: &str = "position, stream, seq, at, kind, version, body, body_blob, blobs, hash";
 
 /// The first version with a key, signed heads and subtrees.
 const VERSION_WITH_KEY: u32 = 2;
+
+/// More leases than any ledger has had; each later one must still be a number.
+const EPOCH_MAX: i64 = i64::MAX / 2;
 
 /// A connection and what is read through it.
 pub(super) struct SqliteView {
@@ -63,6 +66,33 @@ impl SqliteView {
         Ok(self.version()? >= VERSION_WITH_KEY)
     }
 
+    /// Returns what is wrong with the rows that neither the chain nor a signature covers. Each statement sees one
+    /// state of the file, also beside a process that writes.
+    fn fault_of_tables(&self) -> rusqlite::Result<Option<String>> {
+        let count = "SELECT (SELECT count(*) FROM event), (SELECT count(*) FROM subtree)";
+        let (events, found): (i64, i64) = self
+            .connection
+            .query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let levels = (1..i64::BITS / LEVELS_APART).map(|number| events >> (number * LEVELS_APART));
+        let expected: i64 = levels.sum();
+        if found != expected {
+            return Ok(Some(format!(
+                "{found} nodes of the tree are kept, but {events} events give {expected}"
+            )));
+        }
+        let count =
+            "SELECT count(*), coalesce(min(epoch), -1), coalesce(max(epoch), -1) FROM lease";
+        let (rows, least, most): (i64, i64, i64) = self
+            .connection
+            .query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let is_right = rows == 1 && least >= 0 && most <= EPOCH_MAX;
+        Ok((!is_right).then(|| {
+            format!(
+                "the lease has {rows} rows with epochs from {least} to {most}, expected one row"
+            )
+        }))
+    }
+
     fn broken(&self) -> Error {
         Error::NotALedger {
             path: schema::file(&self.directory),
@@ -96,8 +126,11 @@ impl View for SqliteView {
     }
 
     fn records(&self, after: i64, limit: usize) -> Result<Vec<Record>, Error> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM event WHERE position > ?1 ORDER BY position LIMIT ?2");
+        // No position is before the least, which a row that somebody put in may have.
+        let compare = if after == i64::MIN { ">=" } else { ">" };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM event WHERE position {compare} ?1 ORDER BY position LIMIT ?2"
+        );
         self.all(&sql, (after, clamp(limit as u64)), record)
     }
 
@@ -187,11 +220,16 @@ impl View for SqliteView {
     }
 
     fn fault(&self) -> Result<Option<String>, Error> {
+        let has_keys = self.has_keys()?;
         self.connection
             .query_row("PRAGMA integrity_check(1)", [], |row| {
                 row.get::<_, String>(0)
             })
             .map(|report| (report != "ok").then_some(report))
+            .and_then(|report| match report {
+                None if has_keys => self.fault_of_tables(),
+                report => Ok(report),
+            })
             .map_err(|source| self.failed("check", source))
     }
 

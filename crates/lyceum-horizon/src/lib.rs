@@ -28,7 +28,7 @@ pub use compare::{Comparison, Verdict, compare};
 pub use fit::{Curve, Outcome, Rows, fit};
 pub use published::{Estimate, Published, Table};
 pub use read::{ReadError, read};
-pub use runs::{Agent, Cell, Family, Form, Runs, Scoring, Task};
+pub use runs::{Agent, Cell, Family, Form, Runs, Scoring, Task, Unmeasured};
 pub use summary::{BUCKETS, Horizon, Settings, Standing, Summary, summarise};
 pub use trend::{Point, Trend, Window, trend};
 pub use weights::{WeightError, Weighting};

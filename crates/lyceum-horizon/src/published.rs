@@ -2,11 +2,11 @@
 
 mod csv;
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use jiff::civil::Date;
 
-use crate::read::{Node, Problem, ReadError, parse_date, parse_yaml, whole};
+use crate::read::{Node, Problem, ReadError, named, parse_date, parse_yaml, score, whole};
 
 /// A published number with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +39,29 @@ impl Published {
             .find(|(at, _)| (at - quantile).abs() < 1e-12);
         found.map(|(_, estimate)| *estimate)
     }
+
+    /// Refuses what no table can say.
+    fn checked(self) -> Result<Published, Problem> {
+        named("agent", Some(&self.name))?;
+        if self.average.is_some() {
+            score("average", self.average)?;
+        }
+        let refuse = |found, expected| Problem::Value {
+            field: "horizon",
+            found,
+            expected,
+        };
+        for (_, Estimate { value, interval }) in &self.horizons {
+            if *value <= 0.0 {
+                return Err(refuse(value.to_string(), "minutes above 0"));
+            }
+            if let Some((low, high)) = interval.filter(|(low, high)| low > high) {
+                let expected = "an interval from a lower to a higher end";
+                return Err(refuse(format!("{low} to {high}"), expected));
+            }
+        }
+        Ok(self)
+    }
 }
 
 /// A published table.
@@ -66,7 +89,8 @@ pub fn read_table(path: &Path) -> Result<Table, ReadError> {
     } else {
         rows(&text)
     };
-    let table = table.map_err(|(line, problem)| ReadError::line(path, line, problem))?;
+    let fault = |(line, problem)| ReadError::line(path, line, problem);
+    let table = table.map_err(fault)?;
     if table.rows.is_empty() {
         return Err(ReadError::Empty {
             path: path.to_owned(),
@@ -98,12 +122,13 @@ fn results(text: &str) -> Result<Table, (u64, Problem)> {
             .get("average_score")
             .map(|node| node.number("estimate"))
             .transpose();
-        table.rows.push(Published {
+        let row = Published {
             name: name.clone(),
             released: date(node.get("release_date").and_then(Node::text)).map_err(at)?,
             average: average.map_err(at)?.flatten(),
             horizons,
-        });
+        };
+        table.rows.push(row.checked().map_err(at)?);
     }
     for (name, node) in tree
         .get("doubling_time_in_days")
@@ -138,6 +163,7 @@ fn rows(text: &str) -> Result<Table, (u64, Problem)> {
         sheet.column(&["average_score", "average"]),
     );
     let mut table = Table::default();
+    let mut lines = HashMap::new();
     for row in &sheet.rows {
         let at = |problem| (row.line, problem);
         let number = |columns: &[&str]| row.number(sheet.column(columns)).map_err(at);
@@ -147,15 +173,24 @@ fn rows(text: &str) -> Result<Table, (u64, Problem)> {
                 |lo: &str, q: &str| number(&[&format!("{short}_{lo}"), &format!("{short}q{q}")]);
             let interval = ends("lo", "0.025")?.zip(ends("hi", "0.975")?);
             // METR writes zeros for an agent that never succeeded.
-            let value = number(&[short])?.filter(|value| *value > 0.0);
+            let value = number(&[short])?.filter(|value| *value != 0.0);
             horizons.extend(value.map(|value| (quantile, Estimate { value, interval })));
         }
-        table.rows.push(Published {
+        let found = Published {
             name: row.text(Some(name)).unwrap_or_default().to_owned(),
             released: date(row.text(released)).map_err(at)?,
             average: row.number(average).map_err(at)?,
             horizons,
-        });
+        };
+        let found = found.checked().map_err(at)?;
+        if let Some(first) = lines.insert(found.name.clone(), row.line) {
+            return Err(at(Problem::Duplicate {
+                what: "agent",
+                id: found.name,
+                first,
+            }));
+        }
+        table.rows.push(found);
     }
     Ok(table)
 }

@@ -74,6 +74,17 @@ pub struct Agent {
     pub cells: Vec<Cell>,
 }
 
+/// An agent of which nothing was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmeasured {
+    /// Its name.
+    pub name: String,
+    /// When it was released.
+    pub released: Option<Date>,
+    /// Its attempts; each was voided.
+    pub void: u64,
+}
+
 /// All runs of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Runs {
@@ -87,6 +98,8 @@ pub struct Runs {
     pub families: Vec<Family>,
     /// All agents, by name.
     pub agents: Vec<Agent>,
+    /// Agents whose attempts were all voided, by name: nothing is known of them.
+    pub unmeasured: Vec<Unmeasured>,
     /// Attempts that the lab voided: they measured nothing, so they are no failures.
     pub void: u64,
     /// Lines that were left out because the reader was told to be lenient.
@@ -134,7 +147,8 @@ pub(crate) struct Collector {
     /// all bits with a probability below 1e-24.
     seen: HashMap<[u64; 2], u32>,
     hashers: [RandomState; 2],
-    void: u64,
+    /// Of each agent, attempts that measured nothing.
+    voids: Vec<u64>,
 }
 
 impl Collector {
@@ -150,33 +164,62 @@ impl Collector {
             cell_of: vec![],
             seen: HashMap::new(),
             hashers: [RandomState::new(), RandomState::new()],
-            void: 0,
+            voids: vec![],
         }
     }
 
-    /// Refuses a name that an earlier line has.
-    pub(crate) fn name(&mut self, what: &'static str, id: &str, line: u64) -> Result<(), Problem> {
-        let key = [self.hashers[0].hash_one(id), self.hashers[1].hash_one(id)];
-        if let Some(first) = self.seen.get(&key) {
-            return Err(Problem::Duplicate {
-                what,
-                id: id.to_owned(),
-                first: u64::from(*first),
-            });
-        }
-        self.seen
-            .insert(key, u32::try_from(line).unwrap_or(u32::MAX));
+    /// Takes a run with a name of its own; a line that is refused claims no name.
+    pub(crate) fn add_named(
+        &mut self,
+        line: u64,
+        name: (&'static str, &str),
+        entry: &Entry<'_>,
+    ) -> Result<(), Problem> {
+        let key = self.unseen(name)?;
+        self.add(line, entry)?;
+        self.claim(key, line);
         Ok(())
     }
 
-    /// Counts an attempt that measured nothing.
-    pub(crate) fn void(&mut self) {
-        self.void += 1;
+    /// Counts an attempt that measured nothing; what it says of its task and agent must agree with other lines.
+    pub(crate) fn void(
+        &mut self,
+        line: u64,
+        name: (&'static str, &str),
+        entry: &Entry<'_>,
+    ) -> Result<(), Problem> {
+        let key = self.unseen(name)?;
+        self.check(entry)?;
+        self.task(line, entry);
+        let agent = self.agent(line, entry);
+        self.voids[agent] += 1;
+        self.claim(key, line);
+        Ok(())
     }
 
+    /// Refuses a name that an earlier line has.
+    fn unseen(&self, (what, id): (&'static str, &str)) -> Result<[u64; 2], Problem> {
+        let key = [self.hashers[0].hash_one(id), self.hashers[1].hash_one(id)];
+        match self.seen.get(&key) {
+            None => Ok(key),
+            Some(first) => Err(Problem::Duplicate {
+                what,
+                id: id.to_owned(),
+                first: u64::from(*first),
+            }),
+        }
+    }
+
+    fn claim(&mut self, key: [u64; 2], line: u64) {
+        self.seen
+            .insert(key, u32::try_from(line).unwrap_or(u32::MAX));
+    }
+
+    /// Takes a line; one that is refused leaves no trace.
     pub(crate) fn add(&mut self, line: u64, entry: &Entry<'_>) -> Result<(), Problem> {
-        let task = self.task(line, entry)?;
-        let agent = self.agent(line, entry)?;
+        self.check(entry)?;
+        let task = self.task(line, entry);
+        let agent = self.agent(line, entry);
         let cells = &mut self.agents[agent].cells;
         let next = cells.len() as u32;
         let place = *self.cell_of[agent].entry(task as u32).or_insert(next) as usize;
@@ -189,15 +232,7 @@ impl Collector {
                 weight: entry.weight,
             });
         }
-        let cell = &mut cells[place];
-        if cell.weight != entry.weight {
-            return Err(Problem::Weights {
-                task: entry.task.to_owned(),
-                now: entry.weight,
-                before: cell.weight,
-            });
-        }
-        cell.add(entry);
+        cells[place].add(entry);
         Ok(())
     }
 
@@ -216,20 +251,37 @@ impl Collector {
         self.add(line, entry)
     }
 
-    fn task(&mut self, line: u64, entry: &Entry<'_>) -> Result<usize, Problem> {
-        let Some(index) = self.task_of.get(entry.task).copied() else {
-            let family = self.family(entry.family);
-            let index = self.tasks.len();
-            self.families[family].tasks.push(index);
-            self.task_of.insert(entry.task.to_owned(), index);
-            let task = Task {
-                id: entry.task.to_owned(),
-                family,
-                minutes: entry.minutes,
-            };
-            self.tasks.push((task, line));
-            return Ok(index);
+    /// Refuses what contradicts earlier lines, and changes nothing.
+    fn check(&self, entry: &Entry<'_>) -> Result<(), Problem> {
+        let task = self.task_of.get(entry.task).copied();
+        if let Some(index) = task {
+            self.check_task(index, entry)?;
+        }
+        let Some(index) = self.agent_of.get(entry.agent).copied() else {
+            return Ok(());
         };
+        let agent = &self.agents[index];
+        if let (Some(before), Some(now)) = (agent.released, entry.released)
+            && before != now
+        {
+            return Err(Problem::Release {
+                agent: agent.name.clone(),
+                now,
+                before,
+            });
+        }
+        let cell = task.and_then(|task| self.cell_of[index].get(&(task as u32)));
+        match cell.map(|place| &agent.cells[*place as usize]) {
+            Some(cell) if cell.weight != entry.weight => Err(Problem::Weights {
+                task: entry.task.to_owned(),
+                now: entry.weight,
+                before: cell.weight,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_task(&self, index: usize, entry: &Entry<'_>) -> Result<(), Problem> {
         let (task, first) = &self.tasks[index];
         let disagree = |what, now: String, before: String| Problem::Disagree {
             task: entry.task.to_owned(),
@@ -247,7 +299,23 @@ impl Collector {
         if family != entry.family {
             return Err(disagree("family", entry.family.to_owned(), family.clone()));
         }
-        Ok(index)
+        Ok(())
+    }
+
+    fn task(&mut self, line: u64, entry: &Entry<'_>) -> usize {
+        if let Some(index) = self.task_of.get(entry.task) {
+            return *index;
+        }
+        let family = self.family(entry.family);
+        let index = self.tasks.len();
+        self.task_of.insert(entry.task.to_owned(), index);
+        let task = Task {
+            id: entry.task.to_owned(),
+            family,
+            minutes: entry.minutes,
+        };
+        self.tasks.push((task, line));
+        index
     }
 
     fn family(&mut self, name: &str) -> usize {
@@ -262,49 +330,87 @@ impl Collector {
         self.families.len() - 1
     }
 
-    fn agent(&mut self, line: u64, entry: &Entry<'_>) -> Result<usize, Problem> {
-        let Some(index) = self.agent_of.get(entry.agent).copied() else {
-            self.agent_of
-                .insert(entry.agent.to_owned(), self.agents.len());
-            self.cell_of.push(HashMap::new());
-            self.agents.push(Agent {
-                name: entry.agent.to_owned(),
-                released: entry.released,
-                line,
-                cells: vec![],
-            });
-            return Ok(self.agents.len() - 1);
-        };
-        let agent = &mut self.agents[index];
-        match (agent.released, entry.released) {
-            (Some(before), Some(now)) if before != now => {
-                return Err(Problem::Release {
-                    agent: agent.name.clone(),
-                    now,
-                    before,
-                });
-            }
-            (None, Some(now)) => agent.released = Some(now),
-            _ => {}
+    fn agent(&mut self, line: u64, entry: &Entry<'_>) -> usize {
+        if let Some(index) = self.agent_of.get(entry.agent).copied() {
+            let agent = &mut self.agents[index];
+            agent.released = agent.released.or(entry.released);
+            return index;
         }
-        Ok(index)
+        self.agent_of
+            .insert(entry.agent.to_owned(), self.agents.len());
+        self.cell_of.push(HashMap::new());
+        self.voids.push(0);
+        self.agents.push(Agent {
+            name: entry.agent.to_owned(),
+            released: entry.released,
+            line,
+            cells: vec![],
+        });
+        self.agents.len() - 1
     }
 
-    /// Returns all runs; agents by name, their cells by task.
+    /// Returns all runs; agents by name, their cells by task. What was only ever tried in vain is no task of theirs.
     pub(crate) fn finish(mut self, form: Form, dropped: Dropped) -> Runs {
+        let void = self.voids.iter().sum();
+        let mut unmeasured: Vec<Unmeasured> = self
+            .agents
+            .iter()
+            .zip(&self.voids)
+            .filter(|(agent, _)| agent.cells.is_empty())
+            .map(|(agent, void)| Unmeasured {
+                name: agent.name.clone(),
+                released: agent.released,
+                void: *void,
+            })
+            .collect();
+        unmeasured.sort_by(|one, other| one.name.cmp(&other.name));
+        self.agents.retain(|agent| !agent.cells.is_empty());
         self.agents.sort_by(|one, other| one.name.cmp(&other.name));
+        let (tasks, families) = self.keep_what_ran();
         for agent in &mut self.agents {
             agent.cells.sort_by_key(|cell| cell.task);
         }
         Runs {
             form,
             scoring: self.scoring,
-            tasks: self.tasks.into_iter().map(|(task, _)| task).collect(),
-            families: self.families,
+            tasks,
+            families,
             agents: self.agents,
-            void: self.void,
+            unmeasured,
+            void,
             dropped,
         }
+    }
+
+    /// Returns the tasks that have runs and their families, both in the order of the file; cells then point to these.
+    fn keep_what_ran(&mut self) -> (Vec<Task>, Vec<Family>) {
+        let mut ran = vec![false; self.tasks.len()];
+        for cell in self.agents.iter().flat_map(|agent| &agent.cells) {
+            ran[cell.task] = true;
+        }
+        let (mut tasks, mut families) = (vec![], Vec::<Family>::new());
+        let mut task_at = vec![0; self.tasks.len()];
+        let mut family_at = vec![None; self.families.len()];
+        for (old, (mut task, _)) in std::mem::take(&mut self.tasks).into_iter().enumerate() {
+            if !ran[old] {
+                continue;
+            }
+            let family = *family_at[task.family].get_or_insert(families.len());
+            if family == families.len() {
+                families.push(Family {
+                    name: std::mem::take(&mut self.families[task.family].name),
+                    tasks: vec![],
+                });
+            }
+            families[family].tasks.push(tasks.len());
+            task_at[old] = tasks.len();
+            task.family = family;
+            tasks.push(task);
+        }
+        for cell in self.agents.iter_mut().flat_map(|agent| &mut agent.cells) {
+            cell.task = task_at[cell.task];
+        }
+        (tasks, families)
     }
 }
 

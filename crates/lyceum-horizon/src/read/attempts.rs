@@ -69,6 +69,18 @@ fn row(
             expected: "either a reason why the attempt measured nothing, or `success` and `score`",
         });
     }
+    if let Some(reason) = row.void.as_deref()
+        && reason.trim().is_empty()
+    {
+        return Err(Problem::Value {
+            field: "void",
+            found: "an empty text".into(),
+            expected: "a reason why the attempt measured nothing",
+        });
+    }
+    if row.score.is_some() {
+        score("score", row.score)?;
+    }
     let score = match (void, scoring) {
         (true, _) => 0.0,
         (false, Scoring::Binary) => match row.success {
@@ -87,14 +99,10 @@ fn row(
         weight: None,
         released,
     };
-    reading.collector.name(
-        "attempt",
-        named("attempt", row.attempt.as_ref().map(Name::text))?,
-        line,
-    )?;
+    let id = named("attempt", row.attempt.as_ref().map(Name::text))?;
     if void {
-        reading.collector.void();
-        return Ok(());
+        reading.collector.void(line, ("attempt", id), &entry)
+    } else {
+        reading.collector.add_named(line, ("attempt", id), &entry)
     }
-    reading.collector.add(line, &entry)
 }

@@ -77,12 +77,8 @@ fn row(
         released: None,
     };
     weight("equal_task_weight", row.equal_task_weight)?;
-    reading.collector.name(
-        "run id",
-        named("run_id", row.run_id.as_ref().map(Name::text))?,
-        line,
-    )?;
-    reading.collector.add(line, &entry)
+    let id = named("run_id", row.run_id.as_ref().map(Name::text))?;
+    reading.collector.add_named(line, ("run id", id), &entry)
 }
 
 fn binary(value: Option<f64>) -> Result<f64, Problem> {

@@ -11,7 +11,8 @@ mod yaml;
 
 use std::{
     fs::File,
-    io::{BufReader, Read},
+    io::{BufReader, IsTerminal as _, Read},
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
 };
 
@@ -140,8 +141,15 @@ fn open(path: &Path) -> Result<File, ReadError> {
         source,
     };
     let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.is_dir() {
+    let kind = file.metadata().map_err(failed)?.file_type();
+    if kind.is_dir() {
         return Err(ReadError::Directory {
+            path: path.to_owned(),
+        });
+    }
+    let terminal = kind.is_char_device() && file.is_terminal();
+    if (kind.is_char_device() || kind.is_block_device()) && !terminal {
+        return Err(ReadError::Device {
             path: path.to_owned(),
         });
     }

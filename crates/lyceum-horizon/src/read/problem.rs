@@ -83,7 +83,9 @@ pub enum Problem {
     },
     /// Two runs of one task by one agent have different weights.
     #[error(
-        "runs of task `{task}` by one agent weigh {now:?} here and {before:?} before, expected one weight"
+        "runs of task `{task}` by one agent weigh {} here and {} before, expected one weight",
+        said(*now),
+        said(*before)
     )]
     Weights {
         /// The task.
@@ -103,6 +105,11 @@ pub enum Problem {
         /// What an earlier line says.
         before: Date,
     },
+}
+
+/// A weight for a message.
+fn said(weight: Option<f64>) -> String {
+    weight.map_or("nothing".into(), |weight| weight.to_string())
 }
 
 impl Problem {
@@ -177,6 +184,12 @@ pub enum ReadError {
         /// The directory.
         path: PathBuf,
     },
+    /// It is a device, which may never end.
+    #[error("`{}` is a device, expected a file, a pipe or `-`", path.display())]
+    Device {
+        /// The device.
+        path: PathBuf,
+    },
     /// A line of it is wrong.
     #[error("`{}`, line {line}: {problem}", shown(path).display())]
     Line {
@@ -248,6 +261,7 @@ impl ReadError {
                 Some(format!("left out: {dropped}"))
             }
             ReadError::File { .. }
+            | ReadError::Device { .. }
             | ReadError::Empty { .. }
             | ReadError::Nothing { .. }
             | ReadError::TooLarge { .. } => None,

@@ -288,6 +288,61 @@ fn attempts_are_checked_and_void_ones_are_no_failures() {
 }
 
 #[test]
+fn a_refused_line_leaves_no_trace_and_claims_no_name() {
+    let first = attempt(1, "\"success\":true,\"released\":\"2026-01-01\"");
+    let refused = attempt(2, "\"success\":true,\"released\":\"2026-02-02\"").replace("f/", "g/");
+    let runs = Case::new("a.jsonl", first.clone() + &refused)
+        .read(true, Scoring::Binary)
+        .unwrap();
+    assert_eq!((runs.tasks.len(), runs.families.len()), (1, 1));
+    let right = refused.replace("02-02", "01-01");
+    let runs = Case::new("a.jsonl", first.clone() + &refused + &right)
+        .read(true, Scoring::Binary)
+        .unwrap();
+    assert_eq!((runs.count(), runs.dropped.count()), (2, 1));
+    let metr = run("a", "") + &run("b", "human_minutes=13") + &run("b", "");
+    let runs = Case::new("runs.jsonl", metr)
+        .read(true, Scoring::Binary)
+        .unwrap();
+    assert_eq!((runs.count(), runs.dropped.count()), (2, 1));
+}
+
+#[test]
+fn void_lines_are_checked_and_their_agents_are_listed() {
+    let first = attempt(1, "\"success\":true,\"released\":\"2026-01-01\"");
+    let void = |id: u32, rest: &str| attempt(id, &format!("\"void\":\"lost\"{rest}"));
+    for (line, text) in [
+        (void(2, "").replace("f/t2", "f/t1"), "minutes of task"),
+        (
+            void(1, ",\"family\":\"g\"").replace("\"attempt\":\"1", "\"attempt\":\"2"),
+            "family of task",
+        ),
+        (void(2, ",\"released\":\"2026-02-02\""), "is released on"),
+        (attempt(2, "\"void\":\"\""), "`void` is an empty text"),
+        (attempt(2, "\"success\":true,\"score\":2"), "`score` is 2"),
+        (void(1, ""), "is already in line 1"),
+    ] {
+        Case::new("a.jsonl", first.clone() + &line).says(2, text);
+    }
+    let other = void(2, "").replace("g1", "g0").replace("f/", "g/");
+    let text = other + &first + &attempt(3, "\"success\":false");
+    let runs = Case::new("a.jsonl", text)
+        .read(false, Scoring::Binary)
+        .unwrap();
+    assert_eq!((runs.agents.len(), runs.tasks.len(), runs.void), (1, 2, 1));
+    assert_eq!(
+        (runs.families.len(), runs.families[0].name.as_str()),
+        (1, "f")
+    );
+    assert_eq!(runs.families[0].tasks, [0, 1]);
+    assert_eq!(runs.agents[0].cells[1].task, 1);
+    assert_eq!(
+        (runs.unmeasured[0].name.as_str(), runs.unmeasured[0].void),
+        ("g0", 1)
+    );
+}
+
+#[test]
 fn agents_that_never_always_or_hardly_succeed_are_states_and_not_infinities() {
     let mut text = String::new();
     let agents: [(&str, &dyn Fn(u32) -> bool); 4] = [
@@ -360,6 +415,23 @@ fn agents_that_never_always_or_hardly_succeed_are_states_and_not_infinities() {
 }
 
 #[test]
+fn what_never_ends_is_refused_at_once() {
+    let options = read::Options {
+        form: None,
+        scoring: Scoring::Binary,
+        lenient: true,
+    };
+    let said = lyceum_horizon::read("/dev/zero".as_ref(), &options, &mut |_| ()).unwrap_err();
+    assert!(said.to_string().contains("is a device"), "{said}");
+}
+
+#[test]
+fn weights_are_told_as_numbers() {
+    let text = run("a", "invsqrt_task_weight=0.5") + &run("b", "invsqrt_task_weight=0.25");
+    Case::new("runs.jsonl", text).says(2, "weigh 0.25 here and 0.5 before");
+}
+
+#[test]
 fn published_tables_that_are_wrong_are_named() {
     let says = |name: &str, text: &str, expected: &str| {
         let case = Case::new(name, text);
@@ -374,6 +446,20 @@ fn published_tables_that_are_wrong_are_named() {
     says("t.csv", "agent,release_date\nx,2026-13-01\n", "line 2: ");
     says("t.yaml", "results:\n  x:\n    metrics: ~\n", "no `metrics`");
     says("t.yaml", "a: [", "not YAML");
+    says("t.csv", "agent,p50\nx,1\nx,2\n", "is already in line 2");
+    says("t.csv", "agent,p50\n ,1\n", "`agent` is an empty text");
+    says("t.csv", "agent,p50\nx,-1\n", "expected minutes above 0");
+    says("t.csv", "agent,p50,p50_lo,p50_hi\nx,1,3,2\n", "is 3 to 2");
+    says(
+        "t.csv",
+        "agent,average\nx,1.5\n",
+        "expected a score from 0 to 1",
+    );
+    says(
+        "t.yaml",
+        "results:\n  x:\n    metrics:\n      p50_horizon_length:\n        estimate: -1\n",
+        "expected minutes above 0",
+    );
     let case = Case::new("draws.csv", "x,y\n1,2\n");
     assert!(published::read_draws(&case.path, "p50").is_err());
 }

@@ -130,7 +130,8 @@ impl Check<'_> {
             let Some(last) = page.last() else {
                 return Ok(None);
             };
-            after = last.position;
+            // One at the very least position is alone in its page.
+            after = last.position.max(i64::MIN + 1);
             if let Some(seen) = page.iter().find_map(&mut look) {
                 return Ok(Some(seen));
             }

@@ -178,6 +178,10 @@ pub enum Error {
         id: BlobId,
     },
 
+    /// The checkpoint's own signature does not hold, so it says nothing about the lab.
+    #[error("the checkpoint is not as it was written: its signature does not hold")]
+    CheckpointDamaged,
+
     /// A blob holds more than what is asked for can have.
     #[error("blob {id} holds more than {allowed} bytes, the most that is read here")]
     BlobTooLarge {
@@ -359,6 +363,7 @@ impl Error {
             Self::NotALedger { .. }
             | Self::Conflict { .. }
             | Self::NameLength { .. }
+            | Self::CheckpointDamaged
             | Self::BodyTooLarge { .. }
             | Self::BlobTooLarge { .. }
             | Self::BodyNotJson { .. }

@@ -1,6 +1,8 @@
 //! Blobs that nothing names: put before a crash, or by a run whose event was never written.
 
 use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::error::Error;
@@ -8,13 +10,19 @@ use crate::hash::BlobId;
 use crate::ledger::Ledger;
 use crate::options::Options;
 use crate::reader::Reader;
-use crate::store::{Record, RecordBody};
+use crate::store::{Record, RecordBody, open_regular};
 
 /// Records that are held at once.
 const PAGE_RECORDS: usize = 1024;
 
 /// Digits of a blob's name.
 const NAME_DIGITS: usize = 64;
+
+/// How deep below a directory beside the ledger names of blobs are looked for.
+const DEPTH_MAX: u32 = 4;
+
+/// How much of each file there is read; a receipt is far shorter.
+const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// What nothing in a ledger names.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,6 +41,12 @@ impl Reader {
     ///
     /// Beside a process that writes, blobs whose events are about to be written are found too.
     pub fn garbage(&self) -> Result<Garbage, Error> {
+        self.garbage_beside(&[])
+    }
+
+    /// Finds garbage as [`Reader::garbage`], and keeps what stands by its 64 digits in the files of these
+    /// directories too, at most four directories below them. One that is absent names nothing.
+    pub fn garbage_beside(&self, directories: &[&Path]) -> Result<Garbage, Error> {
         let mut unnamed = HashMap::new();
         self.blobs.each(&mut |id, bytes| {
             unnamed.insert(id, bytes);
@@ -43,10 +57,14 @@ impl Reader {
         loop {
             let page = self.view.records(after, PAGE_RECORDS)?;
             let Some(last) = page.last() else { break };
-            after = last.position;
+            // One at the very least position is alone in its page.
+            after = last.position.max(i64::MIN + 1);
             for record in &page {
                 self.keep(record, &mut unnamed)?;
             }
+        }
+        for directory in directories {
+            forget_names_below(directory, DEPTH_MAX, &mut unnamed)?;
         }
         let bytes = unnamed.values().sum();
         let mut blobs: Vec<_> = unnamed.into_keys().collect();
@@ -85,11 +103,49 @@ fn forget_names(text: &[u8], unnamed: &mut HashMap<BlobId, u64>) {
     }
 }
 
+/// Forgets every blob whose name stands in a file below the directory.
+fn forget_names_below(
+    directory: &Path,
+    depth: u32,
+    unnamed: &mut HashMap<BlobId, u64>,
+) -> Result<(), Error> {
+    let failed = |source: io::Error| Error::io("look for names of blobs in", directory, source);
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed(source)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() && depth > 0 {
+            forget_names_below(&entry.path(), depth - 1, unnamed)?;
+        } else if kind.is_file() {
+            let mut text = Vec::new();
+            open_regular(&entry.path())
+                .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut text))
+                .map_err(failed)?;
+            forget_names(&text, unnamed);
+        }
+    }
+    Ok(())
+}
+
 impl Ledger {
     /// Removes the blobs that no event names, and returns them. Takes the lab lock, so it is refused
     /// with [`Error::Locked`] beside a process that writes; refused with [`Error::NotIntact`] if the
     /// ledger is not as it was written, since then a blob may be all that is left of an event.
     pub fn collect_garbage(directory: &Path, options: Options) -> Result<Garbage, Error> {
+        Self::collect_garbage_beside(directory, options, &[])
+    }
+
+    /// Removes garbage as [`Ledger::collect_garbage`], but not what files in `beside` name, as
+    /// [`Reader::garbage_beside`] reads them once the lab lock is taken.
+    pub fn collect_garbage_beside(
+        directory: &Path,
+        options: Options,
+        beside: &[&Path],
+    ) -> Result<Garbage, Error> {
         // By reading, which never makes a ledger.
         let reader = Reader::open(directory)?;
         if let Some(fault) = reader.verify()?.fault {
@@ -99,7 +155,7 @@ impl Ledger {
             });
         }
         let ledger = Self::open(directory, options)?;
-        let garbage = reader.garbage()?;
+        let garbage = reader.garbage_beside(beside)?;
         for id in &garbage.blobs {
             ledger.blobs().remove(*id)?;
         }

@@ -160,6 +160,12 @@ impl Reader {
         self.blobs.read(id)
     }
 
+    /// Returns the bytes of a blob as [`Reader::blob`], or fails with [`Error::BlobTooLarge`] if they are
+    /// more than `bytes_max`: a small file can claim to hold very many.
+    pub fn blob_at_most(&self, id: BlobId, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        self.blobs.read_at_most(id, bytes_max)
+    }
+
     /// Returns the file that the blob is in, or would be. What it holds is compressed if its name ends
     /// with `zst`.
     pub fn blob_path(&self, id: BlobId) -> PathBuf {

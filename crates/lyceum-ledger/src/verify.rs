@@ -61,11 +61,19 @@ impl Reader {
     }
 
     /// Checks everything, and that the ledger continues what the checkpoint was written of. Fails
-    /// with [`Error::OtherLab`] if that is another lab.
+    /// with [`Error::OtherLab`] if that is another lab, and with [`Error::CheckpointDamaged`] if it names
+    /// a key of this lab that has not signed it.
     pub fn verify_against(&self, checkpoint: &Checkpoint) -> Result<Verification, Error> {
         let (found, expected) = (checkpoint.lab, self.lab());
         if found != expected {
             return Err(Error::OtherLab { found, expected });
+        }
+        // With keys that cannot be read the check names the fault.
+        if Keys::read(&*self.view).is_ok_and(|keys| {
+            keys.all().any(|key| checkpoint.names(key))
+                && !keys.all().any(|key| checkpoint.is_signed_by(key))
+        }) {
+            return Err(Error::CheckpointDamaged);
         }
         self.check(Some(checkpoint))
     }
@@ -250,7 +258,8 @@ impl<'a> Check<'a> {
             let Some(last) = page.last() else {
                 return Ok(None);
             };
-            after = last.position;
+            // One at the very least position is alone in its page.
+            after = last.position.max(i64::MIN + 1);
             for record in &page {
                 if let Some(fault) = self.record(record)? {
                     return Ok(Some(fault));
@@ -360,7 +369,9 @@ impl<'a> Check<'a> {
                 found,
                 position,
             })),
-            Err(Error::BlobDamaged { id }) => Ok(Some(Fault::BlobDamaged { id, position })),
+            Err(Error::BlobDamaged { id } | Error::BlobTooLarge { id, .. }) => {
+                Ok(Some(Fault::BlobDamaged { id, position }))
+            }
             Err(error) => Err(error),
         }
     }

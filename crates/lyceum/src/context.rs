@@ -106,13 +106,16 @@ pub(crate) fn known(reader: &Reader, name: Option<&str>) -> Result<Known, Failur
     })
 }
 
+/// The largest definition that is read; a study's file is far smaller.
+const DEFINITION_BYTES_MAX: u64 = 64 << 20;
+
 fn definition(reader: &Reader, blob: &str) -> Result<String, Failure> {
     let id = blob.parse().map_err(|_| {
         Failure::bad_input(format!(
             "the study names its definition `{blob}`, which is no blob"
         ))
     })?;
-    Ok(String::from_utf8_lossy(&reader.blob(id)?).into_owned())
+    Ok(String::from_utf8_lossy(&reader.blob_at_most(id, DEFINITION_BYTES_MAX)?).into_owned())
 }
 
 /// Accepts a study's name and, for convenience, the path of its directory.

@@ -96,6 +96,7 @@ impl From<LedgerError> for Failure {
             | LedgerError::KeyExposed { .. }
             | LedgerError::NotAKey { .. }
             | LedgerError::OtherLab { .. }
+            | LedgerError::CheckpointDamaged
             | LedgerError::NoWriteAheadLog { .. } => Exit::BadInput,
             _ => Exit::Internal,
         };

@@ -1,7 +1,7 @@
 //! The lab's key: made with the lab, kept in a file of its own that only its owner can read.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::error::Error;
 use crate::hash::{self, PublicKey, Signature};
 use crate::random::Entropy;
-use crate::store::sync_directory;
+use crate::store::{open_regular, sync_directory};
 
 /// Signs in the name of a lab. Its secret is never shown.
 #[derive(Clone)]
@@ -156,7 +156,7 @@ fn load(path: &Path) -> Result<Option<Signer>, Error> {
     /// A key is 65 bytes; anything much longer is something else.
     const KEY_FILE_BYTES_MAX: u64 = 1024;
     let read = || -> io::Result<(u32, String)> {
-        let file = File::open(path)?;
+        let file = open_regular(path)?;
         let mode = file.metadata()?.permissions().mode();
         let text = io::read_to_string(io::Read::take(file, KEY_FILE_BYTES_MAX))?;
         Ok((mode, text))
@@ -164,7 +164,14 @@ fn load(path: &Path) -> Result<Option<Signer>, Error> {
     let (mode, text) = match read() {
         Ok(read) => read,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => (0, String::new()),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::InvalidData | ErrorKind::InvalidInput
+            ) =>
+        {
+            (0, String::new())
+        }
         Err(source) => {
             return Err(Error::Io {
                 operation: "read key",

@@ -91,10 +91,14 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// Whether this says that `key` has signed it.
+    pub(crate) fn names(&self, key: PublicKey) -> bool {
+        self.key_id == key_id(&origin(self.lab), key)
+    }
+
     /// Whether `key` has signed this.
     pub fn is_signed_by(&self, key: PublicKey) -> bool {
-        self.key_id == key_id(&origin(self.lab), key)
-            && is_signed(key, &head_text(self.lab, self.head), self.signature)
+        self.names(key) && is_signed(key, &head_text(self.lab, self.head), self.signature)
     }
 }
 

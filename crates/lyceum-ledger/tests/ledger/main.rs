@@ -11,6 +11,7 @@ mod bundle;
 mod child;
 mod crash;
 mod disk;
+mod files;
 mod follow;
 mod format;
 mod garbage;

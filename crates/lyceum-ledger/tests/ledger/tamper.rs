@@ -114,6 +114,54 @@ fn an_edit_with_its_own_hash_made_right_breaks_the_next_event() {
 }
 
 #[test]
+fn a_row_at_the_least_position_is_seen() {
+    let row = |position: &str| {
+        format!(
+            "INSERT INTO event SELECT {position}, 'hidden', 1, at, kind, version, body, body_blob, blobs, hash \
+             FROM event WHERE position = 4"
+        )
+    };
+    for position in ["-9223372036854775808", "-9223372036854775807", "0"] {
+        let fault = fault_after(&row(position));
+        let expected: i64 = position.parse().unwrap();
+        assert!(
+            matches!(fault, Some(Fault::Inserted { position, rows: 1 }) if position == expected),
+            "{position}: {fault:?}"
+        );
+    }
+    let (directory, _, _) = written();
+    let connection = Connection::open(directory.path().join("ledger.db")).unwrap();
+    let statements = format!(
+        "{}; DELETE FROM event WHERE position > 0",
+        row("-9223372036854775808")
+    );
+    connection.execute_batch(&statements).unwrap();
+    drop(connection);
+    let reader = Ledger::open_read_only(directory.path()).unwrap();
+    reader.garbage().unwrap();
+    assert!(!reader.verify().unwrap().is_intact());
+}
+
+#[test]
+fn rows_beside_the_events_are_checked() {
+    let changes = [
+        "INSERT INTO subtree VALUES (8, 0, zeroblob(32))",
+        "INSERT INTO subtree VALUES (3, 7, zeroblob(32))",
+        "INSERT INTO lease VALUES (1)",
+        "DELETE FROM lease",
+        "UPDATE lease SET epoch = -1",
+        "UPDATE lease SET epoch = 9223372036854775807",
+    ];
+    for change in changes {
+        let fault = fault_after(change);
+        assert!(
+            matches!(fault, Some(Fault::Unreadable { after: 10, .. })),
+            "{change}: {fault:?}"
+        );
+    }
+}
+
+#[test]
 fn a_deletion_is_named() {
     assert_eq!(
         fault_after("DELETE FROM event WHERE position = 1"),

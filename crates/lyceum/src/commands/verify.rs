@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lyceum_ledger::{Checkpoint, Reader, Verification};
+use lyceum_ledger::{Checkpoint, Error, Reader, Verification};
 use lyceum_study::lab::{self, Repeater, same_measurement};
 use lyceum_types::RunId;
 
@@ -106,6 +106,18 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     } else {
         Exit::Unsatisfied
     })
+}
+
+/// Refuses to vouch for a ledger that is not as it was written.
+pub(super) fn expect_intact(place: &LabPlace, reader: &Reader) -> Result<(), Failure> {
+    match reader.verify()?.fault {
+        None => Ok(()),
+        Some(fault) => Err(Error::NotIntact {
+            directory: place.lab()?.ledger(),
+            fault: Box::new(fault),
+        }
+        .into()),
+    }
 }
 
 /// Checks the ledger itself, and says what that shows and what it cannot show.

@@ -2,8 +2,9 @@
 
 use std::{io::Write as _, path::PathBuf};
 
-use lyceum_ledger::{Ledger, Options};
+use lyceum_ledger::{Ledger, Options, Reader};
 
+use super::verify::expect_intact;
 use crate::{context::LabPlace, exit::Exit, failure::Failure};
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,39 @@ pub(super) struct Arguments {
 )]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    if arguments.new_key {
+    expect_intact(place, &reader)?;
+    // Before the key is changed, which cannot be taken back.
+    let Some(path) = &arguments.output else {
+        let (text, _) = sign(place, &reader, json, arguments.new_key)?;
+        print!("{text}");
+        return Ok(Exit::Done);
+    };
+    let refused = |error: std::io::Error| {
+        Failure::bad_input(format!("failed to write `{}`: {error}", path.display()))
+            .hint("a checkpoint is never written over: name a new file")
+    };
+    let mut file = std::fs::File::create_new(path).map_err(refused)?;
+    let (text, size) = sign(place, &reader, json, arguments.new_key)
+        .inspect_err(|_| drop(std::fs::remove_file(path)))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(refused)?;
+    eprintln!("checkpoint of {size} events in `{}`", path.display());
+    Ok(Exit::Done)
+}
+
+/// Signs the ledger, with a new key if that is asked for; returns what to write and how many events that covers.
+#[expect(
+    clippy::print_stderr,
+    reason = "what is no data goes to standard error"
+)]
+fn sign(
+    place: &LabPlace,
+    reader: &Reader,
+    json: bool,
+    new_key: bool,
+) -> Result<(String, u64), Failure> {
+    if new_key {
         let key = Ledger::open(&place.lab()?.ledger(), Options::default())?.change_key()?;
         eprintln!("the lab signs with key {key} from now on");
     }
@@ -40,20 +73,5 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         });
         text = format!("{shown}\n");
     }
-    match &arguments.output {
-        None => print!("{text}"),
-        Some(path) => {
-            let written = std::fs::File::create_new(path).and_then(|mut file| {
-                file.write_all(text.as_bytes())
-                    .and_then(|()| file.sync_all())
-            });
-            written.map_err(|error| {
-                Failure::bad_input(format!("failed to write `{}`: {error}", path.display()))
-                    .hint("a checkpoint is never written over: name a new file")
-            })?;
-            let size = checkpoint.head.size;
-            eprintln!("checkpoint of {size} events in `{}`", path.display());
-        }
-    }
-    Ok(Exit::Done)
+    Ok((text, checkpoint.head.size))
 }

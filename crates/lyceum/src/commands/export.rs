@@ -8,6 +8,7 @@ use std::{
 
 use lyceum_study::{engine::Experiment, lab::stream_of};
 
+use super::verify::expect_intact;
 use crate::{
     context::{Known, LabPlace, known},
     exit::Exit,
@@ -73,6 +74,7 @@ fn bundle(
                 .hint("a bundle is never written over: name a new file"),
         );
     }
+    expect_intact(place, &reader)?;
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let write = || -> Result<_, Failure> {

@@ -14,10 +14,14 @@ pub(super) struct Arguments {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
+    let lab = place.lab()?;
+    // A receipt is all that names the outputs of a run whose event was not written yet.
+    let receipts = lab.receipts();
+    let beside = [receipts.as_path()];
     let garbage = if arguments.dry_run {
-        reader.garbage()?
+        reader.garbage_beside(&beside)?
     } else {
-        Ledger::collect_garbage(&place.lab()?.ledger(), Options::default())?
+        Ledger::collect_garbage_beside(&lab.ledger(), Options::default(), &beside)?
     };
     let names: Vec<String> = garbage.blobs.iter().map(ToString::to_string).collect();
     if json {

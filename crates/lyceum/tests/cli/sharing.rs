@@ -122,6 +122,63 @@ fn blobs_that_nothing_names_are_shown_and_removed() {
 }
 
 #[test]
+fn what_a_receipt_names_is_kept() {
+    let place = finished();
+    let ledger = lyceum_ledger::Ledger::open(
+        &place.lab().join("ledger"),
+        lyceum_ledger::Options::default(),
+    )
+    .unwrap();
+    let id = ledger.put_blob(b"output").unwrap().to_string();
+    drop(ledger);
+    let receipts = place.lab().join("receipts/tiny");
+    fs::create_dir_all(&receipts).unwrap();
+    fs::write(receipts.join("r1"), format!("{{\"output\":\"{id}\"}}")).unwrap();
+    place
+        .call(&["gc", "--dry-run"])
+        .exits(0)
+        .prints("0 blobs of 0 bytes");
+    place.call(&["gc"]).exits(0).prints("0 blobs of 0 bytes");
+    fs::remove_dir_all(&receipts).unwrap();
+    place.call(&["gc"]).exits(0).prints(&id);
+}
+
+#[test]
+fn nothing_is_signed_in_vain() {
+    let place = finished();
+    let key = place.call(&["checkpoint", "--json"]).exits(0).json_lines()[0]["key"].clone();
+    fs::write(place.path().join("there"), "").unwrap();
+    place
+        .call(&["checkpoint", "--new-key", "--output", "there"])
+        .exits(2)
+        .says(&["failed to write `there`"]);
+    let now = place.call(&["checkpoint", "--json"]).exits(0).json_lines()[0]["key"].clone();
+    assert_eq!(now, key, "the key was changed");
+
+    place.call(&["checkpoint", "--output", "kept"]).exits(0);
+    let kept = fs::read_to_string(place.path().join("kept")).unwrap();
+    let size = kept.lines().nth(1).unwrap();
+    let other = kept.replace(&format!("\n{size}\n"), "\n1\n");
+    fs::write(place.path().join("changed"), other).unwrap();
+    place
+        .call(&["verify", "--checkpoint", "changed"])
+        .exits(2)
+        .says(&["the checkpoint is not as it was written"]);
+
+    change(&place, "UPDATE event SET at = at + 1 WHERE position = 2");
+    for call in [
+        ["checkpoint", "--output", "new"],
+        ["export", "--bundle", "new"],
+    ] {
+        place
+            .call(&call)
+            .exits(1)
+            .says(&["is not as it was written"]);
+        assert!(!place.path().join("new").exists());
+    }
+}
+
+#[test]
 fn a_study_travels_with_its_signature() {
     let place = finished();
     let file = place.path().join("tiny.bundle");

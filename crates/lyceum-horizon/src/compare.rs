@@ -9,6 +9,10 @@ use crate::{
 
 /// A published horizon of a well-conditioned fit is within this relative distance of the exact optimum.
 pub const WELL_CONDITIONED: f64 = 2e-4;
+/// Coverage of published intervals, whatever coverage ours are asked to have.
+const PUBLISHED_CONFIDENCE: f64 = 0.95;
+/// Room for the second order of the bound on early stops, which holds to first order: the loss is not a parabola.
+const SECOND_ORDER: f64 = 1.5;
 /// Standard deviations that a published percentile may lie from ours, in ranks: one in 16,000 by chance.
 const RANK_DEVIATIONS: f64 = 4.0;
 
@@ -51,7 +55,6 @@ pub fn compare(
     runs: &Runs,
     summaries: &[Summary],
     draws: Option<&Draws>,
-    confidence: f64,
     published: &[Published],
     published_draws: usize,
 ) -> Vec<Comparison> {
@@ -64,6 +67,14 @@ pub fn compare(
         for horizon in &summary.horizons {
             let what = percent(horizon.quantile);
             let theirs = row.horizon(horizon.quantile);
+            if theirs.is_none()
+                && !PUBLISHED_QUANTILES
+                    .iter()
+                    .any(|at| near(*at, horizon.quantile))
+            {
+                // No table has a place for it, so nothing is absent.
+                continue;
+            }
             let allowed = horizon.early_stop.unwrap_or(0.0);
             all.push(point(
                 name,
@@ -84,7 +95,7 @@ pub fn compare(
             };
             let noise = Noise::of(draws, summary.agent, published_draws);
             let values = draws.horizons(summary.agent, horizon.quantile);
-            let tail = (1.0 - confidence) / 2.0;
+            let tail = (1.0 - PUBLISHED_CONFIDENCE) / 2.0;
             for (side, level, end) in [("low", tail, ends.0), ("high", 1.0 - tail, ends.1)] {
                 all.extend(percentile(
                     name,
@@ -104,6 +115,21 @@ pub fn compare(
         all.push(point(name, "average", average, row.average, 0.0));
     }
     all
+}
+
+/// Returns the agents of the runs that the published table lacks.
+pub fn not_compared<'a>(runs: &'a Runs, published: &[Published]) -> Vec<&'a str> {
+    let names = runs.agents.iter().map(|agent| agent.name.as_str());
+    names
+        .filter(|name| !published.iter().any(|row| row.name == *name))
+        .collect()
+}
+
+/// Probabilities whose horizons published tables have.
+const PUBLISHED_QUANTILES: [f64; 2] = [0.5, 0.8];
+
+fn near(one: f64, other: f64) -> bool {
+    (one - other).abs() < 1e-12
 }
 
 /// How far two sets of resamples of one agent may lie apart.
@@ -165,8 +191,10 @@ fn point(
             Verdict::Agrees
         }
         Some(found) if found.abs() <= WELL_CONDITIONED => Verdict::Agrees,
-        // The bound is one of the logarithm, to first order; 1.5 leaves room for the second.
-        Some(found) if found.ln_1p().abs() <= 1.5 * early_stop + rounding => Verdict::EarlyStop,
+        // The bound is one of the logarithm.
+        Some(found) if found.ln_1p().abs() <= SECOND_ORDER * early_stop + rounding => {
+            Verdict::EarlyStop
+        }
         _ => Verdict::Differs,
     };
     Comparison {
@@ -190,8 +218,15 @@ fn percentile(
 ) -> Option<Comparison> {
     let ours = lyceum_stats::quantile(values, level)?;
     let reach = noise.ranks(level, values.len());
-    let low = lyceum_stats::quantile(values, level - reach)?;
-    let high = lyceum_stats::quantile(values, level + reach)?;
+    // No draw bounds a rank beyond the first or the last: so many resamples do not say where the other set's end may lie.
+    let low = match level - reach {
+        rank if rank < 0.0 => 0.0,
+        rank => lyceum_stats::quantile(values, rank)?,
+    };
+    let high = match level + reach {
+        rank if rank > 1.0 => f64::INFINITY,
+        rank => lyceum_stats::quantile(values, rank)?,
+    };
     // The published ends have six decimals.
     let agrees = (low - DECIMALS..=high + DECIMALS).contains(&published);
     Some(Comparison {

@@ -69,7 +69,7 @@ fn every_number_of_metrs_program_is_reproduced() {
     );
     let draws = draws_of(&runs);
     let summaries = summarise(&runs, &settings(), Some(&draws)).unwrap();
-    let all = compare(&runs, &summaries, Some(&draws), 0.95, &table.rows, 1000);
+    let all = compare(&runs, &summaries, Some(&draws), &table.rows, 1000);
     // Two horizons, four ends and the average of ten agents; davinci-002 never succeeded and has no ends.
     assert_eq!(all.len(), 10 * 7 + 3);
     for one in &all {

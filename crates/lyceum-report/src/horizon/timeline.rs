@@ -110,7 +110,7 @@ pub fn timeline(timeline: &Timeline) -> String {
         .as_ref()
         .is_some_and(|trend| !trend.band.is_empty())
     {
-        keys.push(Key::Area("band", "its 95 % band"));
+        keys.push(Key::Area("band", "its band"));
     }
     sheet.keys(&keys);
     sheet.notes(&timeline.notes);

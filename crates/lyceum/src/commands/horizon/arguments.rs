@@ -101,6 +101,14 @@ pub(super) fn day(text: &str) -> Result<Date, String> {
         .map_err(|_| "expected a day like 2026-02-05".into())
 }
 
+/// A doubling time; below zero where the horizon halves.
+pub(super) fn days(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|number| number.is_finite() && *number != 0.0)
+        .ok_or_else(|| "expected a number of days".into())
+}
+
 /// A name and a day: `NAME=2026-02-05`.
 pub(super) fn named_day(text: &str) -> Result<(String, Date), String> {
     let (name, value) = text.rsplit_once('=').ok_or("expected NAME=2026-02-05")?;

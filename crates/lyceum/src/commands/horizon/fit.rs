@@ -9,16 +9,17 @@ use std::{
 use jiff::civil::Date;
 use lyceum_horizon::{
     Comparison, Draws, Point, Published, Resampling, Runs, Scoring, Settings, Summary, Trend,
-    Verdict, bootstrap, caveats, compare, published::read_table, read, summarise, trend,
+    Verdict, bootstrap, caveats, compare, compare::not_compared, published::read_table, read,
+    summarise, trend,
 };
 use lyceum_types::Seed;
 
 use super::{
-    Progress,
+    Progress, apart,
     arguments::{Dates, FormName, Regularisation, Trending, WeightsName, percent},
     output, picture, short,
     table::{self, Entry, Role},
-    unknown, unreadable, unweighable, write_file,
+    unknown, unreadable, unreadable_beside, unweighable, words, write_file,
 };
 use crate::{exit::Exit, failure::Failure, view::words::clean};
 
@@ -89,6 +90,13 @@ pub(super) struct Arguments {
     curves: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Tells whether an agent is to be shown.
+    pub(super) fn shows(&self, name: &str) -> bool {
+        self.agent.is_empty() || self.agent.iter().any(|agent| agent == name)
+    }
+}
+
 /// Everything that the command found.
 pub(super) struct Found {
     pub(super) runs: Runs,
@@ -97,21 +105,34 @@ pub(super) struct Found {
     pub(super) entries: Vec<Entry>,
     pub(super) trends: Vec<Trend>,
     pub(super) comparisons: Vec<Comparison>,
+    /// Agents that are shown and that the published table lacks.
+    pub(super) not_compared: Vec<String>,
     pub(super) caveats: Vec<lyceum_horizon::Caveat>,
     /// Agents without a release date that were left out of the trend.
     pub(super) undated: Vec<String>,
 }
 
 pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let inputs = [
+        Some(&arguments.runs),
+        arguments.dates.dates.as_ref(),
+        arguments.with.as_ref(),
+        arguments.against.as_ref(),
+    ];
+    let outputs = [&arguments.csv, &arguments.figure, &arguments.curves];
+    apart(
+        inputs.into_iter().flatten(),
+        outputs.into_iter().filter_map(Option::as_ref),
+    )?;
     let found = find(arguments)?;
     if let Some(path) = &arguments.csv {
         write_file(path, &output::csv(&found, arguments.confidence))?;
     }
     figures(arguments, &found)?;
     if json {
-        output::print_json(arguments, &found);
+        output::print_json(arguments, &found)?;
     } else {
-        output::print(arguments, &found);
+        output::print(arguments, &found)?;
     }
     let differs = found
         .comparisons
@@ -126,10 +147,12 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
 
 fn find(arguments: &Arguments) -> Result<Found, Failure> {
     let mut runs = read_runs(arguments)?;
+    let void = runs.unmeasured.iter().map(|one| one.name.as_str());
     let known: Vec<&str> = runs
         .agents
         .iter()
         .map(|agent| agent.name.as_str())
+        .chain(void)
         .collect();
     for (what, names) in [("agent", &arguments.agent), ("agent", &arguments.ours)] {
         if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
@@ -150,23 +173,21 @@ fn find(arguments: &Arguments) -> Result<Found, Failure> {
     };
     let draws = resample(arguments, &runs)?;
     let all = summarise(&runs, &settings, draws.as_ref()).map_err(|error| unweighable(&error))?;
-    let comparisons = match &arguments.against {
+    let (mut comparisons, mut not_compared) = match &arguments.against {
         Some(path) => compared(arguments, path, &runs, &all, draws.as_ref())?,
-        None => vec![],
+        None => (vec![], vec![]),
     };
-    let shown = |summary: &Summary| {
-        arguments.agent.is_empty() || arguments.agent.contains(&runs.agents[summary.agent].name)
-    };
-    let summaries: Vec<Summary> = all.into_iter().filter(shown).collect();
-    let mut entries = entries(arguments, &runs, &summaries);
+    let mut entries = entries(arguments, &runs, &all);
     let mut published = vec![];
     if let Some(path) = &arguments.with {
-        published = read_table(path).map_err(|error| unreadable(&error))?.rows;
+        published = read_table(path)
+            .map_err(|error| unreadable_beside(&error))?
+            .rows;
         entries.extend(published.iter().map(|row| entry_of(row, 0.5)));
     }
     table::mark_frontier(&mut entries);
     let trends = if published.is_empty() {
-        own_trends(arguments, &runs, &summaries, draws.as_ref())
+        own_trends(arguments, &runs, &all, draws.as_ref())
     } else {
         let points: Vec<Point> = published
             .iter()
@@ -179,6 +200,22 @@ fn find(arguments: &Arguments) -> Result<Found, Failure> {
             .filter_map(|window| trend(&points, window, &[], 0.95))
             .collect()
     };
+    // Who is not shown is left out only now: what is shown stands as it does among all.
+    let shown = |name: &str| arguments.shows(name);
+    let ours = all.len();
+    let keep: Vec<bool> = entries.iter().map(|entry| shown(&entry.name)).collect();
+    let mut index = 0..;
+    entries.retain(|_| {
+        index
+            .next()
+            .is_some_and(|index| index >= ours || keep[index])
+    });
+    comparisons.retain(|one| shown(&one.agent));
+    not_compared.retain(|name| shown(name));
+    let summaries: Vec<Summary> = all
+        .into_iter()
+        .filter(|summary| shown(&runs.agents[summary.agent].name))
+        .collect();
     let caveats = caveats(&runs, &summaries, &settings, arguments.resamples as usize);
     Ok(Found {
         runs,
@@ -186,6 +223,7 @@ fn find(arguments: &Arguments) -> Result<Found, Failure> {
         entries,
         trends,
         comparisons,
+        not_compared,
         caveats,
         undated,
     })
@@ -221,7 +259,7 @@ fn read_runs(arguments: &Arguments) -> Result<Runs, Failure> {
 fn give_dates(arguments: &Arguments, runs: &mut Runs) -> Result<Vec<String>, Failure> {
     let mut dates: BTreeMap<String, Date> = BTreeMap::new();
     if let Some(path) = &arguments.dates.dates {
-        dates = read::read_dates(path).map_err(|error| unreadable(&error))?;
+        dates = read::read_dates(path).map_err(|error| unreadable_beside(&error))?;
     }
     for (name, day) in &arguments.dates.date {
         if !runs.agents.iter().any(|agent| agent.name == *name) {
@@ -254,6 +292,7 @@ fn give_dates(arguments: &Arguments, runs: &mut Runs) -> Result<Vec<String>, Fai
 }
 
 fn no_date(path: &Path, line: u64, name: &str) -> Failure {
+    let name = words::name(name);
     Failure::bad_input(format!("`{}`, line {line}: agent `{name}` has no release date", path.display())).hint(format!(
         "`--date '{name}=2026-02-05'` gives it one, `--baseline '{name}'` says that it is no model, \
          `--lenient` leaves it out of the trend"
@@ -293,17 +332,10 @@ fn compared(
     runs: &Runs,
     summaries: &[Summary],
     draws: Option<&Draws>,
-) -> Result<Vec<Comparison>, Failure> {
-    let table = read_table(path).map_err(|error| unreadable(&error))?;
+) -> Result<(Vec<Comparison>, Vec<String>), Failure> {
+    let table = read_table(path).map_err(|error| unreadable_beside(&error))?;
     let resamples = arguments.against_resamples as usize;
-    let found = compare(
-        runs,
-        summaries,
-        draws,
-        arguments.confidence,
-        &table.rows,
-        resamples,
-    );
+    let found = compare(runs, summaries, draws, &table.rows, resamples);
     if found.is_empty() {
         let known: Vec<&str> = table.rows.iter().map(|row| row.name.as_str()).collect();
         let first = &runs.agents[0].name;
@@ -314,7 +346,8 @@ fn compared(
             &known,
         ));
     }
-    Ok(found)
+    let without = not_compared(runs, &table.rows);
+    Ok((found, without.into_iter().map(str::to_owned).collect()))
 }
 
 fn entries(arguments: &Arguments, runs: &Runs, summaries: &[Summary]) -> Vec<Entry> {

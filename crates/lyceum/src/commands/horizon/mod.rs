@@ -11,7 +11,7 @@ mod words;
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -50,10 +50,19 @@ fn unreadable(error: &ReadError) -> Failure {
     if let Some(cause) = std::error::Error::source(error) {
         let _ = write!(message, ": {cause}");
     }
-    let failure = Failure::bad_input(message);
+    let failure = Failure::bad_input(words::name(&message));
     match error.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// As [`unreadable`], of a file whose lines cannot be left out.
+fn unreadable_beside(error: &ReadError) -> Failure {
+    let failure = unreadable(error);
+    match error.hint() {
+        Some(hint) if hint.contains("`--") => Failure::bad_input(failure.message()),
+        _ => failure,
     }
 }
 
@@ -70,8 +79,9 @@ fn unknown(what: &str, name: &str, place: &str, known: &[&str]) -> Failure {
     if known.len() > LISTED_MAX {
         let _ = write!(listed, " and {} more", known.len() - LISTED_MAX);
     }
+    let name = words::name(name);
     Failure::bad_input(format!("{what} `{name}` is not in {place}"))
-        .hint(format!("there are: {listed}"))
+        .hint(format!("there are: {}", words::name(&listed)))
 }
 
 /// The name of a file, without the directories that only its owner knows.
@@ -80,6 +90,43 @@ fn short(path: &Path) -> String {
         .unwrap_or(path.as_os_str())
         .to_string_lossy()
         .into_owned()
+}
+
+/// Refuses to write over what is read, or twice to one file.
+fn apart<'a>(
+    inputs: impl IntoIterator<Item = &'a PathBuf>,
+    outputs: impl IntoIterator<Item = &'a PathBuf>,
+) -> Result<(), Failure> {
+    // A file that is not there yet has no other name; its directory may have.
+    let whole = |path: &PathBuf| {
+        let in_place = || {
+            let parent = path.parent()?;
+            let parent = if parent == Path::new("") {
+                Path::new(".")
+            } else {
+                parent
+            };
+            Some(parent.canonicalize().ok()?.join(path.file_name()?))
+        };
+        path.canonicalize()
+            .ok()
+            .or_else(in_place)
+            .unwrap_or_else(|| path.clone())
+    };
+    let mut taken: Vec<PathBuf> = inputs.into_iter().map(whole).collect();
+    for path in outputs {
+        let place = whole(path);
+        // Devices such as /dev/null and pipes keep nothing that could be lost.
+        let keeps = place.metadata().map_or(true, |found| found.is_file());
+        if keeps && taken.contains(&place) {
+            let path = path.display();
+            let message =
+                format!("`{path}` is named twice: to be written, and to be read or written");
+            return Err(Failure::bad_input(message).hint("give every output a file of its own"));
+        }
+        taken.push(place);
+    }
+    Ok(())
 }
 
 fn write_file(path: &Path, text: &str) -> Result<(), Failure> {

@@ -1,18 +1,23 @@
 //! What `lyceum horizon fit` prints: a table for people, JSON for programs, CSV in METR's columns.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{ErrorKind, Write as _},
+};
 
+use clap::ValueEnum as _;
 use lyceum_horizon::{
-    BUCKETS, Comparison, Form, Horizon, Runs, Standing, Summary, Trend, Verdict, compare::percent,
+    BUCKETS, Comparison, Form, Horizon, Runs, Standing, Summary, Trend, Unmeasured, Verdict,
+    compare::percent,
 };
 use serde_json::{Value, json};
 
 use super::{
     fit::{Arguments, Found},
     table::{self, Role},
-    words::{columns, three, with_interval},
+    words::{columns, name, three, with_interval},
 };
-use crate::view::{visible, words::clean};
+use crate::{failure::Failure, view::visible};
 
 /// What the numbers rest on, in a line.
 pub(super) fn about(arguments: &Arguments, runs: &Runs) -> String {
@@ -26,8 +31,7 @@ pub(super) fn about(arguments: &Arguments, runs: &Runs) -> String {
     )
 }
 
-#[expect(clippy::print_stdout, reason = "this is the result")]
-pub(super) fn print(arguments: &Arguments, found: &Found) {
+pub(super) fn print(arguments: &Arguments, found: &Found) -> Result<(), Failure> {
     let mut lines = vec![about(arguments, &found.runs)];
     let dropped = &found.runs.dropped;
     if dropped.count() > 0 {
@@ -62,6 +66,12 @@ pub(super) fn print(arguments: &Arguments, found: &Found) {
     if let Some(path) = &arguments.against {
         lines.push(String::new());
         lines.extend(comparison(&found.comparisons, &path.display().to_string()));
+        if !found.not_compared.is_empty() {
+            lines.push(format!(
+                "not compared, because the table lacks them: {}",
+                found.not_compared.join(", ")
+            ));
+        }
     }
     lines.push(String::new());
     lines.push("to be read with the numbers".into());
@@ -71,8 +81,22 @@ pub(super) fn print(arguments: &Arguments, found: &Found) {
             .iter()
             .map(|caveat| format!("· {}", caveat.text)),
     );
+    tell(&lines)
+}
+
+/// Prints the result, each line on one line; a reader that went away is an ordinary end.
+pub(super) fn tell(lines: &[String]) -> Result<(), Failure> {
+    let mut text = String::new();
     for line in lines {
-        println!("{}", clean(&line));
+        text.push_str(&name(line));
+        text.push('\n');
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::bad_input(format!(
+            "cannot write the result: {error}"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -102,7 +126,7 @@ fn agents(arguments: &Arguments, found: &Found) -> Vec<String> {
     for index in order {
         let entry = &found.entries[index];
         let mut row = vec![
-            format!("{} {}", entry.role.sign(), entry.name),
+            format!("{} {}", entry.role.sign(), name(&entry.name)),
             entry.released.map_or("—".into(), |day| day.to_string()),
         ];
         if let Some(summary) = found.summaries.get(index) {
@@ -127,7 +151,25 @@ fn agents(arguments: &Arguments, found: &Found) -> Vec<String> {
         }
         rows.push(row);
     }
+    for one in unmeasured(arguments, &found.runs) {
+        let mut row = vec![
+            format!("{} {}", Role::Undated.sign(), name(&one.name)),
+            one.released.map_or("—".into(), |day| day.to_string()),
+        ];
+        row.extend(quantiles.iter().map(|_| "nothing measured".to_owned()));
+        row.extend(["—".into(), "0".into()]);
+        rows.push(row);
+    }
     columns(&rows)
+}
+
+/// The agents that are to be shown and whose attempts were all voided.
+fn unmeasured<'a>(
+    arguments: &'a Arguments,
+    runs: &'a Runs,
+) -> impl Iterator<Item = &'a Unmeasured> {
+    let shown = |one: &&Unmeasured| arguments.shows(&one.name);
+    runs.unmeasured.iter().filter(shown)
 }
 
 fn cell(summary: &Summary, horizon: &Horizon) -> String {
@@ -154,7 +196,7 @@ fn buckets(found: &Found) -> Vec<String> {
             score.map_or("—".into(), |score| format!("{} ({tasks})", three(score)))
         });
         rows.push(
-            std::iter::once(format!("{} {}", entry.role.sign(), entry.name))
+            std::iter::once(format!("{} {}", entry.role.sign(), name(&entry.name)))
                 .chain(scores)
                 .collect(),
         );
@@ -210,7 +252,7 @@ pub(super) fn comparison(all: &[Comparison], path: &str) -> Vec<String> {
         };
         let relative = one.relative.map_or("—".into(), difference);
         rows.push(vec![
-            one.agent.clone(),
+            name(&one.agent),
             one.what.clone(),
             number(one.ours),
             number(one.published),
@@ -222,8 +264,7 @@ pub(super) fn comparison(all: &[Comparison], path: &str) -> Vec<String> {
     lines
 }
 
-#[expect(clippy::print_stdout, reason = "this is the result")]
-pub(super) fn print_json(arguments: &Arguments, found: &Found) {
+pub(super) fn print_json(arguments: &Arguments, found: &Found) -> Result<(), Failure> {
     let runs = &found.runs;
     let dropped =
         runs.dropped.kinds().iter().map(
@@ -236,15 +277,18 @@ pub(super) fn print_json(arguments: &Arguments, found: &Found) {
             "undated": found.undated,
         },
         "settings": {
-            "weights": format!("{:?}", arguments.weights), "regularisation": arguments.regularisation.0, "partial": arguments.partial,
+            "weights": arguments.weights.to_possible_value().map(|one| one.get_name().to_owned()), "regularisation": arguments.regularisation.0, "partial": arguments.partial,
             "resamples": arguments.resamples, "seed": arguments.seed, "confidence": arguments.confidence,
         },
         "agents": found.summaries.iter().zip(&found.entries).map(|(summary, entry)| agent(runs, summary, entry.role)).collect::<Vec<_>>(),
+        "nothing_measured": unmeasured(arguments, runs)
+            .map(|one| json!({ "name": one.name, "released": one.released.map(|day| day.to_string()), "void": one.void }))
+            .collect::<Vec<_>>(),
         "trends": found.trends.iter().map(trend).collect::<Vec<_>>(),
-        "comparison": found.comparisons.iter().map(compared).collect::<Vec<_>>(),
+        "comparison": found.comparisons.iter().map(compared).collect::<Vec<_>>(), "not_compared": found.not_compared,
         "caveats": found.caveats.iter().map(|one| json!({ "key": one.key, "text": one.text })).collect::<Vec<_>>(),
     });
-    println!("{}", visible(&shown.to_string()));
+    tell(&[visible(&shown.to_string())])
 }
 
 fn form(form: Form) -> &'static str {

@@ -11,19 +11,16 @@ use lyceum_horizon::{
 use serde_json::json;
 
 use super::{
-    arguments::{Trending, percent},
+    apart,
+    arguments::{Trending, days, percent},
     fit::entry_of,
     output, picture, short,
     table::{self, Entry},
-    unreadable,
-    words::{columns, with_interval},
+    unreadable_beside,
+    words::{columns, name, with_interval},
     write_file,
 };
-use crate::{
-    exit::Exit,
-    failure::Failure,
-    view::{visible, words::clean},
-};
+use crate::{exit::Exit, failure::Failure, view::visible};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,7 +35,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     trending: Trending,
     /// A published doubling time in days, for the last trend [default: those in the table]
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
     against: Option<f64>,
     /// Write the figure of horizons over release dates as SVG
     #[arg(long, value_name = "FILE")]
@@ -64,7 +61,9 @@ impl Beside {
 }
 
 pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
-    let table = read_table(&arguments.table).map_err(|error| unreadable(&error))?;
+    let inputs = [Some(&arguments.table), arguments.draws.as_ref()];
+    apart(inputs.into_iter().flatten(), arguments.figure.as_ref())?;
+    let table = read_table(&arguments.table).map_err(|error| unreadable_beside(&error))?;
     let mut entries: Vec<Entry> = table
         .rows
         .iter()
@@ -87,9 +86,9 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
         write_file(path, &svg)?;
     }
     if json {
-        print_json(arguments, &entries, &trends, &beside);
+        print_json(arguments, &entries, &trends, &beside)?;
     } else {
-        print(arguments, &entries, &trends, &beside);
+        print(arguments, &entries, &trends, &beside)?;
     }
     let same = beside.iter().all(|one| one.relative().abs() <= SAME);
     Ok(if same { Exit::Done } else { Exit::Unsatisfied })
@@ -98,12 +97,16 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
 fn trends(arguments: &Arguments, entries: &[Entry]) -> Result<Vec<Trend>, Failure> {
     let points: Vec<Point> = entries.iter().filter_map(table::point).collect();
     let mut draws: Vec<Vec<Option<f64>>> = vec![];
+    let mut columns_missing = vec![];
     if let Some(path) = &arguments.draws {
         let known = read_draws(path, &percent_name(arguments.success))
-            .map_err(|error| unreadable(&error))?;
+            .map_err(|error| unreadable_beside(&error))?;
         draws = vec![vec![]; known.first().map_or(0, |one| one.1.len())];
         for point in &points {
             let of_point = known.iter().find(|one| one.0 == point.name);
+            if of_point.is_none() {
+                columns_missing.push(point.name.clone());
+            }
             for (index, draw) in draws.iter_mut().enumerate() {
                 draw.push(of_point.and_then(|one| one.1.get(index).copied().flatten()));
             }
@@ -114,6 +117,15 @@ fn trends(arguments: &Arguments, entries: &[Entry]) -> Result<Vec<Trend>, Failur
         .iter()
         .filter_map(|window| trend(&points, window, &draws, CONFIDENCE))
         .collect();
+    let lost = columns_missing
+        .iter()
+        .find(|name| found.iter().any(|trend| trend.members.contains(name)));
+    if let Some((lost, path)) = lost.zip(arguments.draws.as_ref()) {
+        let (path, column) = (path.display(), percent_name(arguments.success));
+        return Err(Failure::bad_input(format!(
+            "`{path}` has no column `{lost}_{column}`, and `{lost}` is in the trend"
+        )));
+    }
     if found.is_empty() {
         let message = format!(
             "`{}` has no two agents on different days for a trend",
@@ -157,8 +169,12 @@ fn notes() -> Vec<String> {
     ]
 }
 
-#[expect(clippy::print_stdout, reason = "this is the result")]
-fn print(arguments: &Arguments, entries: &[Entry], trends: &[Trend], beside: &[Beside]) {
+fn print(
+    arguments: &Arguments,
+    entries: &[Entry],
+    trends: &[Trend],
+    beside: &[Beside],
+) -> Result<(), Failure> {
     let mut rows = vec![
         [
             "  agent".to_owned(),
@@ -172,7 +188,7 @@ fn print(arguments: &Arguments, entries: &[Entry], trends: &[Trend], beside: &[B
     for entry in order {
         let released = entry.released.map_or("—".into(), |day| day.to_string());
         rows.push(vec![
-            format!("{} {}", entry.role.sign(), entry.name),
+            format!("{} {}", entry.role.sign(), name(&entry.name)),
             released,
             with_interval(entry.minutes, entry.interval),
         ]);
@@ -202,13 +218,15 @@ fn print(arguments: &Arguments, entries: &[Entry], trends: &[Trend], beside: &[B
     }
     lines.extend([String::new(), "to be read with the numbers".into()]);
     lines.extend(notes());
-    for line in lines {
-        println!("{}", clean(&line));
-    }
+    output::tell(&lines)
 }
 
-#[expect(clippy::print_stdout, reason = "this is the result")]
-fn print_json(arguments: &Arguments, entries: &[Entry], trends: &[Trend], beside: &[Beside]) {
+fn print_json(
+    arguments: &Arguments,
+    entries: &[Entry],
+    trends: &[Trend],
+    beside: &[Beside],
+) -> Result<(), Failure> {
     let agent = |entry: &Entry| {
         json!({
             "name": entry.name, "released": entry.released.map(|day| day.to_string()), "role": entry.role.word(),
@@ -223,5 +241,5 @@ fn print_json(arguments: &Arguments, entries: &[Entry], trends: &[Trend], beside
         "trends": trends.iter().map(output::trend).collect::<Vec<_>>(), "comparison": beside.collect::<Vec<_>>(),
         "caveats": notes(),
     });
-    println!("{}", visible(&shown.to_string()));
+    output::tell(&[visible(&shown.to_string())])
 }

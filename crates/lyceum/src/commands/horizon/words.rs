@@ -1,4 +1,6 @@
-//! Numbers as people read them.
+//! Numbers and names as people read them.
+
+use crate::view::words::clean;
 
 /// Returns a length of time in the unit that people would use, with three digits.
 pub(super) fn length(minutes: f64) -> String {
@@ -23,6 +25,11 @@ pub(super) fn three(value: f64) -> String {
         _ => 4,
     };
     format!("{value:.digits$}")
+}
+
+/// Returns a text of somebody else's, safe to print on one line.
+pub(super) fn name(text: &str) -> String {
+    clean(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 /// Returns a length with its interval.

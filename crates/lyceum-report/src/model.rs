@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    Earlier, EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust, Usage,
-    Verdict,
+    Earlier, EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust,
+    Usage, Verdict,
 };
 
 use crate::Number;
@@ -245,6 +245,8 @@ pub enum Spent {
     Evaluation,
     /// Runs that gave no number.
     Failed,
+    /// Data, events and logs.
+    Records,
 }
 
 /// A picture of an answer.

@@ -8,7 +8,7 @@ mod exit;
 mod failure;
 mod view;
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use clap::Parser as _;
 
@@ -26,7 +26,13 @@ fn main() -> ExitCode {
     end_quietly_without_a_reader();
     let cli = commands::Cli::parse();
     match cli.run() {
-        Ok(exit) => exit.code(),
+        // What is still in the buffer may find the disk full.
+        Ok(exit) => match std::io::stdout().flush() {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                lost_output(&error.to_string())
+            }
+            _ => exit.code(),
+        },
         Err(failure) => {
             failure.print();
             failure.exit.code()
@@ -44,8 +50,20 @@ fn end_quietly_without_a_reader() {
             #[expect(clippy::exit, reason = "a hook can end the program in no other way")]
             std::process::exit(NO_READER);
         }
+        if let Some(why) = text.and_then(|text| text.strip_prefix("failed printing to stdout: ")) {
+            lost_output(why);
+            #[expect(clippy::exit, reason = "a hook can end the program in no other way")]
+            std::process::exit(i32::from(exit::Exit::Internal.number()));
+        }
         default(panic);
     }));
+}
+
+/// Says that the result could not be written, and returns the exit code.
+#[expect(clippy::print_stderr, reason = "standard output is what failed")]
+fn lost_output(why: &str) -> ExitCode {
+    eprintln!("error: cannot write to standard output: {why}");
+    exit::Exit::Internal.code()
 }
 
 /// Behaves as one of the built-in studies' programs when called by its name, as it is inside a sandbox.

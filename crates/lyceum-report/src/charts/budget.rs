@@ -9,7 +9,7 @@ use crate::{
     number::Form,
 };
 
-const ALL: [Spent; 7] = [
+const ALL: [Spent; 8] = [
     Spent::Floor,
     Spent::Search,
     Spent::Repeat,
@@ -17,6 +17,7 @@ const ALL: [Spent; 7] = [
     Spent::Ablation,
     Spent::Evaluation,
     Spent::Failed,
+    Spent::Records,
 ];
 
 impl Spent {
@@ -29,6 +30,7 @@ impl Spent {
             Spent::Ablation => ("s-ablation", "ablation"),
             Spent::Evaluation => ("s-evaluation", "evaluation"),
             Spent::Failed => ("s-failed", "failed"),
+            Spent::Records => ("s-records", "records"),
         }
     }
 }

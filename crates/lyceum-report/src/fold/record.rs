@@ -48,6 +48,8 @@ pub(super) struct Record {
     pub(super) sealed: Option<At<SealedOpened>>,
     pub(super) graded: Vec<At<Graded>>,
     pub(super) finished: Option<At<StudyFinished>>,
+    /// Bytes that the events take up beside the outputs of runs.
+    pub(super) record_bytes: u64,
 }
 
 impl Record {
@@ -56,6 +58,11 @@ impl Record {
         if let Some(session) = self.sessions.last_mut() {
             session.last_at = at;
         }
+        let outputs = match &body {
+            Body::RunFinished(finished) => finished.outputs.iter().map(|one| one.bytes).sum(),
+            _ => 0,
+        };
+        self.record_bytes += body.disk_bytes() - outputs;
         match body {
             Body::StudyOpened(body) => self.opened = Some(At { seq, body }),
             Body::DataDrawn(body) => self.data = Some(At { seq, body }),

@@ -39,10 +39,13 @@ pub(super) fn budgets(record: &Record, limits: BudgetLimits) -> Vec<Budget> {
     let usage = |run: &RunRecord| run.finished.as_ref().map(|one| one.body.usage);
     let cpu = by_run(
         record,
-        |run| usage(run).map_or(0, |usage| usage.cpu_ms),
+        |run| {
+            let charged = run.voided.as_ref().map_or(0, |one| one.body.cpu_ms);
+            charged + usage(run).map_or(0, |usage| usage.cpu_ms)
+        },
         |used| used.cpu_ms,
     );
-    let disk = by_run(
+    let mut disk = by_run(
         record,
         |run| {
             run.finished
@@ -53,6 +56,9 @@ pub(super) fn budgets(record: &Record, limits: BudgetLimits) -> Vec<Budget> {
         },
         |_| 0,
     );
+    let records = disk.entry(Spent::Records).or_default();
+    records.0 += record.record_bytes as f64;
+    records.1.push(Source::Event(opened.seq));
     vec![
         budget(
             "experiments",

@@ -18,6 +18,8 @@ pub struct Cost {
     pub wall_ms: u64,
     /// CPU milliseconds.
     pub cpu_ms: u64,
+    /// Bytes on disk: outputs and log.
+    pub disk_bytes: u64,
 }
 
 /// What has been spent of each budget.
@@ -58,7 +60,9 @@ pub fn run_cost(state: &State) -> Cost {
     let costs: Vec<Cost> = done
         .take(RUNS_FOR_ESTIMATE)
         .filter_map(|run| {
-            let used = run.finished.as_ref()?.usage;
+            let finished = run.finished.as_ref()?;
+            let outputs: u64 = finished.outputs.iter().map(|one| one.bytes).sum();
+            let used = finished.usage;
             let judged = run
                 .searched
                 .as_ref()
@@ -67,6 +71,7 @@ pub fn run_cost(state: &State) -> Cost {
             Some(Cost {
                 wall_ms: used.wall_ms + judged.wall_ms,
                 cpu_ms: used.cpu_ms + judged.cpu_ms,
+                disk_bytes: outputs + finished.log.len() as u64,
             })
         })
         .collect();
@@ -75,6 +80,7 @@ pub fn run_cost(state: &State) -> Cost {
     Cost {
         wall_ms: mean(|cost| cost.wall_ms),
         cpu_ms: mean(|cost| cost.cpu_ms),
+        disk_bytes: mean(|cost| cost.disk_bytes),
     }
 }
 
@@ -129,7 +135,7 @@ pub(super) fn short_of(left: &Left, cost: Cost, in_flight: u64) -> Option<&'stat
         Some("wall")
     } else if lacks(left.cpu_ms, cost.cpu_ms * (in_flight + 1)) {
         Some("cpu")
-    } else if left.disk_bytes == Some(0) {
+    } else if lacks(left.disk_bytes, cost.disk_bytes * (in_flight + 1)) {
         Some("disk")
     } else {
         None
@@ -185,23 +191,24 @@ pub(super) fn search_must_end(
 ) -> Option<String> {
     let cost = run_cost(state);
     let runs = ending_runs(state, protocol);
-    let keep = |total: Option<Duration>, need: u64| {
-        let most = total.map_or(0.0, |total| total.as_millis() as f64 * RESERVE_SHARE_MAX);
-        need.min(most as u64)
+    let keep = |total: Option<u64>, need: u64| {
+        need.min(total.map_or(0, |total| (total as f64 * RESERVE_SHARE_MAX) as u64))
     };
+    let millis = |total: Option<Duration>| total.map(|total| total.as_millis() as u64);
     let wall = keep(
-        protocol.budget.wall,
+        millis(protocol.budget.wall),
         runs * cost.wall_ms * 11 / 10 / slots.max(1),
     );
-    let cpu = keep(protocol.budget.cpu, runs * cost.cpu_ms);
+    let cpu = keep(millis(protocol.budget.cpu), runs * cost.cpu_ms);
+    let disk = keep(protocol.budget.disk, runs * cost.disk_bytes);
     let rest = Left {
         wall_ms: left.wall_ms.map(|left| left.saturating_sub(wall)),
         cpu_ms: left.cpu_ms.map(|left| left.saturating_sub(cpu)),
-        disk_bytes: left.disk_bytes,
+        disk_bytes: left.disk_bytes.map(|left| left.saturating_sub(disk)),
     };
     let budget = short_of(&rest, cost, in_flight)?;
     Some(match budget {
-        "disk" => Resource::Disk.cause().into(),
+        "disk" if left.disk_bytes == Some(0) => Resource::Disk.cause().into(),
         name => format!("what is left of the {name} budget is kept for the confirmation"),
     })
 }

@@ -27,4 +27,4 @@ pub use execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, Run
 pub use journal::{Journal, JournalError, MemoryJournal};
 pub use protocol::{Budget, Criterion, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
-pub use state::{Experiment, FoldError, Resource, Run, Session, State, record_bytes};
+pub use state::{Experiment, FoldError, Resource, Run, Session, State};

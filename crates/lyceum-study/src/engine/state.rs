@@ -8,8 +8,8 @@
 
 use lyceum_types::{
     Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    MeasureCut, Outcome, Output, Purpose, Role, RunFinished, RunId, RunMeasured, SealedOpened,
-    Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+    MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured, SealedOpened, Seed,
+    SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
 /// A budget that can be spent while a command runs.
@@ -203,7 +203,7 @@ pub struct State {
     pub last_seq: u64,
     /// CPU time used by runs and measurements, in milliseconds.
     pub cpu_ms: u64,
-    /// Bytes that the study takes up: kept outputs, data, and records with their logs as [`record_bytes`] counts them.
+    /// Bytes that the study takes up: kept outputs, data, and records with their logs as [`Body::disk_bytes`] counts them.
     pub disk_bytes: u64,
     /// The budget of which too little was left for a run or measurement. The next would fare no better, and the budget
     /// need not shrink by trying, so it counts as spent from then on.
@@ -230,7 +230,7 @@ impl State {
             return Err(fault(format!("expected event {}", self.last_seq + 1)));
         }
         self.last_seq = seq;
-        self.disk_bytes += record_bytes(&body);
+        self.disk_bytes += body.disk_bytes();
         // Between the last word of a session that crashed and the first of the next nobody worked.
         if let (Some(session), false) = (
             self.sessions.last_mut(),
@@ -457,25 +457,6 @@ impl State {
             })
             .sum()
     }
-}
-
-/// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,
-/// 350 to 750 bytes.
-const RECORD_BYTES: u64 = 512;
-
-/// Returns what an event adds to the lab's disk, in bytes: its record, its texts, and the files that it keeps.
-pub fn record_bytes(body: &Body) -> u64 {
-    let files = |all: &[Output]| all.iter().map(|one| one.bytes).sum::<u64>();
-    let more = match body {
-        Body::DataDrawn(drawn) => {
-            files(&drawn.public) + files(&drawn.private) + files(&drawn.sealed)
-        }
-        Body::RunFinished(finished) => files(&finished.outputs) + finished.log.len() as u64,
-        Body::RunMeasured(measured) => measured.log.len() as u64,
-        Body::ExperimentProposed(proposed) => proposed.hypothesis.len() as u64,
-        _ => 0,
-    };
-    RECORD_BYTES + more
 }
 
 impl Run {

@@ -180,6 +180,11 @@ fn kept_outputs_count_against_the_disk_budget() {
     );
     let ended = &place.bodies("tiny", "search.ended")[0]["why"];
     assert!(ended.as_str().unwrap().contains("disk budget"), "{ended}");
+    let page = fs::read_to_string(place.lab().join("studies/tiny/report.html")).unwrap();
+    assert!(
+        page.contains("s-records"),
+        "the report leaves out what records took"
+    );
     place.assert_intact();
 }
 

@@ -169,7 +169,7 @@ fn a_workspace_that_changes_meanwhile_stops_the_study_and_put_back_lets_it_go_on
     let done = Done::from(child.wait_with_output().unwrap()).exits(2);
     done.says(&[
         "checking the workspace",
-        "`train.sh` was changed while the study ran on it",
+        "`train.sh` was written while the study ran on it",
         "hint: put the file back and the same command goes on",
     ]);
     assert!(place.bodies("tiny", "study.finished").is_empty());

@@ -156,3 +156,25 @@ fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!(done.err, "", "{words:?}");
     }
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_an_error() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &[]).exits(0);
+    for words in [
+        &["status"][..],
+        &["export", "tiny"],
+        &["log", "tiny"],
+        &["show", "e0"],
+    ] {
+        let full = std::fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = place.command(words);
+        let done = Done::from(command.stdout(full).output().unwrap()).exits(70);
+        done.says(&["cannot write to standard output: No space left on device"]);
+        assert!(!done.err.contains("panicked"), "{}", done.err);
+    }
+}

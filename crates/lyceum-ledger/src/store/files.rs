@@ -209,7 +209,7 @@ impl Blobs for BlobFiles {
     fn read_at_most(&self, id: BlobId, bytes_max: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         self.stream(id, bytes_max.min(BLOB_BYTES_MAX), |piece| {
-            bytes.extend_from_slice(piece)
+            bytes.extend_from_slice(piece);
         })?;
         Ok(bytes)
     }

@@ -285,6 +285,106 @@ fn words_that_mean_nothing_are_told_what_there_is() {
 }
 
 #[test]
+fn an_agent_alone_stands_as_it_does_among_all() {
+    let place = with_attempts();
+    let path = place.path().join("attempts.jsonl");
+    let late: String = attempts()
+        .replace("first", "worse")
+        .replace("2024-01-01", "2025-06-01")
+        .lines()
+        .filter(|line| line.contains("worse"))
+        .map(|line| line.to_owned() + "\n")
+        .collect();
+    fs::write(&path, attempts() + &late).unwrap();
+    let all = [
+        "horizon",
+        "fit",
+        "attempts.jsonl",
+        "--resamples",
+        "20",
+        "--csv",
+        "ours.csv",
+    ];
+    place.call(&all).exits(0).prints("○ worse");
+    let alone = [
+        "horizon",
+        "fit",
+        "attempts.jsonl",
+        "--resamples",
+        "20",
+        "--agent",
+        "worse",
+        "--against",
+        "ours.csv",
+    ];
+    let done = place.call(&alone).exits(0);
+    done.prints("○ worse");
+    done.prints("doubles every");
+    assert!(!done.out.contains("second"), "{}", done.out);
+    // Nothing says what the published value of 37 % is, so it cannot differ; other coverages compare the same ends.
+    for words in [["--success", "37"], ["--confidence", "80"]] {
+        place.call(&[&alone[..], &words].concat()).exits(0);
+    }
+    let table = fs::read_to_string(place.path().join("ours.csv")).unwrap();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| !line.starts_with("first,"))
+        .collect();
+    fs::write(place.path().join("less.csv"), rows.join("\n")).unwrap();
+    place
+        .call(&[
+            "horizon",
+            "fit",
+            "attempts.jsonl",
+            "--resamples",
+            "1",
+            "--against",
+            "less.csv",
+        ])
+        .exits(0)
+        .prints("not compared, because the table lacks them: first");
+}
+
+#[test]
+fn names_forge_no_rows_and_files_are_not_overwritten() {
+    let place = with_attempts();
+    let path = place.path().join("attempts.jsonl");
+    let void = "{\"attempt\":\"v\",\"agent\":\"lost\",\"task\":\"x\",\"human_minutes\":1,\"void\":\"disk\"}\n";
+    fs::write(
+        &path,
+        attempts().replace("\"second\"", "\"second\\n● forged\"") + void,
+    )
+    .unwrap();
+    let fit = ["horizon", "fit", "attempts.jsonl", "--resamples", "0"];
+    let done = place.call(&fit).exits(0);
+    done.prints("second\\n● forged");
+    done.prints("nothing measured");
+    assert!(
+        !done.out.lines().any(|line| line.starts_with("● forged")),
+        "{}",
+        done.out
+    );
+    for words in [
+        &["--csv", "attempts.jsonl"][..],
+        &["--figure", "./attempts.jsonl"],
+        &["--figure", "a.svg", "--curves", "./a.svg"],
+    ] {
+        place
+            .call(&[&fit[..], words].concat())
+            .exits(2)
+            .says(&["named twice"]);
+    }
+    let json = place.call(&[&fit[..], &["--json"]].concat()).exits(0);
+    let shown: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(shown["settings"]["weights"], "root-of-family");
+    assert_eq!(shown["nothing_measured"][0]["name"], "lost");
+    place
+        .call(&["horizon", "trend", "attempts.jsonl", "--against", "nan"])
+        .exits(2)
+        .says(&["a number of days"]);
+}
+
+#[test]
 fn metrs_table_is_reproduced_by_one_command() {
     let files = [
         "all_runs.2025-01-28.jsonl",

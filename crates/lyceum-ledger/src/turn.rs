@@ -25,6 +25,10 @@ pub(crate) struct Turn {
 }
 
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four facts that are true or not, each apart from the others"
+)]
 struct State {
     waiting: Vec<Request>,
     /// Somebody has its turn.
@@ -84,13 +88,13 @@ impl Turn {
             return Err(Error::WriterGone);
         }
         state.waiting.push(request(reply));
-        if !mem::replace(&mut state.busy, true) {
+        if mem::replace(&mut state.busy, true) {
+            drop(state);
+        } else {
             let own = mem::take(&mut state.waiting);
             drop(state);
             self.serve(own);
             self.end_turn();
-        } else {
-            drop(state);
         }
         answer.recv().map_err(|_| Error::WriterGone)
     }

@@ -49,7 +49,7 @@ pub(super) struct Record {
     pub(super) graded: Vec<At<Graded>>,
     pub(super) finished: Option<At<StudyFinished>>,
     /// Bytes that the events take up beside the outputs of runs.
-    pub(super) record_bytes: u64,
+    pub(super) bytes_kept: u64,
 }
 
 impl Record {
@@ -62,7 +62,7 @@ impl Record {
             Body::RunFinished(finished) => finished.outputs.iter().map(|one| one.bytes).sum(),
             _ => 0,
         };
-        self.record_bytes += body.disk_bytes() - outputs;
+        self.bytes_kept += body.disk_bytes() - outputs;
         match body {
             Body::StudyOpened(body) => self.opened = Some(At { seq, body }),
             Body::DataDrawn(body) => self.data = Some(At { seq, body }),

@@ -57,7 +57,7 @@ pub(super) fn budgets(record: &Record, limits: BudgetLimits) -> Vec<Budget> {
         |_| 0,
     );
     let records = disk.entry(Spent::Records).or_default();
-    records.0 += record.record_bytes as f64;
+    records.0 += record.bytes_kept as f64;
     records.1.push(Source::Event(opened.seq));
     vec![
         budget(

@@ -87,7 +87,10 @@ impl Watch {
 
     fn compare(&mut self) -> Result<Option<Changed>, Error> {
         let now = match stamps(&self.root, self.limits) {
-            Err(Error::Unreadable { path, problem }) if problem == io::ErrorKind::NotFound => {
+            Err(Error::Unreadable {
+                path,
+                problem: io::ErrorKind::NotFound,
+            }) => {
                 let what = "removed";
                 return Ok(Some(Changed { path, what }));
             }

@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 

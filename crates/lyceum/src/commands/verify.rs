@@ -159,8 +159,8 @@ fn chain(
             "checkpoint: this is what the checkpoint of {} events was written of; nothing was cut off or replaced",
             kept.head.size
         ),
-        None => "checkpoint: none given, so two things cannot be seen: an end cut off with its signatures, and \
-                 a fork or another key's forgery of the whole (`lyceum checkpoint` writes one; keep it elsewhere)"
+        None => "checkpoint: none given, so three things cannot be seen: an end cut off with its signatures, \
+                 one rewritten with them, and a fork or another key's forgery of the whole (`lyceum checkpoint` writes one; keep it elsewhere)"
             .to_owned(),
     });
     Ok(ledger)

@@ -38,7 +38,7 @@ fn a_checkpoint_kept_elsewhere_shows_a_cut_off_end() {
 
     let alone = place.call(&["verify"]).exits(0);
     alone.prints("signatures: the lab's key has signed all ");
-    alone.prints("checkpoint: none given, so two things cannot be seen: an end cut off");
+    alone.prints("checkpoint: none given, so three things cannot be seen: an end cut off");
     let with = place.call(&["verify", "--checkpoint", "kept"]).exits(0);
     with.prints("nothing was cut off or replaced");
 

@@ -160,7 +160,8 @@ fn chain(
             kept.head.size
         ),
         None => "checkpoint: none given, so three things cannot be seen: an end cut off with its signatures, \
-                 one rewritten with them, and a fork or another key's forgery of the whole (`lyceum checkpoint` writes one; keep it elsewhere)"
+                 one rewritten with them, and a fork or another key's forgery of the whole \
+                 (`lyceum checkpoint` writes one; keep it elsewhere)"
             .to_owned(),
     });
     Ok(ledger)

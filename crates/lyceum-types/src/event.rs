@@ -75,6 +75,10 @@ pub struct StudyOpened {
     /// Earlier attempts at it in this lab, oldest first. Version 1 of this event did not tell.
     #[serde(default)]
     pub earlier: Vec<Earlier>,
+    /// Level at which the claim is tested: what this attempt may spend of the study's alpha. Versions 1 and 2 did not have
+    /// it and spent the whole in every attempt.
+    #[serde(default)]
+    pub level: Option<f64>,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -413,7 +417,7 @@ macro_rules! bodies {
 }
 
 bodies! {
-    StudyOpened = "study.opened" 2,
+    StudyOpened = "study.opened" 3,
     DataDrawn = "data.drawn" 1,
     SessionStarted = "session.started" 1,
     SessionEnded = "session.ended" 1,

@@ -97,7 +97,8 @@ pub(crate) fn known(reader: &Reader, name: Option<&str>) -> Result<Known, Failur
     let text = definition(reader, &opened.definition)?;
     let study = format::parse(&text, "study.toml", &name.replace('~', "-"))
         .map_err(|problems| Failure::bad_input(problems.to_string()))?;
-    let protocol = lab::protocol(&study, opened.start.clone(), opened.seed);
+    let protocol = lab::protocol_as_opened(&study, opened)
+        .map_err(|error| Failure::bad_input(error.to_string()))?;
     Ok(Known {
         name,
         state,

@@ -220,6 +220,7 @@ fn open(
         rule: "careful: repeats near the floor".into(),
         start,
         earlier: vec![],
+        level: None,
         lyceum: "0.1.0".into(),
     });
     journal.push(SessionStarted {

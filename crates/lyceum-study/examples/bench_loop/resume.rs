@@ -86,7 +86,7 @@ pub(crate) fn check(base: &Path) -> Result<(), Failure> {
     let text = String::from_utf8(reader.blob(opened.definition.parse()?)?)?;
     let study =
         format::parse(&text, "study.toml", STUDY).map_err(|problems| problems.to_string())?;
-    let protocol = lab::protocol(&study, opened.start, opened.seed);
+    let protocol = lab::protocol_as_opened(&study, &opened)?;
     let begun = Instant::now();
     let checked = lab::check(&reader, STUDY, &protocol)?;
     let verdicts_ms = begun.elapsed().as_secs_f64() * 1e3;

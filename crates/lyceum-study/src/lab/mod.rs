@@ -27,5 +27,7 @@ pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab, is_study_name};
 pub use record::{StudyJournal, load, read_events, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
-pub use study::{OpenError, OpenStudy, Opening, Request, open, protocol, trust_text};
+pub use study::{
+    OpenError, OpenStudy, Opening, Request, open, protocol, protocol_as_opened, trust_text,
+};
 pub use verify::{Checked, Difference, check};

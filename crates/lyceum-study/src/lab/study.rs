@@ -7,7 +7,7 @@ use std::{
     sync::Mutex,
 };
 
-use lyceum_stats::Rule;
+use lyceum_stats::{AlphaSpending, Rule, UnknownRule, pairs_needed};
 use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust};
 
 use super::{data, evaluator, kit::Kit, record};
@@ -56,6 +56,8 @@ pub struct Request {
     pub again: bool,
     /// Experiments, when not the study's own number.
     pub experiments: Option<u32>,
+    /// The keep rule of a new study, when not the lab's own.
+    pub rule: Option<Rule>,
 }
 
 /// Why a study cannot be opened.
@@ -96,6 +98,9 @@ pub enum OpenError {
         /// Its path.
         path: PathBuf,
     },
+    /// The record names a keep rule that this version does not have.
+    #[error("the study was begun with another version's keep rule: {0}")]
+    Rule(#[from] UnknownRule),
     /// An input that the study does not know.
     #[error("study `{study}` has no input `{name}`; it has: {expected}")]
     Input {
@@ -138,6 +143,7 @@ impl OpenError {
             OpenError::Format(_)
             | OpenError::Workspace(_)
             | OpenError::Researcher { .. }
+            | OpenError::Rule(_)
             | OpenError::Input { .. }
             | OpenError::Journal(_)
             | OpenError::Broken(_) => None,
@@ -199,10 +205,6 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         (None, Some(seed)) => Seed(seed),
         (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes()?) >> 11),
     };
-    let mut protocol = protocol(study, start, seed);
-    if let Some(experiments) = request.experiments {
-        protocol.budget.experiments = experiments;
-    }
     let definition = kit
         .ledger
         .put_blob(opened.definition.as_bytes())
@@ -221,20 +223,25 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         trust: study.trust(),
         seed,
         researcher: researcher.clone(),
-        rule: protocol.rule.name().to_owned(),
-        start: protocol.start.clone(),
+        rule: request.rule.unwrap_or(Rule::Adaptive).name().to_owned(),
+        start,
         earlier: vec![],
+        level: None,
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let (first, data, earlier) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
+    let (first, data, pinned) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
         unchanged(&name, old, &pinned)?;
-        (None, data.clone(), old.earlier.clone())
+        (None, data.clone(), old.clone())
     } else {
         let data = data::draw(kit, &opened, &directory, &request.inputs, seed)?;
         pinned.earlier = attempts(&reader, study, seed, &data)?;
-        let earlier = pinned.earlier.clone();
-        (Some((pinned, data.clone())), data, earlier)
+        pinned.level = Some(level_of(study, &pinned.earlier));
+        (Some((pinned.clone(), data.clone())), data, pinned)
     };
+    let mut protocol = protocol_as_opened(study, &pinned)?;
+    if let Some(experiments) = request.experiments {
+        protocol.budget.experiments = experiments;
+    }
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
     let paths = manifest.entries.iter().map(|entry| &entry.path);
@@ -255,7 +262,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         researcher,
         state,
         first,
-        earlier,
+        earlier: pinned.earlier,
     })
 }
 
@@ -455,7 +462,30 @@ fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenEr
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// Returns the rules of a study.
+/// Returns the level at which an attempt at a study tests its claim.
+///
+/// The study's alpha is spent over all its attempts in the lab, of which each may make one claim: whoever tries often
+/// enough finds a claim that noise confirms. An attempt counts from its first event on, since it may still claim.
+fn level_of(study: &Study, earlier: &[Earlier]) -> f64 {
+    let attempt = u32::try_from(earlier.len()).unwrap_or(u32::MAX);
+    AlphaSpending::new(study.confirm.alpha).level(attempt.saturating_add(1))
+}
+
+/// Returns the rules by which a study is conducted that was opened so: with its seed, its keep rule, and the level that
+/// its attempt may spend.
+pub fn protocol_as_opened(study: &Study, opened: &StudyOpened) -> Result<Protocol, UnknownRule> {
+    let mut protocol = protocol(study, opened.start.clone(), opened.seed);
+    protocol.rule = opened.rule.parse()?;
+    if opened.level.is_some() {
+        let level = level_of(study, &opened.earlier);
+        // The study's own number was chosen for the whole alpha; a stricter level needs more wins in a row.
+        protocol.confirm_pairs_max += pairs_needed(level).saturating_sub(pairs_needed(protocol.alpha));
+        protocol.alpha = level;
+    }
+    Ok(protocol)
+}
+
+/// Returns the rules of a study by its definition alone, with the whole alpha for one claim.
 pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
     Protocol {
         metric: study.metric.name.clone(),

@@ -64,6 +64,14 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
 /// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
 /// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
+    if let Body::StudyOpened(opened) = body {
+        let spent = opened.level.filter(|level| *level != protocol.alpha)?;
+        return Some(Err(format!(
+            "the claim's level is {spent}; after {} earlier attempts it is {}",
+            opened.earlier.len(),
+            protocol.alpha
+        )));
+    }
     let what = match body {
         Body::Decided(decided) => format!("the verdict on {}", decided.experiment),
         Body::Claimed(claimed) => format!("the claim about {}", claimed.winner),

@@ -215,6 +215,7 @@ pub(crate) fn opened(protocol: &Protocol) -> StudyOpened {
         rule: "adaptive".into(),
         start: protocol.start.clone(),
         earlier: vec![],
+        level: None,
         lyceum: String::new(),
     }
 }

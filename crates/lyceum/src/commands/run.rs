@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use lyceum_stats::Rule;
 use lyceum_study::{
     engine::{End, Observer},
     lab::{Conducted, Request, conduct},
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
     /// Most experiments, in place of the study's own number
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     experiments: Option<u32>,
+    /// Keep rule of a new study: adaptive, greedy, two-sigma, best-of-three or always-confirm [default: adaptive]
+    #[arg(long, value_name = "RULE")]
+    rule: Option<Rule>,
     /// Most experiments side by side [default: as many as the machine has processors for]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     slots: Option<u16>,
@@ -67,6 +71,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         inputs,
         again: arguments.again,
         experiments: arguments.experiments,
+        rule: arguments.rule,
     };
     // A study that is not right is told before anything is made or locked.
     lyceum_study::format::open(&request.directory)?;

@@ -19,6 +19,7 @@
 
 mod candidates;
 mod codec;
+mod density;
 mod descent;
 mod explain;
 mod feasible;
@@ -29,15 +30,21 @@ mod kernel;
 mod matrix;
 mod models;
 mod normal;
+mod parzen;
 mod process;
+mod quasi;
 mod random;
 mod researcher;
 mod sobol;
 mod stream;
+mod sweep;
 mod unseen;
 mod view;
 mod warp;
 
+pub use parzen::Parzen;
 pub use process::GaussianProcess;
+pub use quasi::LowDiscrepancy;
 pub use random::Random;
 pub use researcher::{Ask, Error, NAMES, Proposal, Researcher, Trial, TrialResult, by_name};
+pub use sweep::CoordinateSweep;

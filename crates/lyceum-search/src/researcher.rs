@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    GaussianProcess, Random,
+    CoordinateSweep, GaussianProcess, LowDiscrepancy, Parzen, Random,
     codec::{Codec, Levels},
 };
 
 /// Names that [`by_name`] knows, the default first.
-pub const NAMES: &[&str] = &["gp", "random"];
+pub const NAMES: &[&str] = &["gp", "tpe", "sobol", "sweep", "random"];
 
 /// How a past experiment ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,6 +126,9 @@ pub trait Researcher: Send {
 pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
     match name {
         "gp" => Some(Box::new(GaussianProcess)),
+        "tpe" => Some(Box::new(Parzen)),
+        "sobol" => Some(Box::new(LowDiscrepancy)),
+        "sweep" => Some(Box::new(CoordinateSweep)),
         "random" => Some(Box::new(Random)),
         _ => None,
     }

@@ -1,6 +1,8 @@
 //! An ask as the model sees it.
 
-use lyceum_types::ExperimentId;
+use std::cmp::Ordering;
+
+use lyceum_types::{ExperimentId, Goal};
 
 use crate::{
     candidates::Candidates,
@@ -89,6 +91,28 @@ impl<'a> View<'a> {
         first_unseen(&self.codec, &self.taken, stream, coordinates).ok_or(self.exhausted())
     }
 
+    /// Returns the best observation by its measured value, the earliest of equals.
+    pub(crate) fn best(&self) -> Option<&Observed> {
+        self.ranked().into_iter().next()
+    }
+
+    /// Returns the observations by their measured values, the best first, the earlier of equals first.
+    pub(crate) fn ranked(&self) -> Vec<&Observed> {
+        let mut ranked: Vec<&Observed> = self.observed.iter().collect();
+        ranked.sort_by(|a, b| {
+            better_first(self.ask.goal, a.value, b.value).then(a.experiment.cmp(&b.experiment))
+        });
+        ranked
+    }
+
+    /// Returns the start point; the middle of the space where the start is not in it.
+    pub(crate) fn start(&self) -> Levels {
+        let start = self.codec.space().active_only(self.ask.start);
+        self.codec
+            .levels(&start)
+            .unwrap_or_else(|| self.codec.point(&vec![0.5; self.codec.knobs()]))
+    }
+
     /// Returns a search for the best free point, also around these.
     pub(crate) fn candidates(&'a self, centres: &'a [Levels]) -> Candidates<'a> {
         Candidates {
@@ -150,6 +174,14 @@ impl Pooled {
     }
 }
 
+/// Orders values, the better first. [`Goal::gain`] takes nearly equal values for equal, which is no order to sort by.
+pub(crate) fn better_first(goal: Goal, a: f64, b: f64) -> Ordering {
+    match goal {
+        Goal::Minimize => a.total_cmp(&b),
+        Goal::Maximize => b.total_cmp(&a),
+    }
+}
+
 /// Returns at most [`MODELLED_MAX`] observations: the best half first, then the latest of the rest.
 fn bounded(mut observed: Vec<Observed>, ask: &Ask<'_>) -> Vec<Observed> {
     if observed.len() <= MODELLED_MAX {
@@ -157,11 +189,7 @@ fn bounded(mut observed: Vec<Observed>, ask: &Ask<'_>) -> Vec<Observed> {
     }
     observed.reverse();
     let mut order: Vec<usize> = (0..observed.len()).collect();
-    order.sort_by(|a, b| {
-        ask.goal
-            .gain(observed[*a].value, observed[*b].value)
-            .total_cmp(&0.0)
-    });
+    order.sort_by(|a, b| better_first(ask.goal, observed[*a].value, observed[*b].value));
     let good = &order[..MODELLED_MAX / 2];
     let latest = (0..observed.len()).filter(|index| !good.contains(index));
     let keep: Vec<usize> = good

@@ -120,6 +120,7 @@ impl Place {
             inputs: BTreeMap::new(),
             again: false,
             experiments: Some(experiments),
+            rule: None,
         }
     }
 }

@@ -479,7 +479,8 @@ pub fn protocol_as_opened(study: &Study, opened: &StudyOpened) -> Result<Protoco
     if opened.level.is_some() {
         let level = level_of(study, &opened.earlier);
         // The study's own number was chosen for the whole alpha; a stricter level needs more wins in a row.
-        protocol.confirm_pairs_max += pairs_needed(level).saturating_sub(pairs_needed(protocol.alpha));
+        protocol.confirm_pairs_max +=
+            pairs_needed(level).saturating_sub(pairs_needed(protocol.alpha));
         protocol.alpha = level;
     }
     Ok(protocol)

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, GaussianProcess, LowDiscrepancy, Parzen, Random,
+    CoordinateSweep, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Random,
     codec::{Codec, Levels},
 };
 
 /// Names that [`by_name`] knows, the default first.
-pub const NAMES: &[&str] = &["gp", "tpe", "sobol", "sweep", "random"];
+pub const NAMES: &[&str] = &["gp", "tpe", "cma", "sobol", "sweep", "random"];
 
 /// How a past experiment ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -127,6 +127,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
     match name {
         "gp" => Some(Box::new(GaussianProcess)),
         "tpe" => Some(Box::new(Parzen)),
+        "cma" => Some(Box::new(EvolutionStrategy)),
         "sobol" => Some(Box::new(LowDiscrepancy)),
         "sweep" => Some(Box::new(CoordinateSweep)),
         "random" => Some(Box::new(Random)),

@@ -80,7 +80,7 @@ fn boot_id() -> Option<String> {
 }
 
 /// Returns field 22 of `/proc/PID/stat`, or `None` for a process that is gone or a zombie.
-fn start_time(pid: i32) -> Option<u64> {
+pub(crate) fn start_time(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in parentheses may hold anything, so fields count from the last closing one.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();

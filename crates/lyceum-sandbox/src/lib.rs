@@ -28,6 +28,7 @@
 //! ```
 
 mod capture;
+mod cgroup;
 mod copied;
 mod error;
 mod filter;

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::capture::Captured;
+use crate::cgroup::{Holds, Place, Version};
 use crate::network::Decision;
 
 /// How strong the isolation is.
@@ -46,6 +47,10 @@ pub enum User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
+    /// The kernel holds it for the whole tree by a control group of version 2, beside the keeper.
+    CgroupV2,
+    /// The kernel holds it for the whole tree by a control group of version 1, beside the keeper.
+    CgroupV1,
     /// The keeper measures the tree at short intervals and stops it.
     Watchdog,
     /// The kernel holds a per-process or per-user limit, and the keeper watches the tree.
@@ -73,8 +78,25 @@ pub struct LimitMechanisms {
 }
 
 impl LimitMechanisms {
-    /// Returns what the native backend uses on a machine without delegated cgroups.
-    pub(crate) const WITHOUT_CGROUPS: Self = Self {
+    /// Returns what holds the limits where groups are made in this place.
+    pub(crate) fn with(groups: Option<&Place>) -> Self {
+        let by = |what: fn(&Holds) -> bool, otherwise| match groups
+            .and_then(|place| place.version_of(what))
+        {
+            Some(Version::Two) => Mechanism::CgroupV2,
+            Some(Version::One) => Mechanism::CgroupV1,
+            None => otherwise,
+        };
+        let without = Self::WITHOUT_CGROUPS;
+        Self {
+            memory: by(|holds| holds.memory, without.memory),
+            processes: by(|holds| holds.processes, without.processes),
+            ..without
+        }
+    }
+
+    /// What holds the limits without control groups.
+    const WITHOUT_CGROUPS: Self = Self {
         wall: Mechanism::Watchdog,
         cpu: Mechanism::ResourceLimitAndWatchdog,
         memory: Mechanism::Watchdog,
@@ -132,6 +154,8 @@ pub enum Step {
     MountOverlay,
     /// Putting a mount at its target.
     PlaceMount,
+    /// Entering the run's control group.
+    EnterGroup,
     /// Bringing up the loopback interface.
     Loopback,
     /// Dropping capabilities.
@@ -164,6 +188,7 @@ impl fmt::Display for Step {
             Self::MountProc => "mount /proc",
             Self::MountOverlay => "mount the overlay",
             Self::PlaceMount => "place a mount",
+            Self::EnterGroup => "enter the control group",
             Self::Loopback => "bring up loopback",
             Self::DropCapabilities => "drop capabilities",
             Self::SetLimits => "set resource limits",

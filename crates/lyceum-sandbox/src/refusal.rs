@@ -136,6 +136,7 @@ impl Refusal {
             | Step::Fork
             | Step::BuildRoot
             | Step::PlaceMount
+            | Step::EnterGroup
             | Step::Loopback
             | Step::DropCapabilities
             | Step::SetLimits

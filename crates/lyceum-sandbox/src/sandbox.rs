@@ -13,6 +13,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::cgroup::{Group, Place};
 use crate::copied::Copied;
 use crate::error::{Error, PolicyError};
 use crate::filter::Filters;
@@ -59,6 +60,8 @@ struct Shared {
     bubblewrap: Option<PathBuf>,
     owner_maps: OwnerMaps,
     filters: Filters,
+    /// Where control groups can be made.
+    groups: Option<Place>,
 }
 
 impl Sandbox {
@@ -81,6 +84,17 @@ impl Sandbox {
     ///
     /// As [`Sandbox::new`].
     pub fn with(backend: Backend) -> Result<Self, Refusal> {
+        match Place::find() {
+            None => Self::limited_by(backend, None),
+            // What looks delegated may turn out not to be; then it is the watchdog that holds limits.
+            Some(groups) => match Self::limited_by(backend, Some(groups)) {
+                Err(refusal) if refusal.cause == Cause::Other => Self::limited_by(backend, None),
+                other => other,
+            },
+        }
+    }
+
+    fn limited_by(backend: Backend, groups: Option<Place>) -> Result<Self, Refusal> {
         let bubblewrap = match backend {
             Backend::Native => None,
             Backend::Bwrap => Some(find_bubblewrap()?),
@@ -105,7 +119,7 @@ impl Sandbox {
                 .to_string_lossy()
                 .into_owned(),
             landlock_abi,
-            limits: LimitMechanisms::WITHOUT_CGROUPS,
+            limits: LimitMechanisms::with(groups.as_ref()),
             user,
         };
         let owner_maps = OwnerMaps::default();
@@ -116,6 +130,7 @@ impl Sandbox {
                 bubblewrap,
                 owner_maps,
                 filters,
+                groups,
             }),
         };
         sandbox.test_self()?;
@@ -207,33 +222,44 @@ impl Sandbox {
         }
         check_secrets(&attached.secrets, &job.policy.network)?;
         let started = (Instant::now(), SystemTime::now());
+        let mut group = self.group(job);
         let Prepared {
             order,
             maps,
             copied,
-        } = self.order(job, self_test)?;
+        } = self.order(job, self_test, group.as_ref())?;
         let file = wire::order_file(&order).map_err(helper("write the order"))?;
         let mut tries = START_TRIES;
         let (mut parts, identity, process) = loop {
             tries -= 1;
-            match self.try_start(job, &file, &maps, started) {
+            match self.try_start(job, (&file, &maps, group.as_ref()), started) {
                 // Nothing of the command has run: there is no pid 1 yet.
                 Err(Error::HelperLost { .. }) if tries > 0 => {}
                 other => break other?,
             }
         };
+        if let Some(group) = &mut group {
+            group.keep_names_only();
+        }
+        parts.group = group;
         parts.attached = attached;
         parts.network = job.policy.network.clone();
         parts.copied = copied;
         Running::begin(parts, identity, process)
     }
 
+    /// Makes a control group for one run. Where that fails at once, as when the one that it should be in
+    /// is gone, the run does without, and its record says so.
+    fn group(&self, job: &Job) -> Option<Group> {
+        let place = self.shared.groups.as_ref()?;
+        Group::make(place, &job.policy.limits).ok()
+    }
+
     /// Starts a helper and waits until it has made pid 1.
     fn try_start(
         &self,
         job: &Job,
-        file: &OwnedFd,
-        maps: &[Arc<OwnedFd>],
+        (file, maps, group): (&OwnedFd, &[Arc<OwnedFd>], Option<&Group>),
         started: (Instant, SystemTime),
     ) -> Result<(Parts, ProcessIdentity, OwnedFd), Error> {
         let pair = socketpair(
@@ -269,8 +295,9 @@ impl Sandbox {
             limits: job.policy.limits.clone(),
             mechanisms: (
                 self.shared.capabilities.backend,
-                self.shared.capabilities.limits,
+                LimitMechanisms::with(group.and(self.shared.groups.as_ref())),
             ),
+            group: None,
             attached: Attached::default(),
             copied: Vec::new(),
             network: Network::Off,
@@ -278,6 +305,7 @@ impl Sandbox {
         let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
             .chain(answer_end.as_ref().map(AsFd::as_fd))
             .chain(maps.iter().map(|map| map.as_fd()))
+            .chain(group.into_iter().flat_map(Group::descriptors))
             .collect();
         let outcome = wire::send(&parts.control, &0_u8, &passed)
             .map_err(helper("send the order"))
@@ -289,7 +317,7 @@ impl Sandbox {
         }
     }
 
-    fn order(&self, job: &Job, self_test: bool) -> Result<Prepared, Error> {
+    fn order(&self, job: &Job, self_test: bool, group: Option<&Group>) -> Result<Prepared, Error> {
         let policy = &job.policy;
         let mut maps: Vec<Arc<OwnedFd>> = Vec::new();
         let mut owner_maps = Vec::new();
@@ -310,7 +338,8 @@ impl Sandbox {
                 })
             }));
         }
-        if maps.len() + 2 > DESCRIPTORS_MAX {
+        let of_group = group.map_or(0, |group| group.descriptors().count());
+        if maps.len() + 2 + of_group > DESCRIPTORS_MAX {
             let source =
                 io::Error::other("the mounts have more different owners than can be mapped");
             return Err(Error::Helper {
@@ -330,6 +359,7 @@ impl Sandbox {
             cpus: policy.cpus.clone(),
             limits: policy.limits.clone(),
             dedicated: self.shared.dedicated,
+            group: group.map(Group::members).unwrap_or_default(),
             proxy: policy.network != Network::Off,
             answer: job.answer,
             self_test,

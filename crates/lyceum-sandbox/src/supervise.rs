@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::capture::Capture;
+use crate::cgroup::Group;
 use crate::copied::Copied;
 use crate::error::Error;
 use crate::identity::ProcessIdentity;
@@ -47,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) started: (Instant, SystemTime),
     pub(crate) limits: Limits,
     pub(crate) mechanisms: (Backend, LimitMechanisms),
+    pub(crate) group: Option<Group>,
     pub(crate) attached: Attached,
     pub(crate) copied: Vec<Copied>,
     pub(crate) network: Network,
@@ -165,6 +167,7 @@ impl Running {
             started,
             limits,
             mechanisms,
+            group,
             attached,
             copied,
             network,
@@ -200,6 +203,8 @@ impl Running {
             .name("sandbox".into())
             .spawn(move || {
                 let followed = follower.follow();
+                // Its processes are gone.
+                drop(group);
                 let taken = copied.iter().try_for_each(|overlay| {
                     overlay.take_back().map_err(|source| Error::Helper {
                         action: "tell what changed in a copied overlay",
@@ -420,7 +425,10 @@ impl Follower {
             |figure: fn(&Done) -> u64, otherwise| done.as_ref().map_or(otherwise, figure);
         let usage = Usage {
             wall: began.elapsed(),
-            workload_wall: Duration::from_nanos(from_done(|done| done.workload_wall_ns, 0)),
+            workload_wall: Duration::from_nanos(from_done(
+                |done| done.workload_wall_ns,
+                watched.wall_ns,
+            )),
             cpu: Duration::from_nanos(
                 from_done(|done| done.cpu_ns, watched.cpu_ns).max(watched.cpu_seen_ns),
             ),
@@ -458,7 +466,9 @@ impl Follower {
             Why::Asked(cause) => Exit::Killed { cause },
         });
         let Some(done) = &self.done else {
-            return stopped.unwrap_or(Exit::Lost);
+            // When the group's memory is used up the kernel may kill pid 1 with all others.
+            let own = self.watched.out_of_memory.then_some(Exit::MemoryLimit);
+            return own.or(stopped).unwrap_or(Exit::Lost);
         };
         match &done.end {
             End::NotStarted(fault) => Exit::NotStarted {
@@ -472,6 +482,8 @@ impl Follower {
             End::Stopped(Stop::Processes) => Exit::ProcessLimit,
             End::Stopped(Stop::Disk) => Exit::DiskLimit,
             End::Stopped(Stop::Asked) => stopped.unwrap_or(Exit::Lost),
+            End::Status(_) if self.watched.out_of_memory => Exit::MemoryLimit,
+            End::Status(_) if self.watched.processes_refused => Exit::ProcessLimit,
             End::Status(_) if self.watched.disk_exceeded => Exit::DiskLimit,
             End::Status(status) => {
                 let status = ExitStatus::from_raw(*status);

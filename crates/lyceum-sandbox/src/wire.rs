@@ -15,6 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::Member;
 use crate::policy::{Limits, Link, Mount};
 use crate::record::Step;
 
@@ -50,6 +51,8 @@ pub(crate) struct Order {
     pub(crate) dedicated: Option<Dedicated>,
     /// Whether a listener for the supervisor's proxy is to be opened.
     pub(crate) proxy: bool,
+    /// The control group, whose descriptors come last.
+    pub(crate) group: Vec<Member>,
     /// Whether an answer pipe follows the order among the descriptors.
     pub(crate) answer: bool,
     /// Whether the self-test is to be made before the command.
@@ -125,6 +128,12 @@ pub(crate) struct Watched {
     pub(crate) disk_files: u64,
     /// Whether the disk limits were exceeded at the end, even if nobody saw it happen.
     pub(crate) disk_exceeded: bool,
+    /// Whether the kernel killed a process because the control group's memory was used up.
+    pub(crate) out_of_memory: bool,
+    /// Whether the kernel refused a process because of the control group's limit.
+    pub(crate) processes_refused: bool,
+    /// From the command's start to the end of pid 1.
+    pub(crate) wall_ns: u64,
 }
 
 /// What the helper tells the supervisor.

@@ -20,6 +20,7 @@ use super::disk::Disk;
 use super::fault::{At, fault};
 use super::keeper::{self, Watch};
 use super::{mounts, privileges, root, sources};
+use crate::cgroup::Held;
 use crate::kernel::{self, Forked};
 use crate::policy::{Access, Mount};
 use crate::record::Step;
@@ -40,6 +41,7 @@ struct Start<'order> {
     program: &'order Path,
     file: OwnedFd,
     answer: Option<OwnedFd>,
+    group: Held,
     /// Sources where bubblewrap finds them.
     mounts: Vec<Mount>,
 }
@@ -49,7 +51,7 @@ pub(super) fn start(
     order: &Order,
     program: &Path,
     file: OwnedFd,
-    (answer, passed): (Option<OwnedFd>, Vec<OwnedFd>),
+    (answer, passed, group): (Option<OwnedFd>, Vec<OwnedFd>, Held),
     control: &OwnedFd,
 ) -> Result<(), Fault> {
     let own = File::open("/proc/self/exe").at(Step::Bubblewrap, "opening this program")?;
@@ -68,6 +70,7 @@ pub(super) fn start(
         program,
         file,
         answer,
+        group,
         mounts,
     };
     start.run(control, own.into(), disk)
@@ -166,7 +169,7 @@ impl Start<'_> {
             enter: Some(pid),
         };
         watch.report(pid)?;
-        let begun = watch.follow(disk)?;
+        let begun = watch.follow(disk, self.group)?;
         let words = said(words);
         // Without a word it was killed, not refused.
         if !begun && words != SILENT {
@@ -184,6 +187,10 @@ impl Start<'_> {
         written: &[(String, OwnedFd)],
     ) -> Fault {
         let step = Step::Bubblewrap;
+        // Before there is a namespace of control groups, so that the own one is all that it shows.
+        if let Err(fault) = self.group.move_in(0).at(Step::EnterGroup, "moving itself") {
+            return fault;
+        }
         let prepared = (|| {
             let streams = [1, 2].map(|number| {
                 let stream = kernel::borrow_inherited(number);

@@ -12,7 +12,7 @@ use rustix::thread::CapabilitySet;
 use super::fault::{At, fault};
 use super::sources::Source;
 use super::workload::{self, Workload};
-use super::{measure, mounts, privileges};
+use super::{keeper, look, mounts, privileges};
 use crate::kernel::{self, Forked};
 use crate::network::PROXY_PORT;
 use crate::record::Step;
@@ -61,6 +61,7 @@ fn serve(
     // When memory runs out all the same, the kernel takes the sandbox and not the lab.
     std::fs::write("/proc/self/oom_score_adj", "1000")
         .at(Step::SetLimits, "offering itself to the kernel")?;
+    keeper::await_group(order, &lines.link)?;
     privileges::keep_only(CapabilitySet::empty())?;
     command(order, lines, answer)
 }
@@ -92,7 +93,7 @@ pub(super) fn command(
     };
     drop((progress_end, answer));
     let (mut end, ended_at) = wait_for(main, &children, lines);
-    if matches!(end, End::Status(_)) && measure::crowded(order.limits.processes) {
+    if matches!(end, End::Status(_)) && look::crowded(order.limits.processes) {
         // A command may end because it could start no more, before the keeper looked.
         end = End::Stopped(Stop::Processes);
     }

@@ -19,6 +19,7 @@ use super::disk::Disk;
 use super::fault::{At, fault};
 use super::measure::Meter;
 use super::{bubblewrap, init, privileges, sources};
+use crate::cgroup::Held;
 use crate::kernel::{self, Forked};
 use crate::record::Step;
 use crate::wire::{self, Dedicated, Fault, Note, Order, Report, Stop, Watched};
@@ -73,13 +74,15 @@ fn take_control() -> Result<OwnedFd, Fault> {
 
 fn start(control: &OwnedFd) -> Result<(), Fault> {
     let (order, file, mut passed) = read_order(control)?;
+    let group = Held::take(&order.group, &mut passed)
+        .ok_or_else(|| fault(Step::ReadOrder, "the order came without its control group"))?;
     let answer = if order.answer {
         Some(passed.remove(0))
     } else {
         None
     };
     if let Some(program) = &order.bubblewrap {
-        return bubblewrap::start(&order, program, file, (answer, passed), control);
+        return bubblewrap::start(&order, program, file, (answer, passed, group), control);
     }
     drop(file);
     let (sources, own) = match order.dedicated {
@@ -91,7 +94,7 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
         None => (None, own_user()),
     };
     drop(passed);
-    make_namespaces(own)?;
+    make_namespaces(own, group.is_empty())?;
     privileges::empty_bounding_set()?;
     let sources = match sources {
         Some(sources) => sources,
@@ -124,12 +127,15 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
                 enter: None,
             };
             watch.report(pid)?;
+            if let Err(fault) = enter_group(&group, pid, &link) {
+                watch.unwatched(fault)?;
+            }
             let watching = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
             if let Err(fault) = privileges::keep_only(watching) {
                 let _ = pidfd_send_signal(&process, Signal::KILL);
                 return Err(fault);
             }
-            watch.follow(disk).map(drop)
+            watch.follow(disk, group).map(drop)
         }
     }
 }
@@ -170,14 +176,40 @@ pub(super) fn drop_user(dedicated: Dedicated) -> Result<(), Fault> {
     kernel::set_dumpable(true).at(step, "taking back /proc/self")
 }
 
-fn make_namespaces(own: Dedicated) -> Result<(), Fault> {
-    let all = UnshareFlags::NEWUSER
+/// Moves pid 1 into its control group while it builds the root, and tells it.
+fn enter_group(group: &Held, pid: i32, link: &OwnedFd) -> Result<(), Fault> {
+    let step = Step::EnterGroup;
+    if group.is_empty() {
+        return Ok(());
+    }
+    group.move_in(pid).at(step, "moving pid 1")?;
+    wire::send(link, &Note::Ready, &[]).at(step, "telling pid 1")
+}
+
+/// Waits as pid 1 until it is in its control group, and makes that the only one to be seen.
+pub(super) fn await_group(order: &Order, link: &OwnedFd) -> Result<(), Fault> {
+    let step = Step::EnterGroup;
+    if order.group.is_empty() {
+        return Ok(());
+    }
+    match wire::receive::<Note>(link).at(step, "waiting for the keeper")? {
+        Some((Note::Ready, _)) => {}
+        Some((Note::Stop(_), _)) | None => return Err(fault(step, "the keeper went away")),
+    }
+    kernel::unshare(UnshareFlags::NEWCGROUP).at(step, "unshare")
+}
+
+fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {
+    let mut all = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
+        | UnshareFlags::NEWUTS;
+    if with_groups {
+        // Else pid 1 does so, from within its group.
+        all |= UnshareFlags::NEWCGROUP;
+    }
     kernel::unshare(all).at(Step::CreateNamespaces, "unshare")?;
     let step = Step::MapUser;
     fs::write("/proc/self/setgroups", "deny").at(step, "denying setgroups")?;
@@ -218,8 +250,8 @@ impl Watch<'_> {
     }
 
     /// Watches until pid 1 is gone, then reports. Returns whether the root was ever built.
-    pub(super) fn follow(&self, disk: Disk) -> Result<bool, Fault> {
-        let mut meter = Meter::new(self.order.limits.clone(), disk);
+    pub(super) fn follow(&self, disk: Disk, group: Held) -> Result<bool, Fault> {
+        let mut meter = Meter::new(self.order.limits.clone(), disk, group);
         let built = self.wait_for_end(&mut meter)?;
         let cpu = kernel::reap(Some(self.waited_for), true)
             .ok()
@@ -280,15 +312,12 @@ impl Watch<'_> {
                 Some(since) => STOP_GRACE.saturating_sub(since.elapsed()),
                 None => meter.interval(),
             };
-            let link_events = if linked {
-                PollFlags::IN
-            } else {
-                PollFlags::empty()
-            };
+            // A closed link would show at once and always, so it is asked no more.
+            let link_asked = if linked { link } else { process };
             let mut fds = [
                 PollFd::new(process, PollFlags::IN),
                 PollFd::new(control, PollFlags::IN),
-                PollFd::from_borrowed_fd(link.as_fd(), link_events),
+                PollFd::new(link_asked, PollFlags::IN),
             ];
             let polled = poll(&mut fds, Some(&timespec(interval)));
             let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
@@ -304,6 +333,7 @@ impl Watch<'_> {
                     Ok(Some((Note::Ready, _))) => {}
                     // The supervisor is gone: nothing of the sandbox may outlive it.
                     Ok(None) | Err(_) => {
+                        meter.kill_group();
                         let _ = pidfd_send_signal(process, Signal::KILL);
                         return Ok(built);
                     }
@@ -327,6 +357,7 @@ impl Watch<'_> {
                     stopping = order_stop(link, stop.or(exceeded));
                 }
                 Some(since) if since.elapsed() >= STOP_GRACE => {
+                    meter.kill_group();
                     let _ = pidfd_send_signal(process, Signal::KILL);
                 }
                 Some(_) => {}

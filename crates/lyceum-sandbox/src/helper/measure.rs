@@ -1,13 +1,15 @@
 //! Measuring a running tree of processes against its limits.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, readlinkat, statat};
+use rustix::fs::{Mode, OFlags, open};
 
 use super::disk::{Amount, Disk};
+use super::look::{Look, Nameless, kibibytes, look, nameless, read};
+use crate::cgroup::{Held, Reading};
 use crate::policy::Limits;
 use crate::wire::{Stop, Watched};
 
@@ -40,6 +42,7 @@ const IN_MEMORY: [&str; 3] = ["tmp", "home", "dev/shm"];
 pub(super) struct Meter {
     limits: Limits,
     disk: Disk,
+    group: Held,
     view: Option<View>,
     watched: Watched,
     /// Bytes held by files that have no name any more.
@@ -62,6 +65,8 @@ struct View {
     living: HashMap<(i32, u64), u64>,
     /// Processor time of processes that are gone, as last seen.
     gone_ticks: u64,
+    /// What the control group had used before the command began.
+    group_cpu: Duration,
 }
 
 /// Figures of the whole machine, cheap to read: somebody else's growth costs a needless look.
@@ -73,31 +78,13 @@ struct Marks {
     free: Amount,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Nameless {
-    memory_bytes: u64,
-    disk_bytes: u64,
-}
-
-/// One look at all processes.
-#[derive(Debug, Default)]
-struct Look {
-    threads: u64,
-    anonymous_bytes: u64,
-    shared_bytes: u64,
-    /// Processor time of living processes with their reaped children.
-    ticks: u64,
-    own: HashMap<(i32, u64), u64>,
-    /// Where `/proc` tells about each process.
-    places: Vec<String>,
-}
-
 impl Meter {
     /// Returns a meter that measures nothing until [`Meter::begin`].
-    pub(super) fn new(limits: Limits, disk: Disk) -> Self {
+    pub(super) fn new(limits: Limits, disk: Disk, group: Held) -> Self {
         Self {
             limits,
             disk,
+            group,
             view: None,
             watched: Watched::default(),
             nameless: Nameless::default(),
@@ -122,6 +109,7 @@ impl Meter {
             memory: distinct(memory),
             living: HashMap::new(),
             gone_ticks: 0,
+            group_cpu: self.group.read().cpu.unwrap_or_default(),
         });
         self.next_slow = begun + INTERVAL_MAX;
         self.marks = self.marks_now();
@@ -151,7 +139,8 @@ impl Meter {
             return None;
         }
         let look = look(&view.proc);
-        let cpu = view.cpu(&look);
+        let group = self.group.read();
+        let cpu = view.cpu(&look).max(view.cpu_of(group));
         self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu.as_nanos() as u64);
         let in_files = files_in_memory(view);
         self.watched.processes_max = self.watched.processes_max.max(look.threads);
@@ -163,6 +152,7 @@ impl Meter {
         let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
         self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
         let disk = self.watched.disk_bytes + self.nameless.disk_bytes;
+        let refused = refused(group);
         let share = |used: u64, limit: u64| used as f64 / limit as f64;
         let shares = [
             (Stop::Memory, share(memory, self.limits.memory_bytes)),
@@ -175,10 +165,10 @@ impl Meter {
             ),
         ];
         self.set_pace(shares.iter().fold(0.0, |most, (_, share)| share.max(most)));
-        shares
-            .into_iter()
-            .find(|(_, share)| *share > 1.0)
-            .map(|(stop, _)| stop)
+        refused.or_else(|| {
+            let exceeded = shares.into_iter().find(|(_, share)| *share > 1.0);
+            exceeded.map(|(stop, _)| stop)
+        })
     }
 
     /// Chooses when to look again: in a quarter of the time in which the limit nearest to being
@@ -232,8 +222,21 @@ impl Meter {
         self.next_suspicion = Instant::now() + cost * SUSPICION_SHARE;
     }
 
+    /// Kills what is in the control group, if there is one that can.
+    pub(super) fn kill_group(&self) {
+        self.group.kill();
+    }
+
     /// Looks at the disk for the last time and returns all peaks.
     pub(super) fn finish(mut self) -> Watched {
+        let group = self.group.read();
+        self.watched.out_of_memory = group.out_of_memory > 0;
+        self.watched.processes_refused = group.refused_processes > 0;
+        if let Some(view) = &self.view {
+            let cpu = view.cpu_of(group).as_nanos() as u64;
+            self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu);
+            self.watched.wall_ns = view.begun.elapsed().as_nanos() as u64;
+        }
         let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
         self.watched.disk_files = files;
@@ -243,7 +246,24 @@ impl Meter {
     }
 }
 
+/// Returns which limit the kernel held by means of the control group.
+fn refused(group: Reading) -> Option<Stop> {
+    if group.out_of_memory > 0 {
+        Some(Stop::Memory)
+    } else if group.refused_processes > 0 {
+        Some(Stop::Processes)
+    } else {
+        None
+    }
+}
+
 impl View {
+    /// Returns the processor time that a control group counted since the command began.
+    fn cpu_of(&self, group: Reading) -> Duration {
+        let counted = group.cpu.unwrap_or_default();
+        counted.saturating_sub(self.group_cpu)
+    }
+
     /// Returns the processor time of the whole tree.
     ///
     /// Two counts, since each misses something: the kernel's sums over reaped children miss those
@@ -261,107 +281,6 @@ impl View {
         let seen = self.gone_ticks + self.living.values().sum::<u64>();
         TICK * u32::try_from(seen.max(look.ticks)).unwrap_or(u32::MAX)
     }
-}
-
-/// Tells pid 1 whether more threads than allowed live below it.
-pub(super) fn crowded(processes_max: u64) -> bool {
-    // Every ordinary end leaves nobody to look at.
-    let childless = matches!(crate::kernel::reap(None, false), Err(error) if error.raw_os_error() == Some(libc::ECHILD));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    !childless
-        && open("/proc", flags, Mode::empty()).is_ok_and(|proc| look(&proc).threads > processes_max)
-}
-
-fn look(proc: &OwnedFd) -> Look {
-    let mut look = Look::default();
-    let Ok(directory) = Dir::read_from(proc) else {
-        return look;
-    };
-    for entry in directory.flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .ok()
-            .and_then(|name| name.parse::<i32>().ok())
-        else {
-            continue;
-        };
-        let Some(stat) = read(proc, &format!("{pid}/stat")).and_then(|text| Stat::parse(&text))
-        else {
-            continue;
-        };
-        look.ticks += stat.children_ticks;
-        if pid == 1 {
-            continue;
-        }
-        look.ticks += stat.own_ticks;
-        look.threads += stat.threads;
-        look.own.insert((pid, stat.start), stat.own_ticks);
-        let place = place(proc, pid, &stat);
-        if let Some(status) = read(proc, &format!("{place}/status")) {
-            look.anonymous_bytes += kibibytes(&status, "RssAnon:");
-            look.shared_bytes += kibibytes(&status, "RssShmem:");
-        }
-        look.places.push(place);
-    }
-    look
-}
-
-/// Returns where `/proc` tells about the memory and files of a process: with its first thread, or, if
-/// that has ended before the others, with one that lives.
-fn place(proc: &OwnedFd, pid: i32, stat: &Stat) -> String {
-    let whole = pid.to_string();
-    if !stat.first_ended || stat.threads < 2 {
-        return whole;
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let tasks = openat(proc, format!("{pid}/task"), flags, Mode::empty());
-    let tasks = tasks.and_then(|tasks| Dir::read_from(&tasks));
-    let mut threads = tasks.into_iter().flatten().flatten().filter_map(|entry| {
-        let number: i32 = entry.file_name().to_str().ok()?.parse().ok()?;
-        Some(format!("{pid}/task/{number}"))
-    });
-    let lives = |thread: &String| {
-        let status = read(proc, &format!("{thread}/status"));
-        status.is_some_and(|status| status.contains("RssAnon:"))
-    };
-    threads.find(lives).unwrap_or(whole)
-}
-
-struct Stat {
-    /// The first thread is gone, or the whole process.
-    first_ended: bool,
-    own_ticks: u64,
-    children_ticks: u64,
-    threads: u64,
-    start: u64,
-}
-
-impl Stat {
-    fn parse(text: &str) -> Option<Self> {
-        // The name in parentheses may hold anything. Field 3 of proc_pid_stat(5) comes first here.
-        let fields: Vec<&str> = text
-            .get(text.rfind(')')? + 1..)?
-            .split_ascii_whitespace()
-            .collect();
-        let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self {
-            first_ended: matches!(fields.first(), Some(&("Z" | "X"))),
-            own_ticks: field(14)? + field(15)?,
-            children_ticks: field(16)? + field(17)?,
-            threads: field(20)?,
-            start: field(22)?,
-        })
-    }
-}
-
-fn kibibytes(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    let figure = line.and_then(|rest| rest.trim().strip_suffix(" kB"));
-    figure
-        .and_then(|figure| figure.parse::<u64>().ok())
-        .unwrap_or(0)
-        * 1_024
 }
 
 /// Leaves out directories of file systems that are there already.
@@ -389,102 +308,4 @@ fn files_in_memory(view: &View) -> u64 {
         Some(columns.get(14)?.parse::<u64>().ok()? + columns.get(15)?.parse::<u64>().ok()?)
     };
     files + segments.lines().skip(1).filter_map(resident).sum::<u64>()
-}
-
-/// Counts open files without a name, each once: anonymous memory files, and deleted files on disk.
-/// (Deleted files of the sandbox's tmpfs are counted with it.)
-fn nameless(proc: &OwnedFd, places: &[String]) -> Nameless {
-    let mut found = Nameless::default();
-    let mut seen = HashSet::new();
-    for place in places {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let Ok(open_files) = openat(proc, format!("{place}/fd"), flags, Mode::empty()) else {
-            continue;
-        };
-        let Ok(directory) = Dir::read_from(&open_files) else {
-            continue;
-        };
-        for entry in directory.flatten() {
-            let Ok(status) = statat(&open_files, entry.file_name(), AtFlags::empty()) else {
-                continue;
-            };
-            let regular = FileType::from_raw_mode(status.st_mode).is_file();
-            if !regular || status.st_nlink > 0 || !seen.insert((status.st_dev, status.st_ino)) {
-                continue;
-            }
-            let bytes = status.st_blocks as u64 * 512;
-            match readlinkat(&open_files, entry.file_name(), Vec::new()) {
-                Ok(name) if name.to_bytes().starts_with(b"/memfd:") => found.memory_bytes += bytes,
-                Ok(name) if in_tmpfs(name.to_bytes()) => {}
-                Ok(_) => found.disk_bytes += bytes,
-                Err(_) => {}
-            }
-        }
-    }
-    found
-}
-
-fn in_tmpfs(name: &[u8]) -> bool {
-    [&b"/tmp/"[..], b"/home/", b"/dev/shm/"]
-        .iter()
-        .any(|place| name.starts_with(place))
-}
-
-fn read(proc: impl AsFd, path: &str) -> Option<String> {
-    let borrowed: BorrowedFd<'_> = proc.as_fd();
-    let file = openat(
-        borrowed,
-        path,
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
-    let mut text = vec![0; 4_096];
-    let mut filled = 0;
-    loop {
-        match rustix::io::read(&file, &mut text[filled..]).ok()? {
-            0 => break,
-            more => filled += more,
-        }
-        if filled == text.len() {
-            text.resize(filled * 2, 0);
-        }
-    }
-    text.truncate(filled);
-    Some(String::from_utf8_lossy(&text).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_a_stat_line_whose_name_holds_parentheses() {
-        let line = "7 (a) (b 1 2) S 1 7 7 0 -1 4194560 1 2 3 4 11 12 13 14 20 0 5 0 999 8 9";
-        let stat = Stat::parse(line).expect("parses");
-        assert_eq!(
-            (
-                stat.own_ticks,
-                stat.children_ticks,
-                stat.threads,
-                stat.start
-            ),
-            (23, 27, 5, 999)
-        );
-    }
-
-    #[test]
-    fn reads_sizes_and_takes_a_missing_one_for_none() {
-        let status = "Name:\tx\nRssAnon:\t     132 kB\nRssShmem:\t       4 kB\n";
-        assert_eq!(kibibytes(status, "RssAnon:"), 132 * 1_024);
-        assert_eq!(kibibytes(status, "RssFile:"), 0);
-    }
-
-    #[test]
-    fn sees_this_process() {
-        let proc: OwnedFd = std::fs::File::open("/proc").expect("opens").into();
-        let look = look(&proc);
-        assert!(look.places.contains(&std::process::id().to_string()));
-        assert!(look.anonymous_bytes > 0 && look.threads > 0);
-    }
 }

@@ -10,6 +10,7 @@ mod init;
 mod inner;
 mod keeper;
 mod landlock;
+mod look;
 mod measure;
 mod mounts;
 mod privileges;

@@ -1,0 +1,219 @@
+//! The control group of one run, as the supervisor makes and removes it.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags, open};
+
+use super::{Member, Parent, Place, Version};
+use crate::identity::start_time;
+use crate::policy::Limits;
+
+/// How every group begins its name.
+const PREFIX: &str = "lyceum";
+
+/// Processes that a group has beside the command's: pid 1, and what started it.
+const OWN_PROCESSES: u64 = 2;
+
+/// Processes beyond the limit that the kernel still allows, so that the limit is seen exceeded.
+const PROCESS_HEADROOM: u64 = 16;
+
+/// How long the kernel may take to let go of a group whose processes ended.
+const EMPTY_WAIT: Duration = Duration::from_millis(500);
+
+/// A group in each hierarchy; removed when dropped.
+#[derive(Debug)]
+pub(crate) struct Group {
+    members: Vec<(Member, PathBuf)>,
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Group {
+    /// Makes a group with these limits, and removes those of supervisors that died.
+    pub(crate) fn make(place: &Place, limits: &Limits) -> io::Result<Self> {
+        let name = name()?;
+        let mut group = Self {
+            members: Vec::new(),
+            descriptors: Vec::new(),
+        };
+        for parent in &place.parents {
+            remove_stray(&parent.directory);
+            group.add(parent, &name, limits)?;
+        }
+        Ok(group)
+    }
+
+    fn add(&mut self, parent: &Parent, name: &str, limits: &Limits) -> io::Result<()> {
+        let Parent {
+            directory,
+            version,
+            mut holds,
+        } = parent.clone();
+        let directory = directory.join(name);
+        fs::create_dir(&directory)?;
+        // Linux 5.14 has `cgroup.kill`.
+        holds.kill &= directory.join("cgroup.kill").exists();
+        let member = Member { version, holds };
+        self.members.push((member, directory.clone()));
+        limit(&directory, member, limits)?;
+        let file = |name: &str, flags: OFlags| {
+            open(directory.join(name), flags | OFlags::CLOEXEC, Mode::empty())
+        };
+        self.descriptors
+            .push(file(".", OFlags::RDONLY | OFlags::DIRECTORY)?);
+        self.descriptors.push(file("cgroup.procs", OFlags::WRONLY)?);
+        if holds.kill {
+            self.descriptors.push(file("cgroup.kill", OFlags::WRONLY)?);
+        }
+        Ok(())
+    }
+
+    /// Returns what the keeper is told about it.
+    pub(crate) fn members(&self) -> Vec<Member> {
+        self.members.iter().map(|(member, _)| *member).collect()
+    }
+
+    /// Returns what the keeper is lent, in the order of the members.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.descriptors.iter().map(AsFd::as_fd)
+    }
+
+    /// Lets go of the descriptors, once the keeper has its own.
+    pub(crate) fn keep_names_only(&mut self) {
+        self.descriptors.clear();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for (_, directory) in &self.members {
+            remove(directory);
+        }
+    }
+}
+
+/// Returns a name that says whose group it is: pid namespace, number and start of this process.
+fn name() -> io::Result<String> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    Ok(format!("{}-{number:x}", owner(std::process::id() as i32)?))
+}
+
+/// Returns how the names of a process's groups begin.
+fn owner(pid: i32) -> io::Result<String> {
+    let namespace = fs::metadata("/proc/self/ns/pid")?.ino();
+    let start = start_time(pid).ok_or(io::ErrorKind::NotFound)?;
+    Ok(format!("{PREFIX}-{namespace:x}-{pid}-{start}"))
+}
+
+/// Returns whether a group's name says that its supervisor has died. One of another pid namespace cannot
+/// be judged from here.
+fn is_stray(name: &OsStr) -> bool {
+    let judged = || {
+        let mut parts = name.to_str()?.split('-');
+        let (prefix, namespace, pid) = (parts.next()?, parts.next()?, parts.next()?.parse().ok()?);
+        let start: u64 = parts.next()?.parse().ok()?;
+        let own = fs::metadata("/proc/self/ns/pid").ok()?.ino();
+        let comparable = prefix == PREFIX && namespace == format!("{own:x}");
+        Some(comparable && start_time(pid) != Some(start))
+    };
+    judged().unwrap_or(false)
+}
+
+fn remove_stray(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        if is_stray(&entry.file_name()) {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Kills what is in a group and removes it. What the kernel does not let go of in time is left to the
+/// next supervisor.
+fn remove(directory: &Path) {
+    let begun = Instant::now();
+    let mut killed = false;
+    while let Err(error) = fs::remove_dir(directory) {
+        if error.kind() == io::ErrorKind::NotFound || begun.elapsed() > EMPTY_WAIT {
+            return;
+        }
+        if !killed {
+            kill(directory);
+            killed = true;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn kill(directory: &Path) {
+    if fs::write(directory.join("cgroup.kill"), "1").is_ok() {
+        return;
+    }
+    let processes = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    for pid in processes.lines().filter_map(|line| line.parse().ok()) {
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+fn limit(directory: &Path, member: Member, limits: &Limits) -> io::Result<()> {
+    let set = |name: &str, value: &str| fs::write(directory.join(name), value);
+    // Files that not every kernel has: the limit holds without them, if less well.
+    let may_set = |name: &str, value: &str| {
+        if directory.join(name).exists() {
+            set(name, value)
+        } else {
+            Ok(())
+        }
+    };
+    let memory = limits.memory_bytes.to_string();
+    let processes = limits
+        .processes
+        .saturating_add(OWN_PROCESSES + PROCESS_HEADROOM);
+    match member.version {
+        Version::Two if member.holds.memory => {
+            set("memory.max", &memory)?;
+            may_set("memory.swap.max", "0")?;
+            set("memory.oom.group", "1")?;
+        }
+        Version::One if member.holds.memory => {
+            set("memory.limit_in_bytes", &memory)?;
+            may_set("memory.memsw.limit_in_bytes", &memory)?;
+            may_set("memory.kmem.tcp.limit_in_bytes", &memory)?;
+        }
+        Version::One | Version::Two => {}
+    }
+    if member.holds.processes {
+        set("pids.max", &processes.to_string())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_names_its_supervisor_and_is_stray_once_that_is_gone() {
+        let own = name().expect("names");
+        assert!(!is_stray(OsStr::new(&own)));
+        let parts: Vec<&str> = own.split('-').collect();
+        let [prefix, namespace, pid, start, number] = parts[..] else {
+            panic!("five parts: {own}")
+        };
+        let earlier: u64 = start.parse::<u64>().expect("a number") - 1;
+        let of_the_dead = format!("{prefix}-{namespace}-{pid}-{earlier}-{number}");
+        assert!(is_stray(OsStr::new(&of_the_dead)));
+        let elsewhere = format!("{prefix}-1-{pid}-{earlier}-{number}");
+        for name in [&*elsewhere, "lyceum", "user.slice", "lyceum-x-y-z-0"] {
+            assert!(!is_stray(OsStr::new(name)), "{name}");
+        }
+    }
+}

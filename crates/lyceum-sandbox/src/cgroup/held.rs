@@ -1,0 +1,125 @@
+//! A run's control group in the hands of its keeper.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags, openat};
+
+use super::{Member, Version};
+
+/// Descriptors of a group.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    members: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    member: Member,
+    directory: OwnedFd,
+    processes: OwnedFd,
+    kill: Option<OwnedFd>,
+}
+
+/// What a group says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Processes that the kernel killed because memory was used up.
+    pub(crate) out_of_memory: u64,
+    /// How often a process was refused because of the limit.
+    pub(crate) refused_processes: u64,
+    /// Processor time of all that ever was in the group.
+    pub(crate) cpu: Option<Duration>,
+}
+
+impl Held {
+    /// Takes the last of the passed descriptors for these members; `None` when there are too few.
+    pub(crate) fn take(members: &[Member], passed: &mut Vec<OwnedFd>) -> Option<Self> {
+        let wanted = members.iter().map(|member| member.descriptors()).sum();
+        let mut own = passed
+            .split_off(passed.len().checked_sub(wanted)?)
+            .into_iter();
+        let entry = |member: &Member| {
+            Some(Entry {
+                member: *member,
+                directory: own.next()?,
+                processes: own.next()?,
+                kill: if member.holds.kill { own.next() } else { None },
+            })
+        };
+        Some(Self {
+            members: members.iter().map(entry).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Returns whether there is no group.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Moves a process into the group; 0 is the caller.
+    ///
+    /// The kernel judges by who opened the list of processes, which was the supervisor. The first of
+    /// several moves waits until all processors have noticed: some ten milliseconds.
+    pub(crate) fn move_in(&self, pid: i32) -> io::Result<()> {
+        for entry in &self.members {
+            rustix::io::write(&entry.processes, pid.to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Kills all processes of the group at once, where the kernel can.
+    pub(crate) fn kill(&self) {
+        for kill in self.members.iter().filter_map(|entry| entry.kill.as_ref()) {
+            // Whoever is left is killed by the end of pid 1.
+            let _ = rustix::io::write(kill, b"1");
+        }
+    }
+
+    /// Returns what the group says by now.
+    pub(crate) fn read(&self) -> Reading {
+        let mut reading = Reading::default();
+        for entry in &self.members {
+            entry.add_to(&mut reading);
+        }
+        reading
+    }
+}
+
+impl Entry {
+    fn add_to(&self, reading: &mut Reading) {
+        let (version, holds) = (self.member.version, self.member.holds);
+        if holds.memory {
+            let name = match version {
+                Version::One => "memory.oom_control",
+                Version::Two => "memory.events",
+            };
+            reading.out_of_memory += self.figure(name, "oom_kill ").unwrap_or(0);
+        }
+        if holds.processes {
+            reading.refused_processes += self.figure("pids.events", "max ").unwrap_or(0);
+        }
+        let used = match version {
+            Version::Two if holds.processor => self
+                .figure("cpu.stat", "usage_usec ")
+                .map(Duration::from_micros),
+            Version::One if holds.processor => {
+                self.figure("cpuacct.usage", "").map(Duration::from_nanos)
+            }
+            Version::One | Version::Two => None,
+        };
+        reading.cpu = reading.cpu.max(used);
+    }
+
+    /// Returns the figure behind a name in one of the group's files.
+    fn figure(&self, file: &str, name: &str) -> Option<u64> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.directory, file, flags, Mode::empty()).ok()?;
+        let mut text = [0; 2_048];
+        let length = rustix::io::read(&file, &mut text).ok()?;
+        let text = std::str::from_utf8(&text[..length]).ok()?;
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+    }
+}

@@ -97,6 +97,13 @@ pub enum Fault {
         /// How many there were when they were signed.
         size: u64,
     },
+    /// The last events carry no signature, though every commit is signed.
+    Unsigned {
+        /// How many events are signed.
+        after: u64,
+        /// How many there are.
+        events: u64,
+    },
     /// The ledger is not the one that the checkpoint was written of: both begin in the same lab and
     /// go different ways.
     Forked {
@@ -189,6 +196,15 @@ impl fmt::Display for Fault {
             }
             Self::Truncated { events, size } => {
                 format!("the end was cut off: {size} events were signed, {events} are left")
+            }
+            Self::Unsigned { after, events } => {
+                let which = match events - after {
+                    1 => format!("event {events} carries"),
+                    _ => format!("events {} to {events} carry", after + 1),
+                };
+                format!(
+                    "{which} no signature: it was removed, and what it covered may have been rewritten, or the lab's key was missing"
+                )
             }
             Self::Forked { size } => {
                 format!("this is a fork: its first {size} events are not those of the checkpoint")

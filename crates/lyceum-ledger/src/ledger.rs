@@ -21,6 +21,7 @@ use crate::reader::Reader;
 use crate::signed::{Checkpoint, KeyFile, Signer};
 use crate::store::{Blobs, Identity, Lease, PutError, SqliteStore, Store};
 use crate::turn::Turn;
+use crate::unsigned;
 use crate::writer::{Append, Part, Prepared, Request, Writer};
 
 /// Bodies longer than this are kept as blobs.
@@ -144,6 +145,15 @@ impl Ledger {
             poison: OnceLock::new(),
         });
         let lab = lease.view().identity()?.lab;
+        let reader = Reader::of(&*store, directory)?;
+        if !reader.last_signature_holds()?
+            && let Some(fault) = reader.verify()?.fault
+        {
+            return Err(Error::NotIntact {
+                directory: directory.to_path_buf(),
+                fault: Box::new(fault),
+            });
+        }
         let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
         let (turn, thread) = Turn::start(writer)?;
         let inner = Inner {
@@ -240,7 +250,7 @@ impl Ledger {
         expected_seq: Option<u64>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Event>, Error> {
-        if stream == keys::STREAM || stream == bundle::IMPORT_STREAM {
+        if [keys::STREAM, bundle::IMPORT_STREAM, unsigned::STREAM].contains(&stream) {
             let stream = stream.to_owned();
             return Err(Error::ReservedStream { stream });
         }

@@ -11,10 +11,10 @@
 //! - After a failed write whose outcome is unknown nothing more is accepted until the ledger is
 //!   opened again; opening is the recovery, there is no other path, and no limit to how often.
 //! - A process that was thought dead cannot write after its successor has begun ([`Lease`]).
-//! - The lab signs heads of a Merkle tree over all events. [`Reader::verify`] finds, from the files
-//!   alone, whatever was done to what is signed, and which kind it was. Cutting off the end together
-//!   with its signatures, and replacing everything with a key that someone else made, can be seen
-//!   only against a [`Checkpoint`] that was kept elsewhere ([`Reader::verify_against`]).
+//! - The lab signs the head of a Merkle tree over all events with every commit. [`Reader::verify`] finds,
+//!   from the files alone, whatever was done to them without the key, and which kind it was. Putting back an
+//!   earlier end that was signed, a fork, and replacing everything with a key that someone else made, can be
+//!   seen only against a [`Checkpoint`] that was kept elsewhere ([`Reader::verify_against`]).
 //!
 //! The bytes on the disk are specified in `FORMAT.md` beside this crate's manifest, exactly enough
 //! for an independent tool to check a ledger.
@@ -35,10 +35,12 @@ mod options;
 mod random;
 mod reader;
 mod record;
+mod signatures;
 mod signed;
 mod store;
 mod tree;
 mod turn;
+mod unsigned;
 mod verify;
 mod writer;
 
@@ -60,4 +62,5 @@ pub use store::{
     SCHEMA_VERSION, Store, Stored, View, WriteFault,
 };
 pub use tree::{Subtree, TreeHead, verify_consistency, verify_inclusion};
+pub use unsigned::Unsigned;
 pub use verify::Verification;

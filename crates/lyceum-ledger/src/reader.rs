@@ -131,6 +131,20 @@ impl Reader {
         self.view.signed_heads()
     }
 
+    /// Whether the last signature is one of the key in force over the events that are there; true if there is none. What
+    /// a session goes on from, without reading every event.
+    pub(crate) fn last_signature_holds(&self) -> Result<bool, Error> {
+        let Some(last) = self.signed_heads()?.last().copied() else {
+            return Ok(true);
+        };
+        let size = last.head.size;
+        let holds = last.is_right(self.lab())
+            && Keys::read(&*self.view)?.at(size) == Some(last.key)
+            && size <= self.head()?.position
+            && self.tree_head_at(size)? == last.head;
+        Ok(holds)
+    }
+
     /// Signs the ledger as it is now with the lab's key, and returns that as a checkpoint to be kept
     /// elsewhere. Writes nothing, so it works beside a process that writes.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {

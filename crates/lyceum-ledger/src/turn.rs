@@ -154,17 +154,14 @@ impl Turn {
                     .unwrap_or_else(PoisonError::into_inner);
             }
         }
-        let dead = state.dead;
         drop(state);
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        // What a fault left behind signs nothing.
-        if let Some(writer) = writer.filter(|_| !dead) {
-            writer.close();
-        }
+        // With it the lease ends.
+        drop(
+            self.writer
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 
     fn renew(&self) {

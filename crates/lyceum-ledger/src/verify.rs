@@ -10,9 +10,11 @@ use crate::fault::Fault;
 use crate::hash::{BlobId, Hash};
 use crate::keys::{self, Keys};
 use crate::reader::Reader;
+use crate::signatures::Milestone;
 use crate::signed::Checkpoint;
 use crate::store::{Record, View};
 use crate::tree::{Frontier, Subtree, TreeHead};
+use crate::unsigned::Unsigned;
 
 /// Records that are held at once.
 const PAGE_RECORDS: usize = 4096;
@@ -25,9 +27,11 @@ const VERSION_WITH_SUBTREES: u32 = 2;
 pub struct Verification {
     /// Events that were checked, up to the first fault.
     pub events: u64,
-    /// How many of them a signature of the lab covers. Events after these can be replaced by anyone
-    /// who can write to the file; a ledger that is closed in order has none.
+    /// How many of them a signature of the lab covers: all, unless there is a fault or the ledger has no key.
     pub events_signed: u64,
+    /// Events that were found without a signature by the session after them, which recorded that and then signed: they
+    /// may be others than those that were written.
+    pub found_unsigned: Vec<Unsigned>,
     /// Streams that they belong to.
     pub streams: u64,
     /// Blobs that were checked.
@@ -84,6 +88,7 @@ impl Reader {
         Ok(Verification {
             events: check.head.position,
             events_signed: check.signed,
+            found_unsigned: check.found_unsigned,
             streams: check.streams.len() as u64,
             blobs: check.blobs.len() as u64,
             blobs_unreferenced: check.blobs_unreferenced,
@@ -95,13 +100,6 @@ impl Reader {
     }
 }
 
-/// A head that the tree must have on the way, and the fault if it has not.
-struct Milestone {
-    head: TreeHead,
-    /// Whether the ledger holds it itself.
-    is_own: bool,
-}
-
 /// A check on its way from the first event to the last.
 pub(crate) struct Check<'a> {
     pub(crate) reader: &'a Reader,
@@ -109,12 +107,13 @@ pub(crate) struct Check<'a> {
     pub(crate) head: Head,
     /// The hash before that of `head`.
     pub(crate) before_head: Hash,
-    tree: Frontier,
+    pub(crate) tree: Frontier,
     /// Heads to come, the next one last.
-    milestones: Vec<Milestone>,
+    pub(crate) milestones: Vec<Milestone>,
     /// Events that are covered by a signed head that was found right.
-    signed: u64,
-    keys: Keys,
+    pub(crate) signed: u64,
+    found_unsigned: Vec<Unsigned>,
+    pub(crate) keys: Keys,
     has_subtrees: bool,
     streams: HashMap<String, u64>,
     blobs: HashSet<BlobId>,
@@ -133,6 +132,7 @@ impl<'a> Check<'a> {
             tree: Frontier::default(),
             milestones: Vec::new(),
             signed: 0,
+            found_unsigned: Vec::new(),
             keys: Keys::new(reader.identity),
             has_subtrees: reader.view.version()? >= VERSION_WITH_SUBTREES,
             streams: HashMap::new(),
@@ -155,15 +155,15 @@ impl<'a> Check<'a> {
         }
         if let Some(fault) = self
             .milestone()
-            .map_or_else(|| self.records(), |fault| Ok(Some(fault)))?
+            .map_or_else(|| self.records(i64::MIN, u64::MAX), |fault| Ok(Some(fault)))?
         {
             return Ok(Some(fault));
         }
-        if let Some(beyond) = self.milestones.pop() {
-            return Ok(Some(Fault::Truncated {
-                events: self.head.position,
-                size: beyond.head.size,
-            }));
+        if let Some(fault) = self
+            .cut_off()
+            .map_or_else(|| self.end(), |fault| Ok(Some(fault)))?
+        {
+            return Ok(Some(fault));
         }
         if let Some(fault) = self.imports()? {
             return Ok(Some(fault));
@@ -174,76 +174,8 @@ impl<'a> Check<'a> {
         Ok(self.structure())
     }
 
-    /// Checks every signature, and makes milestones of what is signed.
-    fn signatures(&mut self, checkpoint: Option<&Checkpoint>) -> Result<Option<Fault>, Error> {
-        let lab = self.reader.lab();
-        let keys = Keys::read(self.view())?;
-        let heads = self.view().signed_heads()?;
-        if !heads.is_empty() && !heads.iter().any(|head| head.is_right(lab)) {
-            let keys_are_right = heads
-                .iter()
-                .all(|one| keys.at(one.head.size) == Some(one.key));
-            return Ok(Some(if keys_are_right && heads.len() > 1 {
-                Fault::Identity
-            } else {
-                Fault::HeadEdited {
-                    size: heads[0].head.size,
-                }
-            }));
-        }
-        for one in &heads {
-            let size = one.head.size;
-            if !one.is_right(lab) {
-                return Ok(Some(Fault::HeadEdited { size }));
-            }
-            if keys.at(size) != Some(one.key) {
-                return Ok(Some(Fault::KeySwapped { size }));
-            }
-        }
-        self.milestones = heads
-            .iter()
-            .map(|one| Milestone {
-                head: one.head,
-                is_own: true,
-            })
-            .collect();
-        if let Some(checkpoint) = checkpoint {
-            let size = checkpoint.head.size;
-            if !keys.all().any(|key| checkpoint.is_signed_by(key)) {
-                return Ok(Some(Fault::KeySwapped { size }));
-            }
-            self.milestones.push(Milestone {
-                head: checkpoint.head,
-                is_own: false,
-            });
-        }
-        self.milestones
-            .sort_by_key(|milestone| std::cmp::Reverse((milestone.head.size, milestone.is_own)));
-        Ok(None)
-    }
-
-    /// Compares the tree with what was signed of it at this size.
-    fn milestone(&mut self) -> Option<Fault> {
-        while let Some(milestone) = self
-            .milestones
-            .pop_if(|milestone| milestone.head.size == self.head.position)
-        {
-            if self.tree.head() != milestone.head {
-                let (after, size) = (self.signed, milestone.head.size);
-                return Some(if milestone.is_own {
-                    Fault::Rewritten { after, size }
-                } else {
-                    Fault::Forked { size }
-                });
-            }
-            self.signed = milestone.head.size;
-        }
-        None
-    }
-
-    /// Checks every event in the order of positions.
-    fn records(&mut self) -> Result<Option<Fault>, Error> {
-        let mut after = i64::MIN;
+    /// Checks every event after `after`, to the one at `until` at most, in the order of positions.
+    pub(crate) fn records(&mut self, mut after: i64, until: u64) -> Result<Option<Fault>, Error> {
         let mut records_at_once = PAGE_RECORDS;
         loop {
             let page = match self.view().records(after, records_at_once) {
@@ -261,6 +193,9 @@ impl<'a> Check<'a> {
             // One at the very least position is alone in its page.
             after = last.position.max(i64::MIN + 1);
             for record in &page {
+                if self.head.position == until {
+                    return Ok(None);
+                }
                 if let Some(fault) = self.record(record)? {
                     return Ok(Some(fault));
                 }
@@ -304,6 +239,7 @@ impl<'a> Check<'a> {
         if record.stream == keys::STREAM && !self.keys.follow(self.reader.lab(), record) {
             return Ok(Some(Fault::KeySwapped { size: position }));
         }
+        self.found_unsigned.extend(Unsigned::read(record));
         self.before_head = self.head.hash;
         self.head = Head {
             position,
@@ -425,7 +361,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn unreadable(&self, error: &Error) -> Fault {
+    pub(crate) fn unreadable(&self, error: &Error) -> Fault {
         let reason = match error.source() {
             Some(source) => source.to_string(),
             None => error.to_string(),

@@ -2,6 +2,8 @@
 //!
 //! Invariants:
 //! - An append is answered `Ok` only after the commit that contains it has been synced.
+//! - With a key every commit holds the signed head of the tree after it: no event is ever without a signature, also
+//!   not for a moment, so one that is found without was written by somebody else.
 //! - `head`, `tree` and `streams` describe what is committed, except while a batch is being written;
 //!   one that fails resets them.
 //! - Once the ledger is poisoned nothing is committed any more.
@@ -21,6 +23,7 @@ use crate::ledger::Shared;
 use crate::signed::{SignedHead, Signer};
 use crate::store::{Batch, CommitError, Identity, Lease, Stored};
 use crate::tree::{self, Frontier, Subtree};
+use crate::unsigned::{self, Unsigned};
 
 /// Events after which a commit takes in no further append: bounds latency and memory.
 const EVENTS_PER_COMMIT_MAX: usize = 8192;
@@ -28,9 +31,8 @@ const EVENTS_PER_COMMIT_MAX: usize = 8192;
 /// Streams whose last sequence number is kept at hand; more, and all are looked up anew.
 const STREAMS_REMEMBERED_MAX: usize = 4096;
 
-/// Events after which the head is signed again: a signature and its row cost less than a hundredth
-/// of these events.
-const EVENTS_PER_SIGNATURE: u64 = 1024;
+/// Events after which a signed head stays; those between make way for the next, so that they take no room.
+const EVENTS_PER_HEAD_KEPT: u64 = 1024;
 
 /// How often a lease that ends is renewed while nothing is written.
 pub(crate) const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -82,6 +84,8 @@ pub(crate) struct Writer {
     tree: Frontier,
     /// The last head that is signed, if there is one.
     signed: Option<SignedHead>,
+    /// The size of the last head that stays.
+    kept: u64,
     streams: HashMap<String, u64>,
     scratch: Vec<u8>,
 }
@@ -114,13 +118,12 @@ impl Writer {
             head: Head::start(identity),
             tree: Frontier::default(),
             signed,
+            kept: signed.map_or(0, |signed| signed.head.size),
             streams: HashMap::new(),
             scratch: Vec::new(),
         };
         writer.recall()?;
-        if signed.is_none() && writer.signer.is_some() {
-            writer.first_signature()?;
-        }
+        writer.sign_what_is_there()?;
         Ok(writer)
     }
 
@@ -132,16 +135,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs the head of a ledger that has no signature yet. One that had no key gets it first.
-    fn first_signature(&mut self) -> Result<(), Error> {
+    /// Signs what is found without a signature, and records that it was found so: whoever wrote it did not sign it. A
+    /// ledger that had no key gets it first, by an event that says from where on it signs.
+    fn sign_what_is_there(&mut self) -> Result<(), Error> {
         let Some(signer) = self.signer.clone() else {
             return Ok(());
         };
+        let is_signed = self
+            .signed
+            .is_some_and(|signed| signed.head.size == self.head.position);
+        if is_signed {
+            return Ok(());
+        }
         let mut draft = Draft::default();
         let keys = Keys::read(self.lease.view())?;
-        if keys.in_force().is_none() {
+        let event = if keys.in_force().is_none() {
             let event = keys.change(self.identity.lab, &signer, signer.public())?;
-            let _one = self.add(own(event), &mut draft)??;
+            Some((keys::STREAM, event))
+        } else {
+            let after = self.signed.map_or(0, |signed| signed.head.size);
+            let found = Unsigned {
+                first: after + 1,
+                last: self.head.position,
+            };
+            (self.head.position > 0).then_some((unsigned::STREAM, found.event()))
+        };
+        if let Some((stream, event)) = event {
+            let _one = self.add(own(stream, event), &mut draft)??;
         }
         match self.commit(&draft, Some(&signer)) {
             Ok(()) => Ok(()),
@@ -188,12 +208,6 @@ impl Writer {
         self.serve(batch);
     }
 
-    /// Signs what is there and ends.
-    pub(crate) fn close(mut self) {
-        // Nobody is left to be told of a failure; the next to open the ledger signs instead.
-        let _ = self.sign();
-    }
-
     /// Renews a lease that would end.
     pub(crate) fn renew(&mut self) {
         if self.lease.until().is_some()
@@ -227,9 +241,7 @@ impl Writer {
                 Err(error) => return self.give_up(CommitError::Unknown(error), &replies),
             }
         }
-        let is_due =
-            self.head.position / EVENTS_PER_SIGNATURE > self.signed_size() / EVENTS_PER_SIGNATURE;
-        let signer = self.signer.clone().filter(|_| is_due);
+        let signer = self.signer.clone();
         if let Err(error) = self.commit(&draft, signer.as_ref()) {
             return self.give_up(error, &replies);
         }
@@ -243,10 +255,6 @@ impl Writer {
         }
     }
 
-    fn signed_size(&self) -> u64 {
-        self.signed.map_or(0, |signed| signed.head.size)
-    }
-
     /// Commits a draft, and with a signer the signed head after it.
     fn commit(&mut self, draft: &Draft, signer: Option<&Signer>) -> Result<(), CommitError> {
         let head =
@@ -254,12 +262,20 @@ impl Writer {
         if draft.events.is_empty() && head.is_none() {
             return Ok(());
         }
+        let before = self.signed.map(|signed| signed.head.size);
         self.lease.commit(&Batch {
             events: &draft.events,
             subtrees: &draft.subtrees,
             heads: head.as_slice(),
+            replaced: before.filter(|size| head.is_some() && *size > self.kept),
         })?;
-        self.signed = head.or(self.signed);
+        if let Some(head) = head {
+            let size = head.head.size;
+            if size / EVENTS_PER_HEAD_KEPT > self.kept / EVENTS_PER_HEAD_KEPT {
+                self.kept = size;
+            }
+            self.signed = Some(head);
+        }
         Ok(())
     }
 
@@ -399,7 +415,7 @@ impl Writer {
         let event =
             Keys::read(self.lease.view())?.change(self.identity.lab, &signer, next.public())?;
         let mut draft = Draft::default();
-        let _one = self.add(own(event), &mut draft)??;
+        let _one = self.add(own(keys::STREAM, event), &mut draft)??;
         self.commit_alone(&draft, &next)?;
         let public = next.public();
         self.signer = Some(next);
@@ -438,10 +454,10 @@ impl Append {
 }
 
 /// Returns an event of the ledger's own as an append.
-fn own(event: NewEvent) -> Vec<Part> {
+fn own(stream: &str, event: NewEvent) -> Vec<Part> {
     let body = BlobId::of(event.body.as_bytes());
     vec![Part {
-        stream: keys::STREAM.to_owned(),
+        stream: stream.to_owned(),
         expected_seq: None,
         events: vec![Prepared {
             event,

@@ -296,6 +296,7 @@ impl WholeLab {
             events: &self.events,
             subtrees: &self.subtrees,
             heads: &self.heads,
+            replaced: None,
         };
         self.lease.commit(&batch).map_err(|error| match error {
             CommitError::NotWritten(error)

@@ -253,6 +253,9 @@ impl Lease for MemoryLease {
         shared
             .subtrees
             .extend(subtrees.map(|one| ((one.level, one.number), one.hash)));
+        if let Some(size) = batch.replaced {
+            shared.heads.remove(&size);
+        }
         let heads = batch.heads.iter();
         shared.heads.extend(heads.map(|one| (one.head.size, *one)));
         if fault.is_some() {

@@ -86,6 +86,8 @@ pub struct Batch<'a> {
     pub subtrees: &'a [Subtree],
     /// Signed heads of the tree.
     pub heads: &'a [SignedHead],
+    /// The size of an earlier head that one of these takes the place of.
+    pub replaced: Option<u64>,
 }
 
 /// An event and where its body is to be kept.

@@ -78,6 +78,11 @@ fn no_acknowledged_event_is_lost_to_a_kill() {
     let reader = Ledger::open_read_only(directory.path()).unwrap();
     let verification = reader.verify().unwrap();
     assert_eq!(verification.fault, None);
+    assert_eq!(
+        verification.found_unsigned,
+        [],
+        "a kill leaves no event unsigned"
+    );
     assert!(verification.blobs > KILLS);
     let waste = std::fs::read_dir(directory.path().join("blobs/incoming"))
         .unwrap()

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use lyceum_ledger::{Error, Fault, Ledger, Options};
+use lyceum_ledger::{Error, Fault, Ledger, Options, Unsigned};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -51,25 +51,29 @@ fn without_its_key_a_lab_goes_on_unsigned_and_says_so() {
     assert!(matches!(ledger.change_key(), Err(Error::KeyMissing { .. })));
     drop(ledger);
     assert!(!key.exists(), "no key is made up in place of the lost one");
-    let found = Ledger::open_read_only(directory.path())
-        .unwrap()
-        .verify()
-        .unwrap();
-    assert_eq!(
-        (found.events, found.events_signed, found.fault),
-        (2, 1, None)
-    );
+    let verify = || {
+        let reader = Ledger::open_read_only(directory.path()).unwrap();
+        reader.verify().unwrap()
+    };
+    let found = verify();
+    let unsigned = Fault::Unsigned {
+        after: 1,
+        events: 2,
+    };
+    assert_eq!((found.events, found.events_signed), (2, 1));
+    assert_eq!(found.fault, Some(unsigned));
+    // With the key again the events are signed, and it stays on record that they were not before.
     fs::write(&key, secret).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    drop(open(&directory));
-    let found = Ledger::open_read_only(directory.path())
-        .unwrap()
-        .verify()
-        .unwrap();
-    assert_eq!(
-        (found.events, found.events_signed, found.fault),
-        (2, 2, None)
-    );
+    for _ in 0..2 {
+        drop(open(&directory));
+        let found = verify();
+        assert_eq!(
+            (found.events, found.events_signed, found.fault),
+            (3, 3, None)
+        );
+        assert_eq!(found.found_unsigned, [Unsigned { first: 2, last: 2 }]);
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use lyceum_ledger::{Checkpoint, Error, Fault, LabId, Ledger, NewEvent, Options, Verification};
+use lyceum_ledger::{
+    Checkpoint, Error, Fault, LabId, Ledger, NewEvent, Options, Unsigned, Verification,
+};
 use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
@@ -77,20 +79,143 @@ fn a_ledger_that_was_closed_is_signed_to_its_end() {
     let found = ledger.reader().unwrap().verify().unwrap();
     assert_eq!(
         (found.events, found.events_signed, found.fault),
-        (11, 10, None)
+        (11, 11, None)
     );
 }
 
 #[test]
-fn a_long_ledger_is_signed_on_its_way() {
+fn every_commit_is_signed_and_the_heads_between_take_no_room() {
     let directory = TempDir::new().unwrap();
     let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
-    for _ in 0..30 {
-        ledger.append("a", vec![event(1); 100]).unwrap();
+    let reader = ledger.reader().unwrap();
+    let mut events = 0;
+    for many in [1, 1, 98, 1000, 1, 3000, 1] {
+        ledger.append("a", vec![event(1); many]).unwrap();
+        events += many as u64;
+        // As a kill at this instant would leave it.
+        let found = reader.verify().unwrap();
+        assert_eq!((found.fault, found.events_signed), (None, events));
     }
-    let found = ledger.reader().unwrap().verify().unwrap();
-    assert_eq!(found.fault, None);
-    assert!(found.events_signed >= 2000, "{}", found.events_signed);
+    let heads = reader.signed_heads().unwrap();
+    let sizes: Vec<_> = heads.iter().map(|one| one.head.size).collect();
+    assert_eq!(sizes, [0, 1100, 4101, 4102]);
+}
+
+#[test]
+fn a_check_beside_a_writer_ends_at_a_signed_event() {
+    let (directory, ledger) = crate::support::fresh();
+    ledger.append("a", vec![event(0); 5000]).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                ledger.append("a", vec![event(1)]).unwrap();
+            }
+        });
+        let reader = Ledger::open_read_only(directory.path()).unwrap();
+        let mut last = 0;
+        for _ in 0..20 {
+            let found = reader.verify().unwrap();
+            assert_eq!((found.fault, found.events), (None, found.events_signed));
+            assert!(found.events >= last);
+            last = found.events;
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// Rewrites the events after `first` with their chain, and takes every signature over them away: needs no key.
+fn rewrite_and_remove_signatures(directory: &Path, first: i64) {
+    let sql = format!(
+        "UPDATE event SET body = '{{\"number\":0}}' WHERE position = {first};
+         DELETE FROM head WHERE size >= {first}"
+    );
+    change(directory, &sql);
+    chain_anew(directory, first);
+}
+
+#[test]
+fn signatures_removed_over_a_rewritten_end_are_missed() {
+    for (first, after) in [(10, 5), (7, 5), (3, 0), (1, 0)] {
+        let directory = written();
+        rewrite_and_remove_signatures(directory.path(), first);
+        let found = verify(directory.path());
+        let missing = Fault::Unsigned { after, events: 10 };
+        assert_eq!(found.fault, Some(missing), "from event {first} on");
+    }
+    // Also without the one that a ledger begins with.
+    let directory = written();
+    change(directory.path(), "DELETE FROM head");
+    let fault = verify(directory.path()).fault.unwrap();
+    assert_eq!(
+        fault,
+        Fault::Unsigned {
+            after: 0,
+            events: 10
+        }
+    );
+    assert_eq!(
+        fault.to_string(),
+        "events 1 to 10 carry no signature: it was removed, and what it covered may have been rewritten, or the \
+         lab's key was missing"
+    );
+}
+
+#[test]
+fn a_session_that_finds_events_without_a_signature_says_so_before_it_signs() {
+    let directory = written();
+    rewrite_and_remove_signatures(directory.path(), 7);
+    for session in 0..2 {
+        let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
+        ledger.append("a", vec![event(20)]).unwrap();
+        drop(ledger);
+        let found = verify(directory.path());
+        assert_eq!((found.fault, found.events), (None, 12 + session));
+        assert_eq!(found.found_unsigned, [Unsigned { first: 6, last: 10 }]);
+    }
+    let reader = Ledger::open_read_only(directory.path()).unwrap();
+    let said = reader.read("lab/signature", 0, 10).unwrap();
+    assert_eq!(said.len(), 1);
+    assert_eq!(
+        (said[0].position, said[0].body.as_str()),
+        (11, "{\"first\":6,\"last\":10}")
+    );
+    // Nobody else writes there, and the record cannot be taken out.
+    let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
+    let error = ledger.append("lab/signature", vec![event(1)]).unwrap_err();
+    assert!(matches!(error, Error::ReservedStream { .. }), "{error:?}");
+    drop(ledger);
+    change(
+        directory.path(),
+        "UPDATE event SET body = '{\"first\":6,\"last\":6}' WHERE position = 11",
+    );
+    chain_anew(directory.path(), 11);
+    let fault = verify(directory.path()).fault;
+    assert!(
+        matches!(fault, Some(Fault::Rewritten { after: 5, .. })),
+        "{fault:?}"
+    );
+}
+
+#[test]
+fn a_session_does_not_go_on_over_events_that_are_not_those_that_were_signed() {
+    let directory = written();
+    change(
+        directory.path(),
+        "UPDATE event SET body = '{}' WHERE position = 7",
+    );
+    chain_anew(directory.path(), 7);
+    let error = Ledger::open(directory.path(), Options::default()).unwrap_err();
+    let Error::NotIntact { fault, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(**fault, Fault::Rewritten { after: 5, size: 10 });
+    change(
+        directory.path(),
+        "UPDATE head SET signature = zeroblob(64) WHERE size = 10",
+    );
+    let error = Ledger::open(directory.path(), Options::default()).unwrap_err();
+    assert!(matches!(error, Error::NotIntact { .. }), "{error:?}");
 }
 
 #[test]

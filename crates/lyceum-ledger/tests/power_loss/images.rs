@@ -180,6 +180,9 @@ fn look_at_ledger(image: &Path, owed: &Owed) -> Result<u64, String> {
     if let Some(fault) = verification.fault {
         return Err(fault.to_string());
     }
+    if !verification.found_unsigned.is_empty() {
+        return Err("events without a signature".to_owned());
+    }
     let found: Vec<Hash> = events.iter().map(|event| event.hash).collect();
     let lost = owed.events.iter().filter(|(position, hash)| {
         found

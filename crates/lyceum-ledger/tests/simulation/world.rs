@@ -235,6 +235,11 @@ impl World {
         }
         let verification = reader.verify().unwrap();
         assert_eq!(verification.fault, None);
+        assert_eq!(
+            verification.found_unsigned,
+            [],
+            "no crash leaves an event unsigned"
+        );
         assert_eq!(verification.events, events.len() as u64);
     }
 

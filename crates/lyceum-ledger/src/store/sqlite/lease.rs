@@ -182,6 +182,11 @@ fn insert(connection: &Connection, batch: &Batch<'_>) -> rusqlite::Result<()> {
     for subtree in batch.subtrees {
         schema::keep_subtree(connection, subtree)?;
     }
+    if let Some(size) = batch.replaced {
+        connection
+            .prepare_cached("DELETE FROM head WHERE size = ?1")?
+            .execute([size as i64])?;
+    }
     for SignedHead {
         head,
         key,

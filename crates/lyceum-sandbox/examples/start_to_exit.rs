@@ -41,12 +41,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     for one in &mut all {
+        wait_for_helpers()?;
         let ticks = processor_ticks()?;
         for _ in 0..runs {
             (one.run)()?;
         }
-        // The last helper goes a little after its record came.
-        std::thread::sleep(Duration::from_millis(100));
+        wait_for_helpers()?;
         one.cpu_ticks = processor_ticks()? - ticks;
     }
     all.sort_by_key(|one| one.order);
@@ -135,6 +135,18 @@ fn sandboxed(sandbox: &Sandbox, policy: Policy) -> Result<(), Box<dyn Error>> {
     } else {
         Err(format!("{:?}", record.exit).into())
     }
+}
+
+/// Waits until the last helper is gone, a little after its record came: only then is its time counted.
+fn wait_for_helpers() -> Result<(), Box<dyn Error>> {
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let children = thread?.path().join("children");
+        // A thread that ended has no children.
+        while std::fs::read_to_string(&children).is_ok_and(|children| !children.is_empty()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
 }
 
 /// Returns clock ticks that this process and its finished children used: fields 14 to 17 of

@@ -18,8 +18,8 @@ use crate::wire::{Fault, Order};
 /// Where the new root is put together. Sources were opened before, so hiding what lies there is harmless.
 pub(super) const STAGE: &str = "/tmp";
 
-/// Room for mount points and the files of `/etc`.
-const ROOT_OPTIONS: [(&str, &str); 3] = [("size", "4m"), ("nr_inodes", "8k"), ("mode", "0755")];
+/// Only the helper writes there: mount points, links and the files of `/etc`.
+const ROOT_OPTIONS: [(&str, &str); 1] = [("mode", "0755")];
 
 /// Builds the root, moves into it, and leaves it read-only.
 pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
@@ -28,7 +28,8 @@ pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
     cut_propagation()?;
     let stage = stage()?;
     let root = tree::new_file_system("tmpfs", &ROOT_OPTIONS, tame).at(step, "mounting a tmpfs")?;
-    tree::attach_below(stage.as_fd(), Path::new("root"), &root, true)
+    tree::make_place(stage.as_fd(), "root", true)
+        .and_then(|()| tree::attach_at(&root, stage.as_fd(), "root"))
         .at(step, "mounting the root")?;
 
     let (inside, staged) = (root.as_fd(), stage.as_fd());

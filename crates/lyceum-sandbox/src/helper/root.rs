@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, chmodat, mkdirat, readlinkat, statat, symlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, readlinkat, statat, symlinkat,
 };
 use rustix::mount::MountAttrFlags;
 
@@ -80,7 +80,10 @@ pub(super) const MASKED: [&str; 22] = [
 ];
 
 /// Directories inside that lie in memory and may be written: name on the shared tmpfs, place.
-const IN_MEMORY: [(&str, &str); 3] = [("tmp", "/tmp"), ("home", "/home"), ("shm", "/dev/shm")];
+const IN_MEMORY: [(&str, &str); 3] = [("tmp", "tmp"), ("home", "home"), ("shm", "dev/shm")];
+
+/// Of device nodes: their files on the host cannot be touched.
+const OF_DEVICES: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
 
 const READ_ONLY: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
@@ -102,7 +105,6 @@ pub(super) fn for_each_system(mut each: impl FnMut(&'static str, Option<std::ffi
 /// Mounts the host's programs and libraries.
 pub(super) fn add_system(root: BorrowedFd<'_>) -> io::Result<()> {
     for path in SYSTEM {
-        let below = Path::new(path);
         let Ok(status) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) else {
             continue;
         };
@@ -111,7 +113,7 @@ pub(super) fn add_system(root: BorrowedFd<'_>) -> io::Result<()> {
                 let to = readlinkat(CWD, path, Vec::new())?;
                 symlinkat(to, root, path.trim_start_matches('/'))?;
             }
-            FileType::Directory => add_read_only(root, below, true)?,
+            FileType::Directory => add_read_only(root, path, true)?,
             _ => {}
         }
     }
@@ -120,18 +122,18 @@ pub(super) fn add_system(root: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Fills `/etc`.
 pub(super) fn add_etc(root: BorrowedFd<'_>) -> io::Result<()> {
-    mkdirat(root, "etc", Mode::from_raw_mode(0o755))?;
-    let etc = tree::open_below(root, Path::new("etc"), OFlags::PATH | OFlags::DIRECTORY)?;
+    tree::make_place(root, "etc", true)?;
     for (name, text) in ETC_WRITTEN {
         let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&etc, name, flags, Mode::from_raw_mode(0o644))?;
+        let mode = Mode::from_raw_mode(0o644);
+        let file = rustix::fs::openat(root, format!("etc/{name}"), flags, mode)?;
         std::fs::File::from(file).write_all(text.as_bytes())?;
     }
     for path in ETC {
         if let Ok(status) = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
             match FileType::from_raw_mode(status.st_mode) {
-                FileType::Directory => add_read_only(root, Path::new(path), true)?,
-                FileType::RegularFile => add_read_only(root, Path::new(path), false)?,
+                FileType::Directory => add_read_only(root, path, true)?,
+                FileType::RegularFile => add_read_only(root, path, false)?,
                 _ => {}
             }
         }
@@ -139,35 +141,43 @@ pub(super) fn add_etc(root: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn add_read_only(root: BorrowedFd<'_>, path: &Path, directory: bool) -> io::Result<()> {
-    let copy = tree::copy_of_host(path)?;
+/// Mounts a host path read-only at the same path inside, where nothing is yet.
+fn add_read_only(root: BorrowedFd<'_>, path: &str, directory: bool) -> io::Result<()> {
+    let copy = tree::copy_of_host(Path::new(path))?;
+    set(&copy, READ_ONLY)?;
+    let below = path.trim_start_matches('/');
+    for (at, _) in below.match_indices('/') {
+        // `etc` is there already.
+        match tree::make_place(root, &below[..at], true) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    tree::make_place(root, below, directory)?;
+    tree::attach_at(&copy, root, below)
+}
+
+/// Sets attributes of a detached tree.
+fn set(tree: &OwnedFd, set: u64) -> io::Result<()> {
     let attributes = MountAttributes {
-        set: READ_ONLY,
+        set,
         owner_map: None,
         recursive: true,
     };
-    mount_set_attributes(copy.as_fd(), attributes)?;
-    tree::attach_below(root, path, &copy, directory)
+    mount_set_attributes(tree.as_fd(), attributes)
 }
 
 /// Fills `/dev`.
 pub(super) fn add_devices(root: BorrowedFd<'_>) -> io::Result<()> {
     for directory in ["dev", "dev/pts", "dev/shm"] {
-        mkdirat(root, directory, Mode::from_raw_mode(0o755))?;
+        tree::make_place(root, directory, true)?;
     }
-    let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
     for name in DEVICES {
-        let path = format!("/dev/{name}");
-        let node = tree::copy_of_host(Path::new(&path))?;
-        mount_set_attributes(
-            node.as_fd(),
-            MountAttributes {
-                set,
-                owner_map: None,
-                recursive: false,
-            },
-        )?;
-        tree::attach_below(root, Path::new(&path), &node, false)?;
+        let path = format!("dev/{name}");
+        let node = tree::copy_of(CWD, &format!("/{path}"))?;
+        set(&node, OF_DEVICES)?;
+        tree::make_place(root, &path, false)?;
+        tree::attach_at(&node, root, &path)?;
     }
     for (name, to) in DEVICE_LINKS {
         symlinkat(to, root, format!("dev/{name}"))?;
@@ -175,7 +185,7 @@ pub(super) fn add_devices(root: BorrowedFd<'_>) -> io::Result<()> {
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let options = [("ptmxmode", "0666"), ("mode", "0620")];
     let terminals = tree::new_file_system("devpts", &options, attributes)?;
-    tree::attach_below(root, Path::new("/dev/pts"), &terminals, true)
+    tree::attach_at(&terminals, root, "dev/pts")
 }
 
 /// Mounts one tmpfs at all places that may be written, so that one size bounds them together.
@@ -192,14 +202,18 @@ pub(super) fn add_memory(
     ];
     let tame = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV;
     let memory = tree::new_file_system("tmpfs", &options, tame)?;
-    tree::attach_below(stage, Path::new("memory"), &memory, true)?;
+    tree::make_place(stage, "memory", true)?;
+    tree::attach_at(&memory, stage, "memory")?;
     for (name, place) in IN_MEMORY {
-        mkdirat(&memory, name, Mode::from_raw_mode(0o755))?;
+        tree::make_place(memory.as_fd(), name, true)?;
         if name != "home" {
             chmodat(&memory, name, Mode::from_raw_mode(0o1777), AtFlags::empty())?;
         }
         let copy = tree::copy_of(memory.as_fd(), name)?;
-        tree::attach_below(root, Path::new(place), &copy, true)?;
+        if name != "shm" {
+            tree::make_place(root, place, true)?;
+        }
+        tree::attach_at(&copy, root, place)?;
     }
     Ok(())
 }
@@ -210,36 +224,48 @@ pub(super) fn add_proc(root: BorrowedFd<'_>) -> io::Result<()> {
         | MountAttrFlags::MOUNT_ATTR_NODEV
         | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let proc = tree::new_file_system("proc", &[], attributes)?;
-    tree::attach_below(root, Path::new("/proc"), &proc, true)
+    tree::make_place(root, "proc", true)?;
+    tree::attach_at(&proc, root, "proc")
 }
 
 /// Hides what `/proc` tells about the host, and makes its switches read-only.
 pub(super) fn mask_proc(root: BorrowedFd<'_>, stage: BorrowedFd<'_>) -> io::Result<()> {
-    tree::make_below(stage, Path::new("empty"), true)?;
-    let proc = tree::open_below(root, Path::new("proc"), OFlags::PATH | OFlags::DIRECTORY)?;
-    for name in MASKED {
-        let Ok(status) = statat(&proc, name, AtFlags::SYMLINK_NOFOLLOW) else {
+    // One read-only mount of an empty directory, of which copies are made: they keep what it is set to.
+    for name in ["empty", "cover"] {
+        tree::make_place(stage, name, true)?;
+    }
+    let cover = tree::copy_of(stage, "empty")?;
+    set(&cover, READ_ONLY)?;
+    tree::attach_at(&cover, stage, "cover")?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+    let proc = tree::open_below(root, Path::new("proc"), flags)?;
+    for entry in Dir::read_from(&proc)? {
+        let entry = entry?;
+        let Some(name) = entry.file_name().to_str().ok().filter(|name| masked(name)) else {
             continue;
         };
-        let cover = if FileType::from_raw_mode(status.st_mode).is_dir() {
-            tree::copy_of(stage, "empty")?
+        let cover = if entry.file_type().is_dir() {
+            tree::copy_of(stage, "cover")?
         } else {
             tree::copy_of(root, "dev/null")?
         };
-        cover_with(&proc, name, &cover, READ_ONLY & !libc::MOUNT_ATTR_NODEV)?;
+        tree::attach_at(&cover, proc.as_fd(), name)?;
     }
     let switches = tree::copy_of(proc.as_fd(), "sys")?;
-    cover_with(&proc, "sys", &switches, READ_ONLY)
+    set(&switches, READ_ONLY)?;
+    tree::attach_at(&switches, proc.as_fd(), "sys")
 }
 
-fn cover_with(proc: &OwnedFd, name: &str, cover: &OwnedFd, set: u64) -> io::Result<()> {
-    mount_set_attributes(
-        cover.as_fd(),
-        MountAttributes {
-            set,
-            owner_map: None,
-            recursive: true,
-        },
-    )?;
-    tree::attach_below(proc.as_fd(), Path::new(name), cover, false)
+fn masked(name: &str) -> bool {
+    MASKED.binary_search(&name).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_to_be_masked_are_sorted_so_that_each_is_found() {
+        assert!(super::MASKED.is_sorted());
+        assert!(super::masked("kcore") && super::masked("acpi") && super::masked("timer_list"));
+        assert!(!super::masked("cpuinfo") && !super::masked("self"));
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
@@ -65,6 +65,33 @@ pub(super) fn new_file_system(
 pub(super) fn attach(tree: &OwnedFd, place: BorrowedFd<'_>) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(move_mount(tree, "", place, "", flags)?)
+}
+
+/// Attaches a detached mount at a path relative to `at` whose every part the helper made itself.
+pub(super) fn attach_at(tree: &OwnedFd, at: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    Ok(move_mount(
+        tree,
+        "",
+        at,
+        path,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?)
+}
+
+/// Makes an empty file, or a directory, as a place to mount on.
+pub(super) fn make_place(at: BorrowedFd<'_>, path: &str, directory: bool) -> io::Result<()> {
+    if directory {
+        mkdirat(at, path, Mode::from_raw_mode(0o755))?;
+    } else {
+        mknodat(
+            at,
+            path,
+            FileType::RegularFile,
+            Mode::from_raw_mode(0o644),
+            0,
+        )?;
+    }
+    Ok(())
 }
 
 /// Attaches a detached mount at a path below `root`, making the mount point if there is none.

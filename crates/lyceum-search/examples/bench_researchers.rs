@@ -127,6 +127,8 @@ fn study(name: &str, task: &Task, seed: u64) -> (Vec<f64>, Duration) {
         history.push(Trial {
             experiment: ExperimentId(number),
             settings: proposal.settings,
+            researcher: proposal.member.unwrap_or(name).to_owned(),
+            prediction: proposal.prediction,
             result: TrialResult::Measured {
                 mean: value,
                 sd: None,
@@ -172,6 +174,8 @@ fn proposal_time(knobs: usize, experiments: u32) -> Duration {
             Trial {
                 experiment: ExperimentId(index),
                 settings,
+                researcher: "random".to_owned(),
+                prediction: None,
                 result,
             }
         })

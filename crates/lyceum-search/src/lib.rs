@@ -1,4 +1,4 @@
-//! Samplers that propose the next experiment: random and Gaussian process.
+//! Samplers that propose the next experiment, and a portfolio of them.
 //!
 //! A [`Researcher`] is a pure function of an [`Ask`]: the same question gives bit for bit the same proposal, so that a
 //! study can be replayed from its ledger. Nothing in this crate does I/O, reads a clock or keeps state between asks.
@@ -8,17 +8,21 @@
 //! | `researcher` | the trait, the question and the answer |
 //! | `codec` | settings as numbers: unit coordinates for sampling, features for the model |
 //! | `stream`, `sobol`, `unseen` | random numbers, low-discrepancy points, the enumeration of what is left |
-//! | `random` | the `random` researcher |
+//! | `random`, `quasi`, `sweep` | the researchers `random`, `sobol` and `sweep`, which fit no model |
 //! | `matrix`, `normal`, `descent` | Cholesky, the normal distribution, quasi-Newton |
 //! | `kernel`, `gaussian`, `fit` | the model: covariance, posterior, hyper-parameters |
 //! | `warp`, `feasible` | outliers tamed, failures learnt |
 //! | `improvement`, `candidates` | log expected improvement and the search for its greatest value |
 //! | `view`, `models` | an ask as the model sees it, and the models fitted to it |
 //! | `process` | the `gp` researcher, which puts these together |
+//! | `parzen`, `density` | the `tpe` researcher and its densities |
+//! | `strategy`, `generation`, `eigen` | the `cma` researcher, one generation of it, eigenvectors |
+//! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
 //! | `explain` | proposals in words |
 
 mod candidates;
 mod codec;
+mod credit;
 mod density;
 mod descent;
 mod eigen;
@@ -33,6 +37,7 @@ mod matrix;
 mod models;
 mod normal;
 mod parzen;
+mod portfolio;
 mod process;
 mod quasi;
 mod random;
@@ -46,6 +51,7 @@ mod view;
 mod warp;
 
 pub use parzen::Parzen;
+pub use portfolio::Portfolio;
 pub use process::GaussianProcess;
 pub use quasi::LowDiscrepancy;
 pub use random::Random;

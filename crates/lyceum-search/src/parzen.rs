@@ -53,6 +53,7 @@ impl Researcher for Parzen {
                 settings,
                 prediction: None,
                 evidence: Vec::new(),
+                member: None,
             });
         }
         let ranked = view.ranked();
@@ -121,6 +122,7 @@ impl View<'_> {
             settings,
             prediction: None,
             evidence,
+            member: None,
         }
     }
 }

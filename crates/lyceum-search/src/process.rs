@@ -94,6 +94,7 @@ impl View<'_> {
             settings,
             prediction,
             evidence: Vec::new(),
+            member: None,
         }
     }
 
@@ -117,6 +118,7 @@ impl View<'_> {
             hypothesis,
             prediction: Some(prediction),
             evidence,
+            member: None,
         }
     }
 

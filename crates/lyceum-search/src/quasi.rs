@@ -41,6 +41,7 @@ impl Researcher for LowDiscrepancy {
             settings,
             prediction: None,
             evidence: Vec::new(),
+            member: None,
         })
     }
 }

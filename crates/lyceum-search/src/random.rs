@@ -38,6 +38,7 @@ impl Researcher for Random {
             settings,
             prediction: None,
             evidence: Vec::new(),
+            member: None,
         })
     }
 }

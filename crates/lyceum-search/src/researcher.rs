@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Random,
+    CoordinateSweep, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Portfolio, Random,
     codec::{Codec, Levels},
 };
 
 /// Names that [`by_name`] knows, the default first.
-pub const NAMES: &[&str] = &["gp", "tpe", "cma", "sobol", "sweep", "random"];
+pub const NAMES: &[&str] = &["gp", "portfolio", "tpe", "cma", "sobol", "sweep", "random"];
 
 /// How a past experiment ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +35,10 @@ pub struct Trial {
     pub experiment: ExperimentId,
     /// Its settings. A trial whose settings are not in the space of the [`Ask`] is ignored.
     pub settings: Settings,
+    /// Name of the researcher that proposed it; empty where none did.
+    pub researcher: String,
+    /// What that researcher expected of the metric.
+    pub prediction: Option<Prediction>,
     /// How it ended.
     pub result: TrialResult,
 }
@@ -94,6 +98,8 @@ pub struct Proposal {
     pub prediction: Option<Prediction>,
     /// Past experiments that speak for it, nearest first.
     pub evidence: Vec<ExperimentId>,
+    /// Name of the researcher within a portfolio that made it; `None` where the researcher asked is the one.
+    pub member: Option<&'static str>,
 }
 
 /// Why there is no proposal.
@@ -126,6 +132,7 @@ pub trait Researcher: Send {
 pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
     match name {
         "gp" => Some(Box::new(GaussianProcess)),
+        "portfolio" => Some(Box::new(Portfolio)),
         "tpe" => Some(Box::new(Parzen)),
         "cma" => Some(Box::new(EvolutionStrategy)),
         "sobol" => Some(Box::new(LowDiscrepancy)),

@@ -44,6 +44,7 @@ impl Researcher for EvolutionStrategy {
             settings,
             prediction: None,
             evidence: best.iter().map(|best| best.experiment).collect(),
+            member: None,
         })
     }
 }

@@ -51,6 +51,7 @@ impl Researcher for CoordinateSweep {
             settings,
             prediction: None,
             evidence: Vec::new(),
+            member: None,
         })
     }
 }
@@ -116,6 +117,7 @@ impl View<'_> {
             settings,
             prediction: None,
             evidence: best.iter().map(|best| best.experiment).collect(),
+            member: None,
         }
     }
 }

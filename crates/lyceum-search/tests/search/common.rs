@@ -142,8 +142,19 @@ impl<'a> Study<'a> {
         self.history.push(Trial {
             experiment,
             settings,
+            researcher: String::new(),
+            prediction: None,
             result,
         });
+    }
+
+    /// Adds a proposal with its result.
+    fn learn(&mut self, name: &str, proposal: &Proposal, result: TrialResult) {
+        self.tell(proposal.settings.clone(), result);
+        if let Some(trial) = self.history.last_mut() {
+            trial.researcher = proposal.member.unwrap_or(name).to_owned();
+            trial.prediction = proposal.prediction;
+        }
     }
 
     /// Runs this many experiments and returns the proposals; every one must be in the space.
@@ -157,7 +168,8 @@ impl<'a> Study<'a> {
         for _ in 0..count {
             let proposal = self.ask(researcher, &[]).unwrap();
             self.space.check(&proposal.settings).unwrap();
-            self.tell(proposal.settings.clone(), measure(&proposal.settings));
+            let result = measure(&proposal.settings);
+            self.learn(researcher.name(), &proposal, result);
             proposals.push(proposal);
         }
         proposals

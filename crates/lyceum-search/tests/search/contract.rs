@@ -218,6 +218,8 @@ fn trials_outside_the_space_are_ignored() {
             study.history.push(lyceum_search::Trial {
                 experiment: ExperimentId(9),
                 settings,
+                researcher: String::new(),
+                prediction: None,
                 result: measured(-1e9),
             });
         }

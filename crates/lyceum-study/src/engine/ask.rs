@@ -37,6 +37,8 @@ pub fn history(state: &State, protocol: &Protocol) -> Vec<Trial> {
             Some(Trial {
                 experiment: id,
                 settings: one.proposed.settings.clone(),
+                researcher: one.proposed.researcher.clone(),
+                prediction: one.proposed.prediction,
                 result,
             })
         })
@@ -93,7 +95,7 @@ pub(super) fn ask(
         role: Role::Search,
         settings: proposal.settings,
         hypothesis: proposal.hypothesis,
-        researcher: name,
+        researcher: proposal.member.map_or(name, str::to_owned),
         prediction: proposal.prediction,
         evidence: proposal.evidence,
         seen: state.last_seq,

@@ -1,0 +1,88 @@
+//! The `portfolio` researcher: several researchers, and who has the next turn.
+
+use crate::{
+    GaussianProcess, Parzen,
+    credit::Credit,
+    researcher::{Ask, Error, Proposal, Researcher},
+    strategy::EvolutionStrategy,
+    stream::Stream,
+    view::View,
+};
+
+/// More knobs than this are many: a Gaussian process with a length scale for each learns little from what a study pays.
+const KNOBS_MANY: usize = 15;
+/// Experiments for each knob from which an evolution strategy has its generations.
+const GENEROUS: u32 = 15;
+
+/// Gives each turn to one of `gp`, `tpe` and `cma`.
+///
+/// Begins with what the shape of the study speaks for, and shifts to whoever's proposals beat the experiments around
+/// them and whose forecasts come true. Each proposal says who made it and with which share of the turns; the record
+/// names that researcher. With little evidence it stays with the shape: a study is short, and a single good result says
+/// little about who will find the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Portfolio;
+
+impl Researcher for Portfolio {
+    fn name(&self) -> &'static str {
+        "portfolio"
+    }
+
+    fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error> {
+        let view = View::new(ask)?;
+        let members: [(&str, &dyn Researcher); 3] = [
+            ("gp", &GaussianProcess),
+            ("tpe", &Parzen),
+            ("cma", &EvolutionStrategy),
+        ];
+        let credits: Vec<Credit> = members
+            .iter()
+            .map(|(name, _)| Credit::of(ask, name, view.suits(name)))
+            .collect();
+        let shares = Credit::shares(&credits);
+        let mut stream = Stream::new(ask.seed.derive("portfolio", ask.number));
+        let mut left = stream.unit();
+        let chosen = shares.iter().position(|share| {
+            left -= share;
+            left < 0.0
+        });
+        let chosen = chosen.unwrap_or(0);
+        let (name, member) = members[chosen];
+        let proposal = member.propose(ask)?;
+        let share = 100.0 * shares[chosen];
+        Ok(Proposal {
+            hypothesis: format!(
+                "{}; {name} has {share:.0} % of the turns: {}",
+                proposal.hypothesis,
+                credits[chosen].reason()
+            ),
+            member: Some(name),
+            ..proposal
+        })
+    }
+}
+
+impl View<'_> {
+    /// Returns how well the shape of the study suits a member, relative to the others.
+    ///
+    /// The numbers follow the benches of this crate (`bench/researchers`): the process is far ahead up to some fifteen
+    /// knobs, the estimator is the better of the other two on choices and conditions, the strategy needs generations.
+    fn suits(&self, member: &str) -> f64 {
+        let knobs = self.codec.knobs();
+        let choices = (0..knobs)
+            .filter(|column| self.codec.is_choice(*column))
+            .count();
+        let many = knobs > KNOBS_MANY;
+        let generous = self.ask.budget >= GENEROUS * knobs as u32;
+        match member {
+            "gp" if many => 0.6,
+            "gp" => 1.0,
+            "tpe" if 2 * choices > knobs => 0.15,
+            "tpe" => 0.05,
+            _ if 2 * choices > knobs => 0.0,
+            _ if many && generous => 0.6,
+            _ if many || generous => 0.1,
+            _ => 0.02,
+        }
+    }
+}

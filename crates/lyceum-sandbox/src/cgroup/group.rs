@@ -67,7 +67,11 @@ impl Group {
         };
         self.descriptors
             .push(file(".", OFlags::RDONLY | OFlags::DIRECTORY)?);
-        self.descriptors.push(file("cgroup.procs", OFlags::WRONLY)?);
+        let list = match version {
+            Version::One => "tasks",
+            Version::Two => "cgroup.procs",
+        };
+        self.descriptors.push(file(list, OFlags::WRONLY)?);
         if holds.kill {
             self.descriptors.push(file("cgroup.kill", OFlags::WRONLY)?);
         }

@@ -18,7 +18,8 @@ pub(crate) struct Held {
 struct Entry {
     member: Member,
     directory: OwnedFd,
-    processes: OwnedFd,
+    /// Of threads in version 1, of processes in version 2.
+    list: OwnedFd,
     kill: Option<OwnedFd>,
 }
 
@@ -44,7 +45,7 @@ impl Held {
             Some(Entry {
                 member: *member,
                 directory: own.next()?,
-                processes: own.next()?,
+                list: own.next()?,
                 kill: if member.holds.kill { own.next() } else { None },
             })
         };
@@ -58,13 +59,25 @@ impl Held {
         self.members.is_empty()
     }
 
-    /// Moves a process into the group; 0 is the caller.
+    /// Moves this process, which has one thread, into the groups of version 1.
     ///
-    /// The kernel judges by who opened the list of processes, which was the supervisor. The first of
-    /// several moves waits until all processors have noticed: some ten milliseconds.
-    pub(crate) fn move_in(&self, pid: i32) -> io::Result<()> {
+    /// The kernel judges by who opened the list, which was the supervisor. A thread that moves itself
+    /// need not wait until all processors have noticed, as moving a process does: some ten milliseconds.
+    pub(crate) fn enter_first(&self) -> io::Result<()> {
+        self.write(Version::One, 0)
+    }
+
+    /// Moves a process into the group of version 2, where threads cannot move by themselves; 0 is the
+    /// caller.
+    pub(crate) fn move_to_second(&self, pid: i32) -> io::Result<()> {
+        self.write(Version::Two, pid)
+    }
+
+    fn write(&self, version: Version, pid: i32) -> io::Result<()> {
         for entry in &self.members {
-            rustix::io::write(&entry.processes, pid.to_string().as_bytes())?;
+            if entry.member.version == version {
+                rustix::io::write(&entry.list, pid.to_string().as_bytes())?;
+            }
         }
         Ok(())
     }

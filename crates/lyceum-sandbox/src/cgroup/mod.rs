@@ -38,8 +38,8 @@ pub(crate) struct Holds {
     pub(crate) kill: bool,
 }
 
-/// One member of a group as the keeper gets it: its directory and `cgroup.procs` follow among the
-/// descriptors, and `cgroup.kill` if it has that.
+/// One member of a group as the keeper gets it: its directory and the list of what is in it follow among
+/// the descriptors, and `cgroup.kill` if it has that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) version: Version,

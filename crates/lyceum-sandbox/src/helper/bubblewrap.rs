@@ -188,7 +188,9 @@ impl Start<'_> {
     ) -> Fault {
         let step = Step::Bubblewrap;
         // Before there is a namespace of control groups, so that the own one is all that it shows.
-        if let Err(fault) = self.group.move_in(0).at(Step::EnterGroup, "moving itself") {
+        let entered = self.group.enter_first();
+        let entered = entered.and_then(|()| self.group.move_to_second(0));
+        if let Err(fault) = entered.at(Step::EnterGroup, "moving this process") {
             return fault;
         }
         let prepared = (|| {

@@ -30,13 +30,12 @@ pub(super) struct Lines<'fd> {
 pub(super) fn run(
     order: &Order,
     sources: Vec<Source>,
-    link: OwnedFd,
-    control: &OwnedFd,
+    lines: &Lines<'_>,
     answer: Option<OwnedFd>,
+    entered: Result<(), Fault>,
 ) -> ! {
-    let lines = Lines { link, control };
-    let served = serve(order, sources, &lines, answer);
-    finish(&lines, served)
+    let served = entered.and_then(|()| serve(order, sources, lines, answer));
+    finish(lines, served)
 }
 
 /// Reports how the command ended, and ends pid 1 and so the sandbox.

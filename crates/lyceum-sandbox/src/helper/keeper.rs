@@ -17,9 +17,10 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use super::disk::Disk;
 use super::fault::{At, fault};
+use super::init::Lines;
 use super::measure::Meter;
 use super::{bubblewrap, init, privileges, sources};
-use crate::cgroup::Held;
+use crate::cgroup::{Held, Version};
 use crate::kernel::{self, Forked};
 use crate::record::Step;
 use crate::wire::{self, Dedicated, Fault, Note, Order, Report, Stop, Watched};
@@ -111,7 +112,15 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
     match kernel::fork().at(Step::Fork, "starting pid 1")? {
         Forked::Child => {
             drop((link, disk));
-            init::run(&order, sources, init_link, control, answer)
+            let entered = group
+                .enter_first()
+                .at(Step::EnterGroup, "moving this process");
+            drop(group);
+            let lines = Lines {
+                link: init_link,
+                control,
+            };
+            init::run(&order, sources, &lines, answer, entered)
         }
         Forked::Parent(pid) => {
             drop((init_link, answer, sources));
@@ -127,7 +136,7 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
                 enter: None,
             };
             watch.report(pid)?;
-            if let Err(fault) = enter_group(&group, pid, &link) {
+            if let Err(fault) = enter_group(&order, &group, pid, &link) {
                 watch.unwatched(fault)?;
             }
             let watching = CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE;
@@ -176,13 +185,13 @@ pub(super) fn drop_user(dedicated: Dedicated) -> Result<(), Fault> {
     kernel::set_dumpable(true).at(step, "taking back /proc/self")
 }
 
-/// Moves pid 1 into its control group while it builds the root, and tells it.
-fn enter_group(group: &Held, pid: i32, link: &OwnedFd) -> Result<(), Fault> {
+/// Moves pid 1 into a control group of version 2 while it builds the root, and tells it.
+fn enter_group(order: &Order, group: &Held, pid: i32, link: &OwnedFd) -> Result<(), Fault> {
     let step = Step::EnterGroup;
-    if group.is_empty() {
+    if !is_moved(order) {
         return Ok(());
     }
-    group.move_in(pid).at(step, "moving pid 1")?;
+    group.move_to_second(pid).at(step, "moving pid 1")?;
     wire::send(link, &Note::Ready, &[]).at(step, "telling pid 1")
 }
 
@@ -192,11 +201,19 @@ pub(super) fn await_group(order: &Order, link: &OwnedFd) -> Result<(), Fault> {
     if order.group.is_empty() {
         return Ok(());
     }
-    match wire::receive::<Note>(link).at(step, "waiting for the keeper")? {
-        Some((Note::Ready, _)) => {}
-        Some((Note::Stop(_), _)) | None => return Err(fault(step, "the keeper went away")),
+    if is_moved(order) {
+        match wire::receive::<Note>(link).at(step, "waiting for the keeper")? {
+            Some((Note::Ready, _)) => {}
+            Some((Note::Stop(_), _)) | None => return Err(fault(step, "the keeper went away")),
+        }
     }
     kernel::unshare(UnshareFlags::NEWCGROUP).at(step, "unshare")
+}
+
+/// Returns whether the keeper moves pid 1 into a control group.
+fn is_moved(order: &Order) -> bool {
+    let mut members = order.group.iter();
+    members.any(|member| member.version == Version::Two)
 }
 
 fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, ExperimentId, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, RunId,
-    Seed, Settings, Split, Trust, Usage, Verdict,
+    EndReason, ExperimentId, Goal, IncidentRaised, Measured, Observed, Outcome, Output,
+    OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -179,6 +179,9 @@ pub struct RunFinished {
     pub log: String,
     /// BLAKE3 of the sandbox policy that it ran under.
     pub policy: String,
+    /// What the supervisor saw of it from outside. Version 1 of this event did not tell.
+    #[serde(default)]
+    pub observed: Option<Box<Observed>>,
 }
 
 /// A run that has no receipt was found dead after a crash, or never began.
@@ -423,7 +426,7 @@ bodies! {
     SessionEnded = "session.ended" 1,
     ExperimentProposed = "experiment.proposed" 1,
     RunStarted = "run.started" 1,
-    RunFinished = "run.finished" 1,
+    RunFinished = "run.finished" 2,
     RunVoided = "run.voided" 2,
     RunMeasured = "run.measured" 1,
     MeasureCut = "run.measure_cut" 1,
@@ -434,6 +437,8 @@ bodies! {
     SealedOpened = "sealed.opened" 1,
     Graded = "rubric.graded" 1,
     StudyFinished = "study.finished" 1,
+    OversightBegan = "oversight.began" 1,
+    IncidentRaised = "incident.raised" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,
@@ -472,6 +477,7 @@ mod tests {
             reported: BTreeMap::new(),
             log: "boom".into(),
             policy: "00".into(),
+            observed: None,
         });
         let json = body.encode().unwrap();
         assert_eq!(Body::decode(body.kind(), 1, &json).unwrap(), body);

@@ -5,6 +5,7 @@
 mod event;
 mod ids;
 mod measurement;
+mod oversight;
 mod setting;
 mod space;
 mod units;
@@ -18,6 +19,10 @@ pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{
     EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, Side,
     Split, Trust, Usage, Verdict,
+};
+pub use oversight::{
+    Change, ChangeKind, Class, Copied, Decoy, Detector, Evidence, IncidentRaised, Mark, Observed,
+    OversightBegan, Shared, SourceHit,
 };
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};

@@ -135,6 +135,7 @@ impl Journal {
             reported,
             log,
             policy: "ab".repeat(32),
+            observed: None,
         });
         if crash.is_none() {
             self.measure(run, Split::Search, answer.clone());

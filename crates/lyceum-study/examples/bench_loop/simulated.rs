@@ -173,6 +173,7 @@ impl Executor for Simulated {
             reported: BTreeMap::from([("loss".into(), value)]),
             log: LOG.repeat(LOG_LINES),
             policy: self.blob.clone(),
+            observed: None,
         })
     }
 

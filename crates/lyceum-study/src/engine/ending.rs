@@ -7,7 +7,7 @@ use lyceum_types::{
 };
 
 use super::{
-    grade,
+    grade, oversight,
     protocol::Protocol,
     settle::start_failure,
     state::{Run, State},
@@ -135,6 +135,12 @@ fn explain(test: &Confirmation, cut: bool) -> String {
 
 fn settle_claim(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Claimed> {
     let pairs = claim_pairs(state, protocol);
+    if let Some(why) = oversight::blocked(state, state.best) {
+        let mut claimed = claim(state, protocol, &pairs, true);
+        claimed.finding.confirmed = false;
+        claimed.finding.why = format!("void: {why}");
+        return Some(claimed);
+    }
     // The first prefix that confirms is the claim: the e-value is valid at any stopping time.
     for end in 1..=pairs.len() {
         let values: Vec<_> = pairs[..end]

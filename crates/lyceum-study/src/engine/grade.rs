@@ -4,6 +4,7 @@ use lyceum_stats::{floor, mean, t_interval, t_interval_of};
 use lyceum_types::{ExperimentId, Graded, Measured, RunId, Trust};
 
 use super::{
+    oversight,
     protocol::{Criterion, Protocol},
     state::{Run, State},
 };
@@ -24,6 +25,10 @@ pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded 
         why: String::new(),
         runs: vec![],
     };
+    if let Some(why) = oversight::blocked(state, state.best) {
+        graded.why = format!("void: {why}");
+        return graded;
+    }
     match criterion {
         Criterion::Metric {
             at_most,

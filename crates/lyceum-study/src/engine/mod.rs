@@ -14,6 +14,7 @@ mod ending;
 mod execute;
 mod grade;
 mod journal;
+mod oversight;
 mod protocol;
 mod settle;
 mod state;

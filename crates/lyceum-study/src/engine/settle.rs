@@ -88,6 +88,11 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
     if !runs.iter().all(|run| run.is_settled()) {
         return LookStep::Wait;
     }
+    // A run that failed by itself failed; one that ended well and may not stand says nothing.
+    let blocked = runs.iter().filter(|run| run.completed());
+    if let Some(why) = blocked.filter_map(|run| run.blocked.as_ref()).next() {
+        return LookStep::Verdict(verdict(state, id, Verdict::Void, None, why.clone()));
+    }
     if let Some(why) = runs.iter().find_map(|run| run.failure()) {
         return LookStep::Verdict(verdict(state, id, Verdict::Failed, None, why));
     }
@@ -224,7 +229,14 @@ pub(super) const MAX_OPEN: usize = 256;
 ///
 /// `exhausted` says that no further run can be paid for: open ends are then closed with what is there.
 pub fn settle(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Body> {
-    if state.finished.is_some() || state.opened.is_none() {
+    if state.opened.is_none() {
+        return None;
+    }
+    // What oversight has to say comes before any verdict that it bears on, and is said of late receipts too.
+    if let Some(raised) = state.to_raise.front() {
+        return Some(raised.clone().into());
+    }
+    if state.finished.is_some() {
         return None;
     }
     if state.experiments.is_empty() {

@@ -6,11 +6,16 @@
 //! - a measurement belongs to a completed run, one per split;
 //! - a verdict is given once.
 
+use std::collections::VecDeque;
+
 use lyceum_types::{
-    Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured, SealedOpened, Seed,
-    SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+    Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
+    IncidentRaised, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
+    SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened,
+    Verdict,
 };
+
+use super::oversight;
 
 /// A budget that can be spent while a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,10 @@ pub struct Run {
     pub unsealed: Option<String>,
     /// Place of the intent in the stream.
     pub seq: u64,
+    /// Place of the receipt in the stream; 0 before it.
+    pub finished_seq: u64,
+    /// Why oversight lets nothing stand on it.
+    pub blocked: Option<String>,
 }
 
 impl Run {
@@ -89,14 +98,19 @@ impl Run {
 
     /// Tells whether the command is done but not yet measured on the search split.
     pub fn needs_measure(&self) -> bool {
-        self.completed() && self.searched.is_none() && self.unmeasured.is_none()
+        self.completed()
+            && self.searched.is_none()
+            && self.unmeasured.is_none()
+            && self.blocked.is_none()
     }
 
     /// Tells whether nothing about this run is still to come in the search.
     pub fn is_settled(&self) -> bool {
         match self.finished.as_ref().map(|finished| &finished.outcome) {
             None => false,
-            Some(Outcome::Completed) => self.searched.is_some() || self.unmeasured.is_some(),
+            Some(Outcome::Completed) => {
+                self.searched.is_some() || self.unmeasured.is_some() || self.blocked.is_some()
+            }
             Some(Outcome::Failed(_) | Outcome::Cut { .. }) => true,
         }
     }
@@ -108,11 +122,10 @@ impl Run {
             .is_some_and(|finished| finished.outcome == Outcome::Completed)
     }
 
-    /// Returns the measured value on the search split; `None` for any failure.
+    /// Returns the measured value on the search split; `None` for any failure, and where oversight blocked the run.
     pub fn value(&self, metric: &str) -> Option<f64> {
-        self.searched
-            .as_ref()
-            .and_then(|measured| measured.measured.value(metric))
+        let stands = self.searched.as_ref().filter(|_| self.blocked.is_none());
+        stands.and_then(|measured| measured.measured.value(metric))
     }
 
     /// Returns the measured value on the sealed split.
@@ -124,16 +137,20 @@ impl Run {
 
     /// Tells whether the search split gave a number.
     pub fn value_is_there(&self) -> bool {
-        matches!(
-            self.searched.as_ref().map(|one| &one.measured),
-            Some(lyceum_types::Measured::Values { .. })
-        )
+        self.blocked.is_none()
+            && matches!(
+                self.searched.as_ref().map(|one| &one.measured),
+                Some(lyceum_types::Measured::Values { .. })
+            )
     }
 
     /// Returns why the run gave no number, in words; `None` while it runs or when it gave one.
     pub fn failure(&self) -> Option<String> {
         if let Some(cause) = &self.unmeasured {
             return Some(format!("measurement cut short: {cause}"));
+        }
+        if let (true, Some(why)) = (self.completed(), &self.blocked) {
+            return Some(format!("void: {why}"));
         }
         match &self.finished.as_ref()?.outcome {
             Outcome::Failed(reason) => Some(reason.to_string()),
@@ -210,6 +227,14 @@ pub struct State {
     pub spent: Option<Resource>,
     /// Proposals of researchers.
     pub proposals: u32,
+    /// What oversight has raised, each with its place in the stream.
+    pub incidents: Vec<(u64, IncidentRaised)>,
+    /// What oversight has to raise next: it follows from the events so far.
+    pub to_raise: VecDeque<IncidentRaised>,
+    /// First values of the newest experiments, for the one rule that looks at a series.
+    pub(super) newest_values: VecDeque<f64>,
+    /// The best of all first values.
+    pub(super) best_value: Option<f64>,
 }
 
 /// An event that cannot follow the events before it.
@@ -278,9 +303,11 @@ impl State {
                     unmeasured: None,
                     unsealed: None,
                     seq,
+                    finished_seq: 0,
+                    blocked: None,
                 });
             }
-            Body::RunFinished(finished) => self.take_receipt(finished, at).map_err(fault)?,
+            Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
             Body::RunVoided(voided) => {
                 let run = self.run_mut(voided.run).map_err(fault)?;
                 if run.finished.is_some() || run.voided.is_some() {
@@ -289,14 +316,18 @@ impl State {
                 run.voided = Some(voided.why);
                 self.cpu_ms += voided.cpu_ms;
             }
-            Body::RunMeasured(measured) => self.take_measurement(measured).map_err(fault)?,
+            Body::RunMeasured(measured) => self.take_measurement(measured, seq).map_err(fault)?,
             Body::MeasureCut(cut) => self.take_cut(cut).map_err(fault)?,
             Body::Decided(decided) => self.take_verdict(decided).map_err(fault)?,
             Body::SearchEnded(ended) => {
                 self.search_spent = ended.spent;
                 self.search_ended = Some(ended.why);
             }
-            Body::Claimed(claimed) => self.claimed = Some(claimed),
+            Body::Claimed(claimed) => {
+                self.to_raise
+                    .extend(oversight::of_claim(self, seq, &claimed));
+                self.claimed = Some(claimed);
+            }
             Body::Ablated(ablated) => self.ablated.push(ablated),
             Body::SealedOpened(_) if self.sealed.is_some() => {
                 return Err(fault("the sealed split was opened twice".into()));
@@ -304,6 +335,8 @@ impl State {
             Body::SealedOpened(opened) => self.sealed = Some(opened),
             Body::Graded(graded) => self.graded.push(graded),
             Body::StudyFinished(finished) => self.finished = Some(finished),
+            Body::OversightBegan(_) => {}
+            Body::IncidentRaised(raised) => self.take_incident(seq, raised).map_err(fault)?,
         }
         Ok(())
     }
@@ -324,13 +357,25 @@ impl State {
         Ok(())
     }
 
-    fn take_receipt(&mut self, finished: RunFinished, at: i64) -> Result<(), String> {
+    fn take_incident(&mut self, seq: u64, raised: IncidentRaised) -> Result<(), String> {
+        let run = self.run_mut(raised.run)?;
+        if raised.class == Class::Block && run.blocked.is_none() {
+            run.blocked = Some(format!("{}: {}", raised.detector, raised.what));
+        }
+        self.to_raise.retain(|open| *open != raised);
+        self.incidents.push((seq, raised));
+        Ok(())
+    }
+
+    fn take_receipt(&mut self, finished: RunFinished, seq: u64, at: i64) -> Result<(), String> {
         let id = finished.run;
+        let raised = oversight::of_receipt(self, seq, &finished);
         let run = self.run_mut(id)?;
         if run.finished.is_some() || run.voided.is_some() {
             return Err(format!("{id} has two receipts"));
         }
         run.finished_at = Some(at);
+        run.finished_seq = seq;
         let cpu = finished.usage.cpu_ms;
         let spent = match &finished.outcome {
             Outcome::Cut { cause } => Resource::of_cause(cause),
@@ -339,11 +384,14 @@ impl State {
         run.finished = Some(finished);
         self.cpu_ms += cpu;
         self.spent = self.spent.or(spent);
+        self.to_raise.extend(raised);
         Ok(())
     }
 
-    fn take_measurement(&mut self, measured: RunMeasured) -> Result<(), String> {
+    fn take_measurement(&mut self, measured: RunMeasured, seq: u64) -> Result<(), String> {
         let id = measured.run;
+        let split = measured.split;
+        let raised = oversight::of_measurement(self, seq, &measured);
         let cpu = measured.usage.cpu_ms;
         let run = self.run_mut(id)?;
         if !run.completed() {
@@ -358,6 +406,11 @@ impl State {
         }
         *place = Some(measured);
         self.cpu_ms += cpu;
+        self.to_raise.extend(raised);
+        match split {
+            Split::Search => oversight::remember(self, id),
+            Split::Sealed => self.to_raise.extend(oversight::of_sealed(self)),
+        }
         Ok(())
     }
 

@@ -38,6 +38,7 @@ pub(super) fn run(
         reported: std::collections::BTreeMap::new(),
         log: String::new(),
         policy: String::new(),
+        observed: None,
     };
     let read = |file: &str| knobs::read_plain(&open.workspace, file);
     let patch = match knobs::write(study, &task.settings, read) {

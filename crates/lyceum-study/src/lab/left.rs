@@ -408,6 +408,7 @@ cpu = "60s"
                 reported: BTreeMap::new(),
                 log: String::new(),
                 policy: String::new(),
+                observed: None,
             }
         }
     }

@@ -12,7 +12,7 @@ use std::{
 use lyceum_types::{Body, RunFinished, RunId};
 
 /// Version of the event in a file; a file of another program version is read by its rules or not at all.
-const RECEIPT_VERSION: u32 = 1;
+const RECEIPT_VERSION: u32 = 2;
 
 /// Receipts of one study.
 #[derive(Clone, Debug)]
@@ -85,6 +85,7 @@ mod tests {
             reported: BTreeMap::new(),
             log: "done".into(),
             policy: "00".into(),
+            observed: None,
         }
     }
 

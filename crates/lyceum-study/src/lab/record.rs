@@ -134,6 +134,8 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::Ablated(_)
         | Body::SealedOpened(_)
         | Body::Graded(_)
-        | Body::StudyFinished(_) => vec![],
+        | Body::StudyFinished(_)
+        | Body::OversightBegan(_)
+        | Body::IncidentRaised(_) => vec![],
     }
 }

@@ -79,6 +79,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         Body::SealedOpened(_) => "the opening of the sealed split".into(),
         Body::Graded(graded) => format!("the grade of criterion {}", graded.criterion + 1),
         Body::StudyFinished(_) => "the end of the study".into(),
+        Body::IncidentRaised(raised) => format!("{} on {}", raised.detector, raised.run),
         Body::ExperimentProposed(proposed) if proposed.role != Role::Search => {
             format!("{}, which the lab itself proposes,", proposed.experiment)
         }
@@ -92,7 +93,8 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
         | Body::MeasureCut(_)
-        | Body::SearchEnded(_) => return None,
+        | Body::SearchEnded(_)
+        | Body::OversightBegan(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.
     let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));

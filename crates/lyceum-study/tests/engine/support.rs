@@ -96,6 +96,7 @@ impl Executor for Machine {
             reported: BTreeMap::new(),
             log: String::new(),
             policy: String::new(),
+            observed: None,
         })
     }
 

@@ -149,12 +149,20 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             graded.why
         ),
         Body::StudyFinished(finished) => finished.why.clone(),
+        Body::IncidentRaised(raised) => format!(
+            "! {} {} {}: {}",
+            raised.run,
+            raised.detector,
+            raised.class,
+            clean(&raised.what)
+        ),
         Body::StudyOpened(_)
         | Body::DataDrawn(_)
         | Body::SessionStarted(_)
         | Body::SessionEnded(_)
         | Body::ExperimentProposed(_)
-        | Body::RunStarted(_) => return None,
+        | Body::RunStarted(_)
+        | Body::OversightBegan(_) => return None,
     })
 }
 

@@ -2,11 +2,15 @@
 //! act before `execve`.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch, sock_filter,
 };
+
+use crate::kernel;
 
 /// Calls refused whatever their arguments: they reach kernel surface that no experiment needs.
 const REFUSED: &[libc::c_long] = &[
@@ -53,6 +57,8 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_add_key,
     libc::SYS_request_key,
+    // Pages in a pipe that belong to no process any more may keep larger ones from being freed.
+    libc::SYS_vmsplice,
     // Queues of messages live in the kernel's memory, 512 MiB of them, and belong to no process.
     libc::SYS_msgget,
     // The machine.
@@ -130,6 +136,22 @@ const SPECIAL_MODES: [u64; 2] = [libc::S_ISUID as u64, libc::S_ISGID as u64];
 /// `SOCK_PACKET`, obsolete and still understood (packet(7)).
 const OLD_SOCK_PACKET: libc::c_int = 10;
 
+/// The call that the keeper answers: memory files lie in the sandbox's own file system in memory, whose
+/// size bounds them wherever they are, also on their way through a socket where no process has them.
+const ASKED: libc::c_long = libc::SYS_memfd_create;
+
+/// This architecture's word, `linux/audit.h`.
+const ARCHITECTURE: u32 = if cfg!(target_arch = "aarch64") {
+    0xc000_00b7
+} else if cfg!(target_arch = "riscv64") {
+    0xc000_00f3
+} else {
+    0xc000_003e
+};
+
+/// The most that a pipe may hold, which is what it holds anyway.
+const PIPE_BYTES: u64 = 64 << 10;
+
 /// An instruction to come before everything else: x32 calls (bit 30 of the number) have the same
 /// architecture word as native ones and would pass a filter written for those.
 const X32_BIT: u32 = 0x4000_0000;
@@ -169,18 +191,24 @@ fn compile(refusals: Rules) -> Result<Vec<u64>, seccompiler::BackendError> {
     let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
     let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
     let ignored = program(ignored()?, SeccompAction::Errno(0))?;
-    let guard = x32_guard();
+    let (guard, asked) = (x32_guard(), asked());
     Ok(guard
         .iter()
+        .chain(&asked)
         .chain(&join(ignored, join(absent, refused)))
         .map(pack)
         .collect())
 }
 
-/// Installs one of the [`Filters`]; also sets no-new-privileges.
-pub(crate) fn install(filter: &[u64]) -> Result<(), seccompiler::Error> {
-    let program: BpfProgram = filter.iter().map(|packed| unpack(*packed)).collect();
-    seccompiler::apply_filter(&program)
+/// Installs one of the [`Filters`]; also sets no-new-privileges. Returns where the keeper is asked for
+/// memory files; without that they are refused.
+pub(crate) fn install(filter: &[u64]) -> io::Result<Option<OwnedFd>> {
+    let instruction = |packed: &u64| {
+        let sock_filter { code, jt, jf, k } = unpack(*packed);
+        libc::sock_filter { code, jt, jf, k }
+    };
+    let program: Vec<_> = filter.iter().map(instruction).collect();
+    kernel::install_filter(&program)
 }
 
 /// Joins two programs that allow by default: where the first would allow, the second decides.
@@ -228,6 +256,21 @@ fn x32_guard() -> [sock_filter; 3] {
     ]
 }
 
+/// Passes [`ASKED`] on to the keeper, when it is a native call.
+fn asked() -> [sock_filter; 5] {
+    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let give = (libc::BPF_RET | libc::BPF_K) as u16;
+    let one = |code, jf, k| sock_filter { code, jt: 0, jf, k };
+    [
+        one(load, 0, 0),
+        one(equal, 3, ASKED as u32),
+        one(load, 0, 4),
+        one(equal, 1, ARCHITECTURE),
+        one(give, 0, libc::SECCOMP_RET_USER_NOTIF),
+    ]
+}
+
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 fn program(rules: Rules, matched: SeccompAction) -> Result<BpfProgram, seccompiler::BackendError> {
@@ -267,6 +310,9 @@ fn refusals() -> Result<Rules, seccompiler::BackendError> {
     add(&mut rules, libc::SYS_close_range, &[any_bit(2, apart)])?;
     let many = (1, SeccompCmpOp::Gt, SEMAPHORES_MAX);
     add(&mut rules, libc::SYS_semget, &[many])?;
+    let larger = (2, SeccompCmpOp::Gt, PIPE_BYTES);
+    let size = equal(1, libc::F_SETPIPE_SZ as u64);
+    add(&mut rules, libc::SYS_fcntl, &[size, larger])?;
     for request in TERMINAL_REQUESTS {
         add(&mut rules, libc::SYS_ioctl, &[equal(1, request)])?;
     }

@@ -6,10 +6,14 @@
     reason = "raw system calls, each behind a function without preconditions"
 )]
 
+mod notice;
+
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
+
+pub(crate) use notice::{answer, answer_with, install_filter, receive_notice};
 
 /// Attributes for [`mount_set_attributes`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,6 +145,55 @@ pub(crate) fn borrow_inherited(number: RawFd) -> BorrowedFd<'static> {
 pub(crate) fn join_user_namespace(namespace: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: plain integers.
     check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWUSER) }.into()).map(drop)
+}
+
+/// Joins a network namespace.
+pub(crate) fn join_network_namespace(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: plain integers.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) }.into()).map(drop)
+}
+
+/// Returns the user namespace that a namespace belongs to.
+pub(crate) fn owner_of_namespace(namespace: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    /// `NS_GET_USERNS` of `linux/nsfs.h`.
+    const GET_OWNER: libc::c_ulong = 0xb701;
+    // SAFETY: plain integers; the new descriptor is ours alone.
+    unsafe {
+        let owner = check(libc::ioctl(namespace.as_raw_fd(), GET_OWNER).into())?;
+        Ok(OwnedFd::from_raw_fd(owner as RawFd))
+    }
+}
+
+/// Asks to be run soon when there is something to do, at the price of short turns. Children are not.
+pub(crate) fn ask_for_short_turns() -> io::Result<()> {
+    /// `struct sched_attr` of `linux/sched/types.h`, its first version.
+    #[repr(C)]
+    struct Attributes {
+        size: u32,
+        policy: u32,
+        flags: u64,
+        nice: i32,
+        priority: u32,
+        runtime_ns: u64,
+        deadline_ns: u64,
+        period_ns: u64,
+    }
+    /// The shortest turn that Linux gives, from 6.12 on; older ones ignore it.
+    const TURN_NS: u64 = 100_000;
+    // SAFETY: plain integers.
+    let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+    let wanted = Attributes {
+        size: size_of::<Attributes>() as u32,
+        policy: libc::SCHED_OTHER as u32,
+        flags: libc::SCHED_FLAG_RESET_ON_FORK as u64,
+        nice,
+        priority: 0,
+        runtime_ns: TURN_NS,
+        deadline_ns: 0,
+        period_ns: 0,
+    };
+    // SAFETY: the structure lives through the call and says its size.
+    check(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) }).map(drop)
 }
 
 /// Makes `to` refer to what `from` refers to and inheritable, replacing what `to` was.

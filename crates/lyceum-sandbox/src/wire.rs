@@ -156,6 +156,8 @@ pub(crate) enum Note {
     Stop(Stop),
     /// The root is built and the command about to start.
     Ready,
+    /// Where the command asks for memory files comes along.
+    MemoryFiles,
 }
 
 /// Sends one message with descriptors.

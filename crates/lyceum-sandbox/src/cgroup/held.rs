@@ -82,6 +82,11 @@ impl Held {
         Ok(())
     }
 
+    /// Returns whether the kernel holds its memory.
+    pub(crate) fn holds_memory(&self) -> bool {
+        self.members.iter().any(|entry| entry.member.holds.memory)
+    }
+
     /// Kills all processes of the group at once, where the kernel can.
     pub(crate) fn kill(&self) {
         for kill in self.members.iter().filter_map(|entry| entry.kill.as_ref()) {

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +19,8 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use super::disk::Disk;
 use super::fault::{At, fault};
-use super::keeper::{self, Watch};
-use super::{mounts, privileges, root, sources};
+use super::watch::Watch;
+use super::{keeper, mounts, privileges, root, sources};
 use crate::cgroup::Held;
 use crate::kernel::{self, Forked};
 use crate::policy::{Access, Mount};
@@ -342,8 +343,18 @@ fn said(words: OwnedFd) -> String {
 /// it takes to see what the workload hides. Returns where its root is.
 pub(super) fn enter(pid: i32) -> Result<PathBuf, Fault> {
     let step = Step::MapUser;
-    let namespace = File::open(format!("/proc/{pid}/ns/user")).at(step, "opening it")?;
-    kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
+    let of = |name: &str| File::open(format!("/proc/{pid}/ns/{name}"));
+    let namespace = of("user").at(step, "opening it")?;
+    let network = of("net").at(step, "opening its network")?;
+    // Bubblewrap nests two, of which the outer one owns the network.
+    let outer = kernel::owner_of_namespace(network.as_fd()).at(step, "finding the outer one")?;
+    let outer = File::from(outer);
+    kernel::join_user_namespace(outer.as_fd()).at(step, "joining the outer one")?;
+    kernel::join_network_namespace(network.as_fd()).at(step, "joining its network")?;
+    let number = |file: &File| file.metadata().map(|status| status.ino());
+    if number(&outer).at(step, "telling them apart")? != number(&namespace).at(step, "the same")? {
+        kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
+    }
     privileges::empty_bounding_set()?;
     privileges::keep_only(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE)?;
     Ok(PathBuf::from(format!("/proc/{pid}/root")))

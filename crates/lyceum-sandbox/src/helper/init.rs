@@ -71,6 +71,8 @@ pub(super) fn command(
     lines: &Lines<'_>,
     answer: Option<OwnedFd>,
 ) -> Result<Done, Fault> {
+    // It stops the tree when it is told to. Its children are scheduled as usual.
+    let _ = kernel::ask_for_short_turns();
     let children = kernel::child_signal().at(Step::Fork, "waiting for children by descriptor")?;
     if order.proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PROXY_PORT))
@@ -85,6 +87,7 @@ pub(super) fn command(
     let main = match kernel::fork().at(Step::Fork, "starting the command")? {
         Forked::Child => workload::run(&Workload {
             order,
+            link: &lines.link,
             answer,
             progress: progress_end,
         }),
@@ -138,7 +141,7 @@ fn wait_for(main: i32, children: &OwnedFd, lines: &Lines<'_>) -> (End, u64) {
         if told {
             match wire::receive::<Note>(&lines.link) {
                 Ok(Some((Note::Stop(cause), _))) => return (End::Stopped(cause), now),
-                Ok(Some((Note::Ready, _))) => {}
+                Ok(Some((Note::Ready | Note::MemoryFiles, _))) => {}
                 // Without its keeper a sandbox has no limits.
                 Ok(None) | Err(_) => return (End::Stopped(Stop::Asked), now),
             }

@@ -6,10 +6,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -18,21 +15,15 @@ use rustix::thread::{CapabilitySet, UnshareFlags};
 use super::disk::Disk;
 use super::fault::{At, fault};
 use super::init::Lines;
-use super::measure::Meter;
+use super::watch::Watch;
 use super::{bubblewrap, init, privileges, sources};
 use crate::cgroup::{Held, Version};
 use crate::kernel::{self, Forked};
 use crate::record::Step;
-use crate::wire::{self, Dedicated, Fault, Note, Order, Report, Stop, Watched};
+use crate::wire::{self, Dedicated, Fault, Note, Order, Report};
 
 /// User and group id that the workload sees as its own.
 const INSIDE_ID: u32 = 1_000;
-
-/// How long pid 1 may take to stop everything before it is killed itself.
-const STOP_GRACE: Duration = Duration::from_secs(3);
-
-/// How long a pid 1 whose files cannot be opened any more may take until its end shows.
-const EXIT_WAIT: Duration = Duration::from_millis(500);
 
 /// Runs the keeper and ends the process.
 pub(super) fn run() -> ! {
@@ -74,6 +65,8 @@ fn take_control() -> Result<OwnedFd, Fault> {
 }
 
 fn start(control: &OwnedFd) -> Result<(), Fault> {
+    // What watches should not wait behind what it watches; on an older kernel it does.
+    let _ = kernel::ask_for_short_turns();
     let (order, file, mut passed) = read_order(control)?;
     let group = Held::take(&order.group, &mut passed)
         .ok_or_else(|| fault(Step::ReadOrder, "the order came without its control group"))?;
@@ -204,7 +197,9 @@ pub(super) fn await_group(order: &Order, link: &OwnedFd) -> Result<(), Fault> {
     if is_moved(order) {
         match wire::receive::<Note>(link).at(step, "waiting for the keeper")? {
             Some((Note::Ready, _)) => {}
-            Some((Note::Stop(_), _)) | None => return Err(fault(step, "the keeper went away")),
+            Some((Note::Stop(_) | Note::MemoryFiles, _)) | None => {
+                return Err(fault(step, "the keeper went away"));
+            }
         }
     }
     kernel::unshare(UnshareFlags::NEWCGROUP).at(step, "unshare")
@@ -238,162 +233,4 @@ fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {
         Step::ForbidNesting,
         "writing /proc/sys/user/max_user_namespaces",
     )
-}
-
-/// A sandbox whose pid 1 exists.
-pub(super) struct Watch<'a> {
-    pub(super) order: &'a Order,
-    pub(super) control: &'a OwnedFd,
-    pub(super) link: &'a OwnedFd,
-    /// Pid 1.
-    pub(super) process: &'a OwnedFd,
-    /// The child of this process that is pid 1 or waits for it.
-    pub(super) waited_for: i32,
-    /// Number of pid 1, when its user namespace and root are to be entered once they are there.
-    pub(super) enter: Option<i32>,
-}
-
-impl Watch<'_> {
-    /// Tells the supervisor who pid 1 is, and lets go of the command's output.
-    pub(super) fn report(&self, pid: i32) -> Result<(), Fault> {
-        wire::send(self.control, &Report::Init { pid }, &[self.process.as_fd()])
-            .at(Step::Fork, "reporting pid 1")?;
-        for standard in [1, 2] {
-            // Else the supervisor would wait for the output of a command that ended.
-            kernel::duplicate_onto(rustix::stdio::stdin(), standard)
-                .at(Step::Fork, "closing output")?;
-        }
-        Ok(())
-    }
-
-    /// Watches until pid 1 is gone, then reports. Returns whether the root was ever built.
-    pub(super) fn follow(&self, disk: Disk, group: Held) -> Result<bool, Fault> {
-        let mut meter = Meter::new(self.order.limits.clone(), disk, group);
-        let built = self.wait_for_end(&mut meter)?;
-        let cpu = kernel::reap(Some(self.waited_for), true)
-            .ok()
-            .flatten()
-            .map_or(Duration::ZERO, |end| end.used.cpu);
-        let watched = Watched {
-            cpu_ns: cpu.as_nanos() as u64,
-            ..meter.finish()
-        };
-        if built {
-            self.say_watched(watched)?;
-        }
-        Ok(built)
-    }
-
-    fn begin(&self, meter: &mut Meter) -> Result<(), Fault> {
-        let base = match self.enter {
-            Some(pid) => bubblewrap::enter(pid)?,
-            None => PathBuf::from("/"),
-        };
-        let begun = meter.begin(&base);
-        begun.at(Step::SetLimits, "opening what is to be watched")
-    }
-
-    /// Deals with a sandbox that cannot be watched: it has ended by itself, or it is killed.
-    fn unwatched(&self, fault: Fault) -> Result<bool, Fault> {
-        if self.ends_within(EXIT_WAIT) {
-            return Ok(true);
-        }
-        let _ = pidfd_send_signal(self.process, Signal::KILL);
-        self.ends_within(STOP_GRACE);
-        Err(fault)
-    }
-
-    fn ends_within(&self, time: Duration) -> bool {
-        let mut fds = [PollFd::new(self.process, PollFlags::IN)];
-        poll(&mut fds, Some(&timespec(time))).is_ok_and(|ready| ready > 0)
-    }
-
-    fn say_watched(&self, watched: Watched) -> Result<(), Fault> {
-        wire::send(self.control, &Report::Watched(watched), &[])
-            .at(Step::Fork, "reporting what was used")
-    }
-
-    /// Waits until pid 1 is gone; returns whether the root was ever built.
-    fn wait_for_end(&self, meter: &mut Meter) -> Result<bool, Fault> {
-        let Self {
-            control,
-            link,
-            process,
-            ..
-        } = *self;
-        let mut built = false;
-        let mut stopping: Option<Instant> = None;
-        let mut linked = true;
-        loop {
-            let interval = match stopping {
-                Some(since) => STOP_GRACE.saturating_sub(since.elapsed()),
-                None => meter.interval(),
-            };
-            // A closed link would show at once and always, so it is asked no more.
-            let link_asked = if linked { link } else { process };
-            let mut fds = [
-                PollFd::new(process, PollFlags::IN),
-                PollFd::new(control, PollFlags::IN),
-                PollFd::new(link_asked, PollFlags::IN),
-            ];
-            let polled = poll(&mut fds, Some(&timespec(interval)));
-            let [ended, asked, told] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
-            if ended {
-                // A quick command ends before this process has read that it was to begin.
-                let ready = told && matches!(wire::receive::<Note>(link), Ok(Some(_)));
-                return Ok(built || ready);
-            }
-            let mut stop = None;
-            if asked {
-                match wire::receive::<Note>(control) {
-                    Ok(Some((Note::Stop(cause), _))) => stop = Some(cause),
-                    Ok(Some((Note::Ready, _))) => {}
-                    // The supervisor is gone: nothing of the sandbox may outlive it.
-                    Ok(None) | Err(_) => {
-                        meter.kill_group();
-                        let _ = pidfd_send_signal(process, Signal::KILL);
-                        return Ok(built);
-                    }
-                }
-            }
-            if told && linked {
-                match wire::receive::<Note>(link) {
-                    Ok(Some(_)) => {
-                        built = true;
-                        if let Err(fault) = self.begin(meter) {
-                            return self.unwatched(fault);
-                        }
-                    }
-                    Ok(None) | Err(_) => linked = false,
-                }
-            }
-            match stopping {
-                None => {
-                    // Measured even when asked to stop, so that the peaks hold up to here.
-                    let exceeded = meter.measure();
-                    stopping = order_stop(link, stop.or(exceeded));
-                }
-                Some(since) if since.elapsed() >= STOP_GRACE => {
-                    meter.kill_group();
-                    let _ = pidfd_send_signal(process, Signal::KILL);
-                }
-                Some(_) => {}
-            }
-        }
-    }
-}
-
-fn timespec(time: Duration) -> Timespec {
-    Timespec {
-        tv_sec: time.as_secs() as i64,
-        tv_nsec: time.subsec_nanos().into(),
-    }
-}
-
-/// Tells pid 1 to stop everything, which can still report what was used.
-fn order_stop(link: &OwnedFd, cause: Option<Stop>) -> Option<Instant> {
-    let cause = cause?;
-    // If pid 1 cannot be told, it is killed when the grace is over.
-    let _ = wire::send(link, &Note::Stop(cause), &[]);
-    Some(Instant::now())
 }

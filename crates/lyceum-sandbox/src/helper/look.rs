@@ -20,7 +20,8 @@ pub(super) struct Look {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Nameless {
-    pub(super) memory_bytes: u64,
+    /// Pipes, by their greatest possible contents.
+    pub(super) pipe_bytes: u64,
     pub(super) disk_bytes: u64,
 }
 
@@ -60,7 +61,10 @@ pub(super) fn look(proc: &OwnedFd) -> Look {
         look.own.insert((pid, stat.start), stat.own_ticks);
         let place = place(proc, pid, &stat);
         if let Some(status) = read(proc, &format!("{place}/status")) {
-            look.anonymous_bytes += kibibytes(&status, "RssAnon:");
+            // The kernel's tables of pages grow with what is only looked at, too.
+            for name in ["RssAnon:", "VmSwap:", "VmPTE:"] {
+                look.anonymous_bytes += kibibytes(&status, name);
+            }
             look.shared_bytes += kibibytes(&status, "RssShmem:");
         }
         look.places.push(place);
@@ -130,6 +134,7 @@ pub(super) fn kibibytes(status: &str, name: &str) -> u64 {
 pub(super) fn nameless(proc: &OwnedFd, places: &[String]) -> Nameless {
     let mut found = Nameless::default();
     let mut seen = HashSet::new();
+    let mut pipes = HashSet::new();
     for place in places {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let Ok(open_files) = openat(proc, format!("{place}/fd"), flags, Mode::empty()) else {
@@ -142,20 +147,64 @@ pub(super) fn nameless(proc: &OwnedFd, places: &[String]) -> Nameless {
             let Ok(status) = statat(&open_files, entry.file_name(), AtFlags::empty()) else {
                 continue;
             };
-            let regular = FileType::from_raw_mode(status.st_mode).is_file();
+            let kind = FileType::from_raw_mode(status.st_mode);
+            if kind.is_fifo() {
+                pipes.insert((status.st_dev, status.st_ino));
+            }
+            let regular = kind.is_file();
             if !regular || status.st_nlink > 0 || !seen.insert((status.st_dev, status.st_ino)) {
                 continue;
             }
             let bytes = status.st_blocks as u64 * 512;
             match readlinkat(&open_files, entry.file_name(), Vec::new()) {
-                Ok(name) if name.to_bytes().starts_with(b"/memfd:") => found.memory_bytes += bytes,
                 Ok(name) if in_tmpfs(name.to_bytes()) => {}
                 Ok(_) => found.disk_bytes += bytes,
                 Err(_) => {}
             }
         }
     }
+    found.pipe_bytes = pipe_bytes(pipes.len() as u64);
     found
+}
+
+/// Returns what so many pipes may hold; a few are not worth counting.
+fn pipe_bytes(pipes: u64) -> u64 {
+    /// Pipes of one user that may be 64 KiB long; beyond `fs.pipe-user-pages-soft` they get two pages.
+    const LONG: u64 = 1_024;
+    const FEW: u64 = 128;
+    if pipes <= FEW {
+        return 0;
+    }
+    pipes.min(LONG) * (64 << 10) + pipes.saturating_sub(LONG) * (8 << 10)
+}
+
+/// Returns the size of anonymous mappings that processes share: pages that none of them has mapped any
+/// more are seen in no process.
+pub(super) fn shared_mappings(proc: &OwnedFd, places: &[String]) -> u64 {
+    let mut seen = HashSet::new();
+    let mut bytes = 0;
+    for place in places {
+        let text = read(proc, &format!("{place}/maps")).unwrap_or_default();
+        for (number, size) in text.lines().filter_map(shared_mapping) {
+            if seen.insert((number.to_owned(), size)) {
+                bytes += size;
+            }
+        }
+    }
+    bytes
+}
+
+/// Reads a line of `proc_pid_maps(5)`: inode and size of an anonymous mapping that is shared.
+fn shared_mapping(line: &str) -> Option<(&str, u64)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (range, rights) = (fields.next()?, fields.next()?);
+    let (number, name) = (fields.nth(2)?, fields.next()?);
+    if !rights.ends_with('s') || name != "/dev/zero" {
+        return None;
+    }
+    let (from, to) = range.split_once('-')?;
+    let address = |text: &str| u64::from_str_radix(text, 16).ok();
+    Some((number, address(to)?.checked_sub(address(from)?)?))
 }
 
 fn in_tmpfs(name: &[u8]) -> bool {

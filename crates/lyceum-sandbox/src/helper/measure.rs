@@ -1,14 +1,15 @@
 //! Measuring a running tree of processes against its limits.
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags, open};
 
 use super::disk::{Amount, Disk};
-use super::look::{Look, Nameless, kibibytes, look, nameless, read};
+use super::look::{Look, Nameless, kibibytes, look, nameless, read, shared_mappings};
+use super::sockets::{self, Sockets};
 use crate::cgroup::{Held, Reading};
 use crate::policy::Limits;
 use crate::wire::{Stop, Watched};
@@ -47,6 +48,8 @@ pub(super) struct Meter {
     watched: Watched,
     /// Bytes held by files that have no name any more.
     nameless: Nameless,
+    /// What no process shows; only where no control group counts it.
+    hidden: Hidden,
     next_slow: Instant,
     next_suspicion: Instant,
     /// What was free or used on the machine at the last slow measurement.
@@ -69,6 +72,18 @@ struct View {
     group_cpu: Duration,
 }
 
+/// Memory that belongs to no process.
+#[derive(Default)]
+struct Hidden {
+    sockets: Option<Sockets>,
+    next_sockets: Option<Instant>,
+    socket_bytes: u64,
+    /// Shared memory of the machine at the start.
+    shared_before: u64,
+    /// Shared anonymous mappings, as far as the machine's shared memory grew since.
+    mapped_bytes: u64,
+}
+
 /// Figures of the whole machine, cheap to read: somebody else's growth costs a needless look.
 #[derive(Clone, Copy, Debug, Default)]
 struct Marks {
@@ -88,6 +103,7 @@ impl Meter {
             view: None,
             watched: Watched::default(),
             nameless: Nameless::default(),
+            hidden: Hidden::default(),
             next_slow: Instant::now(),
             next_suspicion: Instant::now(),
             marks: Marks::default(),
@@ -113,6 +129,10 @@ impl Meter {
         });
         self.next_slow = begun + INTERVAL_MAX;
         self.marks = self.marks_now();
+        if !self.group.holds_memory() {
+            self.hidden.sockets = Sockets::open().ok();
+            self.hidden.shared_before = self.marks.shared_bytes;
+        }
         Ok(())
     }
 
@@ -148,8 +168,10 @@ impl Meter {
         if now >= self.next_slow || now >= self.next_suspicion && self.suspicious() {
             self.look_slowly(&look.places);
         }
-        let in_files = in_files + self.nameless.memory_bytes;
-        let memory = look.anonymous_bytes + look.shared_bytes.max(in_files);
+        self.hidden.look(self.view.as_ref());
+        let shared = look.shared_bytes.max(in_files + self.hidden.mapped_bytes);
+        let memory =
+            look.anonymous_bytes + shared + self.nameless.pipe_bytes + self.hidden.socket_bytes;
         self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(memory);
         let disk = self.watched.disk_bytes + self.nameless.disk_bytes;
         let refused = refused(group);
@@ -213,6 +235,11 @@ impl Meter {
         self.marks = self.marks_now();
         if let Some(view) = &self.view {
             self.nameless = nameless(&view.proc, places);
+            let grown = self.marks.shared_bytes;
+            let grown = grown.saturating_sub(self.hidden.shared_before);
+            if !self.group.holds_memory() && grown > self.limits.memory_bytes / SUSPICIOUS_PART {
+                self.hidden.mapped_bytes = shared_mappings(&view.proc, places).min(grown);
+            }
         }
         let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
@@ -220,6 +247,11 @@ impl Meter {
         let cost = begun.elapsed();
         self.next_slow = Instant::now() + (cost * SLOW_SHARE).max(self.pace);
         self.next_suspicion = Instant::now() + cost * SUSPICION_SHARE;
+    }
+
+    /// Returns a directory in the sandbox's memory, once there is one.
+    pub(super) fn memory_place(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.view.as_ref()?.memory.first()?.as_fd())
     }
 
     /// Kills what is in the control group, if there is one that can.
@@ -243,6 +275,32 @@ impl Meter {
         self.watched.disk_exceeded =
             bytes > self.limits.disk_bytes || files > self.limits.disk_files;
         self.watched
+    }
+}
+
+impl Hidden {
+    /// Counts what is in sockets, if there are more than a few, at a bounded part of the time.
+    fn look(&mut self, view: Option<&View>) {
+        let now = Instant::now();
+        let (Some(sockets), Some(view)) = (&self.sockets, view) else {
+            return;
+        };
+        if self.next_sockets.is_some_and(|next| now < next) {
+            return;
+        }
+        // Of pid 1, whose network is the sandbox's.
+        let text = read(&view.proc, "1/net/sockstat").unwrap_or_default();
+        let used = text
+            .lines()
+            .find_map(|line| line.strip_prefix("sockets: used "));
+        let used = used.and_then(|used| used.trim().parse().ok()).unwrap_or(0);
+        self.socket_bytes = if used > sockets::FEW {
+            // A failure leaves what was known.
+            sockets.bytes().unwrap_or(self.socket_bytes)
+        } else {
+            0
+        };
+        self.next_sockets = Some(now + now.elapsed() * SUSPICION_SHARE);
     }
 }
 

@@ -12,11 +12,14 @@ mod keeper;
 mod landlock;
 mod look;
 mod measure;
+mod memory_files;
 mod mounts;
 mod privileges;
 mod root;
+mod sockets;
 mod sources;
 mod tree;
+mod watch;
 mod workload;
 
 use crate::owner;

@@ -12,7 +12,7 @@ use super::fault::{At, fault};
 use super::landlock;
 use crate::policy::Limits;
 use crate::record::Step;
-use crate::wire::{Fault, Order};
+use crate::wire::{self, Fault, Note, Order};
 use crate::{filter, kernel, self_test};
 
 /// Where the answer channel appears.
@@ -28,6 +28,8 @@ const FILE_HEADROOM_BYTES: u64 = 4 << 20;
 /// What the last step needs.
 pub(super) struct Workload<'order> {
     pub(super) order: &'order Order,
+    /// To the keeper.
+    pub(super) link: &'order OwnedFd,
     pub(super) answer: Option<OwnedFd>,
     /// Closes by itself when the command is executed.
     pub(super) progress: OwnedFd,
@@ -97,7 +99,11 @@ fn prepare(workload: &Workload<'_>) -> Result<(), Fault> {
         format!("`{}`", order.directory.display()),
     )?;
     landlock::restrict(order)?;
-    filter::install(&order.filter).map_err(|error| fault(Step::Filter, error))?;
+    let asked = filter::install(&order.filter).map_err(|error| fault(Step::Filter, error))?;
+    if let Some(asked) = asked {
+        wire::send(workload.link, &Note::MemoryFiles, &[asked.as_fd()])
+            .at(Step::Filter, "telling the keeper")?;
+    }
     if let (true, Some(answer)) = (order.self_test, &workload.answer) {
         self_test::probe(answer).at(Step::Execute, "reporting the self-test")?;
     }

@@ -1,0 +1,240 @@
+//! Counting the kernel's memory in the sockets of a sandbox, which no process shows.
+//!
+//! The kernel tells about all sockets of a network namespace, `sock_diag(7)`, those too that no process
+//! has open because they wait in another one.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
+};
+
+/// Fewer sockets than these are not worth a look: they hold a few megabytes at most.
+pub(super) const FEW: u64 = 24;
+
+/// Bytes of one part of an answer.
+const PART_BYTES: usize = 32 << 10;
+
+/// Parts of an answer at most; each tells of about a hundred sockets.
+const PARTS_MAX: usize = 4_096;
+
+/// `SOCK_DIAG_BY_FAMILY`, `NLMSG_DONE` and `NLMSG_ERROR`, and the flags of a request for all.
+const BY_FAMILY: u16 = 20;
+const DONE: u16 = 3;
+const ERROR: u16 = 2;
+const REQUEST_ALL: u16 = 0x301;
+
+/// What is asked of a local socket: its peer, the length of its queue, its memory (`unix_diag.h`).
+const UNIX_SHOW: u32 = 0x4 | 0x10 | 0x20;
+const UNIX_PEER: u16 = 2;
+const UNIX_QUEUE: u16 = 4;
+const UNIX_MEMORY: u16 = 5;
+/// The same of an internet socket (`inet_diag.h`).
+const INET_MEMORY: u16 = 7;
+
+/// What a sender that is gone may have left in one queue: bytes for each byte that waits there (the
+/// kernel's least buffer holds one), and at most twice what a socket may send by default.
+const LEFT_PER_BYTE: u64 = 1_024;
+const LEFT_MAX: u64 = 2 * 212_992;
+
+/// Messages that a datagram socket queues, `net.unix.max_dgram_qlen` and one.
+const DATAGRAMS_MAX: u64 = 11;
+
+/// Asks about the sockets of the network namespace that this process was in when it was made.
+pub(super) struct Sockets(OwnedFd);
+
+impl Sockets {
+    /// Opens the way to ask; fails where the kernel has none.
+    pub(super) fn open() -> io::Result<Self> {
+        let socket = socket_with(
+            AddressFamily::NETLINK,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            Some(netlink::SOCK_DIAG),
+        )?;
+        let sockets = Self(socket);
+        sockets.bytes().map(|_| sockets)
+    }
+
+    /// Returns the memory of all sockets in bytes.
+    pub(super) fn bytes(&self) -> io::Result<u64> {
+        let mut sum = self.dump(&unix_request(), 16, of_unix)?;
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            for protocol in [libc::IPPROTO_TCP, libc::IPPROTO_UDP] {
+                let request = inet_request(family as u8, protocol as u8);
+                // A kernel without one of these has no such sockets, or does not tell.
+                sum += self.dump(&request, 72, of_inet).unwrap_or(0);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// Asks for all sockets of a kind; sums up what `of` makes of head and attributes of each.
+    fn dump(
+        &self,
+        request: &[u8],
+        head_bytes: usize,
+        of: fn(&[u8], &[u8]) -> u64,
+    ) -> io::Result<u64> {
+        send(&self.0, request, SendFlags::empty())?;
+        let mut part = vec![0; PART_BYTES];
+        let mut sum = 0;
+        for _ in 0..PARTS_MAX {
+            let length = recv(&self.0, &mut part[..], RecvFlags::empty())?.0;
+            let mut rest = &part[..length];
+            while let Some((kind, body, after)) = message(rest) {
+                match kind {
+                    DONE => return Ok(sum),
+                    ERROR => return Err(io::ErrorKind::Unsupported.into()),
+                    _ => {}
+                }
+                if let Some((head, attributes)) = body.split_at_checked(head_bytes) {
+                    sum += of(head, attributes);
+                }
+                rest = after;
+            }
+        }
+        Err(io::ErrorKind::FileTooLarge.into())
+    }
+}
+
+fn header(length: usize) -> Vec<u8> {
+    let mut bytes = ((16 + length) as u32).to_ne_bytes().to_vec();
+    bytes.extend(BY_FAMILY.to_ne_bytes());
+    bytes.extend(REQUEST_ALL.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes
+}
+
+/// `struct unix_diag_req`: family, states, what is to be shown.
+fn unix_request() -> Vec<u8> {
+    let mut bytes = header(24);
+    bytes.extend([libc::AF_UNIX as u8, 0, 0, 0]);
+    bytes.extend(u32::MAX.to_ne_bytes());
+    bytes.extend(0_u32.to_ne_bytes());
+    bytes.extend(UNIX_SHOW.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes
+}
+
+/// `struct inet_diag_req_v2`: family, protocol, attributes, states, an empty address.
+fn inet_request(family: u8, protocol: u8) -> Vec<u8> {
+    let mut bytes = header(56);
+    bytes.extend([family, protocol, 1 << (INET_MEMORY - 1), 0]);
+    bytes.extend(u32::MAX.to_ne_bytes());
+    bytes.extend([0; 48]);
+    bytes
+}
+
+/// Splits the first message off: its kind, its body, what follows.
+fn message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let length = u32::from_ne_bytes(*bytes.first_chunk()?) as usize;
+    let kind = u16::from_ne_bytes(*bytes.get(4..)?.first_chunk()?);
+    let body = bytes.get(16..length)?;
+    Some((
+        kind,
+        body,
+        bytes.get(length.next_multiple_of(4)..).unwrap_or_default(),
+    ))
+}
+
+/// Returns the numbers of one attribute.
+fn attribute(mut bytes: &[u8], wanted: u16) -> Option<Vec<u64>> {
+    loop {
+        let length = u16::from_ne_bytes(*bytes.first_chunk()?) as usize;
+        let kind = u16::from_ne_bytes(*bytes.get(2..)?.first_chunk()?);
+        let value = bytes.get(4..length)?;
+        if kind == wanted {
+            let numbers = value.chunks_exact(4);
+            let number = |four: &[u8]| {
+                four.first_chunk()
+                    .map(|four| u32::from_ne_bytes(*four).into())
+            };
+            return numbers.map(number).collect();
+        }
+        bytes = bytes.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+/// Returns received and sent bytes that a socket is charged with, of `SK_MEMINFO_*`.
+fn charged(memory: &[u64], sent: usize) -> u64 {
+    let of = |index: usize| memory.get(index).copied().unwrap_or(0);
+    of(0) + of(sent)
+}
+
+fn of_unix(head: &[u8], attributes: &[u8]) -> u64 {
+    let memory = attribute(attributes, UNIX_MEMORY).unwrap_or_default();
+    let of = |wanted| attribute(attributes, wanted).and_then(|all| all.first().copied());
+    let (peer, waiting) = (of(UNIX_PEER).unwrap_or(0), of(UNIX_QUEUE).unwrap_or(0));
+    let kind = i32::from(head.get(1).copied().unwrap_or(0));
+    let listens = head.get(2) == Some(&10);
+    // What waits is charged to its sender, unless that is gone.
+    let left = if waiting == 0 || listens {
+        0
+    } else if kind == libc::SOCK_DGRAM {
+        DATAGRAMS_MAX * LEFT_MAX / 2
+    } else if peer == 0 {
+        (waiting * LEFT_PER_BYTE).min(LEFT_MAX)
+    } else {
+        0
+    };
+    charged(&memory, 2) + left
+}
+
+fn of_inet(_: &[u8], attributes: &[u8]) -> u64 {
+    let memory = attribute(attributes, INET_MEMORY).unwrap_or_default();
+    // What a stream has not sent yet is counted apart.
+    charged(&memory, 5).max(charged(&memory, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::{UnixDatagram, UnixStream};
+
+    use super::*;
+
+    fn fill(mut stream: impl Write) {
+        while stream.write(&[1; 2_048]).is_ok() {}
+    }
+
+    /// Other tests of this program use sockets too, so only growth beyond theirs counts.
+    const SEEN: u64 = 100_000;
+
+    #[test]
+    fn memory_in_sockets_is_seen_also_when_the_sender_is_gone() {
+        let sockets = Sockets::open().expect("the kernel tells about sockets (CONFIG_UNIX_DIAG)");
+        let count = || sockets.bytes().expect("counts");
+        let before = count();
+        let (near, far) = UnixStream::pair().expect("makes a pair");
+        near.set_nonblocking(true).expect("sets");
+        fill(&near);
+        let full = count();
+        assert!(full > before + SEEN, "{before} {full}");
+        drop(near);
+        assert!(count() > before + SEEN);
+        drop(far);
+        let (near, far) = UnixDatagram::pair().expect("makes a pair");
+        near.set_nonblocking(true).expect("sets");
+        while near.send(&vec![1; 60_000]).is_ok() {}
+        drop(near);
+        assert!(count() > before + SEEN);
+        drop(far);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
+        let near = TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        near.set_nonblocking(true).expect("sets");
+        let _far = listener.accept().expect("accepts");
+        fill(&near);
+        assert!(count() > before + SEEN);
+    }
+
+    #[test]
+    fn hostile_answers_end() {
+        assert_eq!(message(&[]).map(|_| ()), None);
+        assert_eq!(message(&[255; 20]).map(|_| ()), None);
+        assert_eq!(attribute(&[0; 8], 5), None);
+        assert_eq!(attribute(&[4, 0, 9, 0], 5), None);
+    }
+}

@@ -60,6 +60,12 @@ pub enum PolicyError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A device that no graphics processor has.
+    #[error("device `{}` is no graphics processor's: expected `/dev/nvidia…`, `/dev/dri/…` or `/dev/kfd`", device.display())]
+    Device {
+        /// The path as given.
+        device: PathBuf,
+    },
     /// A limit is zero.
     #[error("limit `{name}` is zero: expected a positive amount")]
     ZeroLimit {
@@ -111,6 +117,12 @@ pub enum Error {
         errno: i32,
         /// What was being done and what the system said.
         reason: String,
+    },
+    /// The helper process lives and says nothing.
+    #[error("the sandbox helper said nothing for {seconds} s")]
+    HelperSilent {
+        /// How long it was waited for.
+        seconds: u64,
     },
     /// The helper process ended without a word.
     #[error("the sandbox helper ended before the command did: {found}")]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
@@ -156,33 +157,34 @@ const PIPE_BYTES: u64 = 64 << 10;
 /// architecture word as native ones and would pass a filter written for those.
 const X32_BIT: u32 = 0x4000_0000;
 
-/// The compiled filters, one instruction per number, ready to be sent to a helper.
-#[derive(Debug)]
+/// What a filter lets through beyond what every command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Wanted {
+    /// Processes, and not threads only.
+    pub(crate) processes: bool,
+    /// Local sockets that can connect to others by a path.
+    pub(crate) local_sockets: bool,
+}
+
+/// A compiled filter, one instruction per number, ready to be sent to a helper.
+pub(crate) type Packed = Arc<[u64]>;
+
+/// The compiled filters, each made when it is first needed.
+#[derive(Debug, Default)]
 pub(crate) struct Filters {
-    /// For commands that may start processes.
-    many: Vec<u64>,
-    /// For commands that may start threads only.
-    single: Vec<u64>,
+    made: Mutex<BTreeMap<Wanted, Packed>>,
 }
 
 impl Filters {
-    /// Compiles both.
-    pub(crate) fn compile() -> Result<Self, seccompiler::BackendError> {
-        let mut single = refusals()?;
-        refuse_processes(&mut single)?;
-        Ok(Self {
-            many: compile(refusals()?)?,
-            single: compile(single)?,
-        })
-    }
-
-    /// Returns the filter of a policy.
-    pub(crate) fn of(&self, single_process: bool) -> &[u64] {
-        if single_process {
-            &self.single
-        } else {
-            &self.many
+    /// Returns the filter for what is wanted.
+    pub(crate) fn get(&self, wanted: Wanted) -> Result<Packed, seccompiler::BackendError> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(filter) = made.get(&wanted) {
+            return Ok(Arc::clone(filter));
         }
+        let filter: Packed = compile(refusals(wanted)?)?.into();
+        made.insert(wanted, Arc::clone(&filter));
+        Ok(filter)
     }
 }
 
@@ -200,7 +202,7 @@ fn compile(refusals: Rules) -> Result<Vec<u64>, seccompiler::BackendError> {
         .collect())
 }
 
-/// Installs one of the [`Filters`]; also sets no-new-privileges. Returns where the keeper is asked for
+/// Installs a filter; also sets no-new-privileges. Returns where the keeper is asked for
 /// memory files; without that they are refused.
 pub(crate) fn install(filter: &[u64]) -> io::Result<Option<OwnedFd>> {
     let instruction = |packed: &u64| {
@@ -288,12 +290,12 @@ fn architecture() -> TargetArch {
     }
 }
 
-fn refusals() -> Result<Rules, seccompiler::BackendError> {
+fn refusals(wanted: Wanted) -> Result<Rules, seccompiler::BackendError> {
     let mut rules = Rules::new();
     for call in REFUSED.iter().chain(REFUSED_HERE).chain(&[OPEN_TREE_ATTR]) {
         rules.insert(*call, Vec::new());
     }
-    add_sockets(&mut rules)?;
+    add_sockets(&mut rules, wanted)?;
     add_modes(&mut rules)?;
     for flag in NAMESPACE_FLAGS {
         add(&mut rules, libc::SYS_clone, &[any_bit(0, flag as u64)])?;
@@ -321,6 +323,9 @@ fn refusals() -> Result<Rules, seccompiler::BackendError> {
     let usual = [0, 0x8, 0x0002_0000, 0x0002_0008, 0x0004_0000, 0xffff_ffff];
     let unusual: Vec<_> = usual.iter().map(|domain| differs(0, *domain)).collect();
     add(&mut rules, libc::SYS_personality, &unusual)?;
+    if !wanted.processes {
+        refuse_processes(&mut rules)?;
+    }
     Ok(rules)
 }
 
@@ -352,10 +357,13 @@ fn refuse_processes(rules: &mut Rules) -> Result<(), seccompiler::BackendError> 
 
 /// Local, internet and routing sockets only; no raw ones. `AF_VSOCK` is not namespaced and reaches
 /// services of the host of a virtual machine.
-fn add_sockets(rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+fn add_sockets(rules: &mut Rules, wanted: Wanted) -> Result<(), seccompiler::BackendError> {
     let (local, netlink) = (libc::AF_UNIX as u64, libc::AF_NETLINK as u64);
     let internet = [libc::AF_INET as u64, libc::AF_INET6 as u64];
-    let mut foreign = vec![differs(0, local), differs(0, netlink)];
+    let mut foreign = vec![differs(0, netlink)];
+    if wanted.local_sockets {
+        foreign.push(differs(0, local));
+    }
     foreign.extend(internet.map(|family| differs(0, family)));
     add(rules, libc::SYS_socket, &foreign)?;
     add(
@@ -485,18 +493,217 @@ mod tests {
         );
     }
 
+    const ALL: Wanted = Wanted {
+        processes: true,
+        local_sockets: true,
+    };
+
+    fn filter(wanted: Wanted) -> Packed {
+        Filters::default().get(wanted).expect("compiles")
+    }
+
     #[test]
-    fn the_filters_fit_the_kernel_and_begin_with_the_guard() {
-        let filters = Filters::compile().expect("compiles");
-        for single_process in [false, true] {
-            let filter = filters.of(single_process);
+    fn every_filter_fits_the_kernel_and_begins_with_the_guard() {
+        for (processes, local_sockets) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let filter = filter(Wanted {
+                processes,
+                local_sockets,
+            });
+            let length = filter.len();
             assert!(
-                filter.len() < libc::BPF_MAXINSNS as usize,
-                "{} instructions",
-                filter.len()
+                length < libc::BPF_MAXINSNS as usize,
+                "{length} instructions"
             );
             assert_eq!(unpack(filter[1]).k, X32_BIT);
         }
-        assert!(filters.of(true).len() > filters.of(false).len());
+    }
+
+    /// What the kernel would answer to a call: runs the instructions that the filters are made of, as
+    /// bpf(4) and `linux/seccomp.h` describe them.
+    fn answer(filter: &[u64], architecture: u32, call: i64, arguments: [u64; 6]) -> u32 {
+        let mut data = vec![call as u32, architecture, 0, 0];
+        for argument in arguments {
+            data.extend([argument as u32, (argument >> 32) as u32]);
+        }
+        let (mut at, mut value) = (0, 0);
+        loop {
+            let instruction = unpack(filter[at]);
+            at += 1;
+            let k = instruction.k;
+            let (class, operation) = (instruction.code & 7, instruction.code & 0xf0);
+            match u32::from(class) {
+                libc::BPF_LD => value = data[k as usize / 4],
+                libc::BPF_ALU => value &= k,
+                libc::BPF_RET => return k,
+                libc::BPF_JMP => {
+                    let holds = match u32::from(operation) {
+                        libc::BPF_JA => {
+                            at += k as usize;
+                            continue;
+                        }
+                        libc::BPF_JEQ => value == k,
+                        libc::BPF_JGT => value > k,
+                        libc::BPF_JGE => value >= k,
+                        libc::BPF_JSET => value & k != 0,
+                        other => panic!("jump {other:#x}"),
+                    };
+                    at += usize::from(if holds {
+                        instruction.jt
+                    } else {
+                        instruction.jf
+                    });
+                }
+                other => panic!("class {other}"),
+            }
+        }
+    }
+
+    const ALLOWED: u32 = libc::SECCOMP_RET_ALLOW;
+    const REFUSES: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+    const MISSING: u32 = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+
+    #[cfg(target_arch = "x86_64")]
+    const OWN: u32 = 0xc000_003e;
+    #[cfg(target_arch = "aarch64")]
+    const OWN: u32 = 0xc000_00b7;
+    #[cfg(target_arch = "riscv64")]
+    const OWN: u32 = 0xc000_00f3;
+
+    fn says(wanted: Wanted, call: libc::c_long, arguments: &[u64]) -> u32 {
+        let mut all = [0; 6];
+        all[..arguments.len()].copy_from_slice(arguments);
+        answer(&filter(wanted), OWN, call, all)
+    }
+
+    #[test]
+    fn each_call_of_the_list_is_answered_as_the_list_says() {
+        for call in REFUSED.iter().chain(REFUSED_HERE).chain(&[OPEN_TREE_ATTR]) {
+            assert_eq!(says(ALL, *call, &[]), REFUSES, "call {call}");
+        }
+        for call in ABSENT {
+            assert_eq!(says(ALL, *call, &[]), MISSING, "call {call}");
+        }
+        for call in [
+            libc::SYS_read,
+            libc::SYS_execve,
+            libc::SYS_futex,
+            libc::SYS_seccomp,
+        ] {
+            assert_eq!(says(ALL, call, &[]), ALLOWED, "call {call}");
+        }
+        let clone = |flags: libc::c_int| says(ALL, libc::SYS_clone, &[flags as u64]);
+        for flag in NAMESPACE_FLAGS {
+            assert_eq!(clone(flag | libc::SIGCHLD), REFUSES, "clone {flag:#x}");
+        }
+        assert_eq!(clone(libc::SIGCHLD), ALLOWED);
+        assert_eq!(clone(libc::CLONE_THREAD), REFUSES, "descriptors of its own");
+        assert_eq!(clone(libc::CLONE_THREAD | libc::CLONE_FILES), ALLOWED);
+        // The upper half of an argument that the kernel takes for 32 bits does not help.
+        let hidden = 0xdead_0000_0000_0000;
+        for request in TERMINAL_REQUESTS {
+            assert_eq!(says(ALL, libc::SYS_ioctl, &[0, request | hidden]), REFUSES);
+        }
+        let mode = u64::from(libc::S_ISUID) | 0o755;
+        assert_eq!(says(ALL, libc::SYS_fchmod, &[3, mode]), REFUSES);
+        assert_eq!(says(ALL, libc::SYS_fchmod, &[3, 0o755]), ALLOWED);
+        let core = u64::from(libc::RLIMIT_CORE);
+        assert_eq!(
+            says(ALL, libc::SYS_prlimit64, &[0, core, 1]),
+            libc::SECCOMP_RET_ERRNO
+        );
+        assert_eq!(says(ALL, libc::SYS_prlimit64, &[0, core, 0]), ALLOWED);
+    }
+
+    #[test]
+    fn only_plain_sockets_of_four_families_are_to_be_had() {
+        let socket = |family: i32, kind: i32, protocol: i32| {
+            let arguments = [family as u64, kind as u64, protocol as u64];
+            says(ALL, libc::SYS_socket, &arguments)
+        };
+        let good = [
+            libc::AF_UNIX,
+            libc::AF_INET,
+            libc::AF_INET6,
+            libc::AF_NETLINK,
+        ];
+        for family in 0..64 {
+            let expected = if good.contains(&family) {
+                ALLOWED
+            } else {
+                REFUSES
+            };
+            assert_eq!(
+                socket(family, libc::SOCK_STREAM, 0),
+                expected,
+                "family {family}"
+            );
+        }
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            for kind in [
+                libc::SOCK_RAW,
+                libc::SOCK_RAW | libc::SOCK_CLOEXEC,
+                OLD_SOCK_PACKET,
+            ] {
+                assert_eq!(socket(family, kind, 0), REFUSES, "kind {kind}");
+            }
+            assert_eq!(
+                socket(family, libc::SOCK_STREAM, libc::IPPROTO_SCTP),
+                REFUSES
+            );
+        }
+        assert_eq!(
+            socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE),
+            ALLOWED
+        );
+        assert_eq!(
+            socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_AUDIT),
+            REFUSES
+        );
+    }
+
+    #[test]
+    fn without_local_sockets_pairs_remain() {
+        let without = Wanted {
+            local_sockets: false,
+            ..ALL
+        };
+        let local = libc::AF_UNIX as u64;
+        assert_eq!(says(without, libc::SYS_socket, &[local, 1, 0]), REFUSES);
+        assert_eq!(says(without, libc::SYS_socketpair, &[local, 1, 0]), ALLOWED);
+        assert_eq!(
+            says(without, libc::SYS_socket, &[libc::AF_INET as u64, 1, 0]),
+            ALLOWED
+        );
+    }
+
+    #[test]
+    fn a_single_process_starts_threads_only() {
+        let single = Wanted {
+            processes: false,
+            ..ALL
+        };
+        let thread = (libc::CLONE_THREAD | libc::CLONE_FILES) as u64;
+        assert_eq!(
+            says(single, libc::SYS_clone, &[libc::SIGCHLD as u64]),
+            REFUSES
+        );
+        assert_eq!(says(single, libc::SYS_clone, &[thread]), ALLOWED);
+        for call in PROCESS_STARTS {
+            assert_eq!(says(single, *call, &[]), REFUSES);
+        }
+    }
+
+    #[test]
+    fn another_way_into_the_kernel_is_closed() {
+        let filter = filter(ALL);
+        let x32 = i64::from(X32_BIT) | libc::SYS_read;
+        assert_eq!(answer(&filter, OWN, x32, [0; 6]), REFUSES);
+        // AUDIT_ARCH_I386 and AUDIT_ARCH_ARM.
+        for foreign in [0x4000_0003, 0x4000_0028] {
+            let killed = libc::SECCOMP_RET_KILL_PROCESS;
+            assert_eq!(answer(&filter, foreign, libc::SYS_read, [0; 6]), killed);
+        }
     }
 }

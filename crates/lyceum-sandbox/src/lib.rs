@@ -36,6 +36,7 @@ pub mod harvest;
 mod helper;
 mod identity;
 mod kernel;
+mod local;
 mod network;
 mod owner;
 mod policy;
@@ -45,6 +46,7 @@ mod sandbox;
 pub mod scratch;
 mod self_test;
 mod supervise;
+mod survey;
 mod text;
 mod wire;
 
@@ -53,11 +55,12 @@ pub use error::{Error, PolicyError};
 pub use helper::run_helper_if_asked;
 pub use identity::{ProcessIdentity, reap};
 pub use network::{Decision, Destination, DestinationError, Secret};
-pub use policy::{Access, Job, Limits, Link, Mount, Network, Policy};
+pub use policy::{Access, Job, Limits, Link, Mount, Network, Policy, graphics_devices};
 pub use record::{
     Backend, Capabilities, Exit, Level, LimitMechanisms, Mechanism, Record, Step, Usage, User,
 };
 pub use refusal::{Cause, Refusal};
 pub use sandbox::Sandbox;
 pub use supervise::{Attached, Killer, Running};
+pub use survey::{Part, State, survey};
 pub use text::show_untrusted;

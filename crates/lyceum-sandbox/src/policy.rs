@@ -74,6 +74,10 @@ pub struct Policy {
     pub limits: Limits,
     /// What of the network is reachable.
     pub network: Network,
+    /// Device nodes of graphics processors that the command may use, each at its own path:
+    /// `/dev/nvidia…`, `/dev/dri/…`, `/dev/kfd`. What their drivers accept is the kernel's own surface.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<PathBuf>,
     /// The command may start threads but no process: its processor time is then exactly what the
     /// kernel accounts to it.
     ///
@@ -193,6 +197,7 @@ impl Default for Policy {
             cpus: Vec::new(),
             limits: Limits::default(),
             network: Network::Off,
+            devices: Vec::new(),
             single_process: false,
         }
     }
@@ -283,6 +288,9 @@ impl Policy {
         for link in &self.links {
             check_target(&link.at)?;
         }
+        for device in &self.devices {
+            check_device(device)?;
+        }
         plain_absolute("working directory", &self.directory)?;
         if let Network::Allow(list) = &self.network
             && let Some(one) = list.iter().find(|one| !one.may_be_listed())
@@ -312,6 +320,43 @@ impl Limits {
             Some((name, _)) => Err(PolicyError::ZeroLimit { name }),
             None => Ok(()),
         }
+    }
+}
+
+/// Returns the device nodes of graphics processors that this machine has, sorted.
+pub fn graphics_devices() -> Vec<PathBuf> {
+    let names = |directory: &str| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let mut found: Vec<PathBuf> = names("/dev")
+        .into_iter()
+        .chain(names("/dev/dri"))
+        .filter(|path| check_device(path).is_ok() && is_character_device(path))
+        .collect();
+    found.sort();
+    found
+}
+
+fn is_character_device(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_char_device())
+}
+
+fn check_device(device: &Path) -> Result<(), PolicyError> {
+    plain_absolute("device", device)?;
+    let name = device.strip_prefix("/dev").unwrap_or(Path::new(""));
+    let name = name.to_str().unwrap_or_default();
+    let plain = |rest: &str| !rest.is_empty() && !rest.contains('/');
+    let known = name == "kfd"
+        || name.starts_with("nvidia") && plain(name)
+        || name.strip_prefix("dri/").is_some_and(plain);
+    if known {
+        Ok(())
+    } else {
+        Err(PolicyError::Device {
+            device: device.into(),
+        })
     }
 }
 
@@ -411,6 +456,31 @@ mod tests {
                 matches!(refused, Err(PolicyError::NotPlainAbsolute { .. })),
                 "{target}"
             );
+        }
+    }
+
+    #[test]
+    fn devices_are_those_of_graphics_processors_only() {
+        for (device, good) in [
+            ("/dev/nvidia0", true),
+            ("/dev/nvidiactl", true),
+            ("/dev/nvidia-uvm", true),
+            ("/dev/dri/renderD128", true),
+            ("/dev/kfd", true),
+            ("/dev/sda", false),
+            ("/dev/dri", false),
+            ("/dev/dri/by-path/x", false),
+            ("/dev/nvidia-caps/nvidia-cap1", false),
+            ("/dev/nvidia0/../sda", false),
+            ("/dev/kvm", false),
+            ("/tmp/nvidia0", false),
+            ("nvidia0", false),
+        ] {
+            let policy = Policy {
+                devices: vec![device.into()],
+                ..Policy::default()
+            };
+            assert_eq!(policy.check().is_ok(), good, "{device}");
         }
     }
 

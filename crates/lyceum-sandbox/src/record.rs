@@ -107,6 +107,15 @@ impl LimitMechanisms {
     };
 }
 
+/// How one run is isolated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct How {
+    pub(crate) level: Level,
+    pub(crate) backend: Backend,
+    pub(crate) limits: LimitMechanisms,
+    pub(crate) local_sockets: bool,
+}
+
 /// What the self-test found this machine able to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -275,6 +284,9 @@ pub struct Record {
     pub backend: Backend,
     /// What held each limit.
     pub limits: LimitMechanisms,
+    /// Whether it could make local sockets that connect by a path. Not where a mounted directory holds a
+    /// socket of the host, or more entries than are looked through; pairs of sockets it always gets.
+    pub local_sockets: bool,
     /// How it ended.
     pub exit: Exit,
     /// What it used.

@@ -92,7 +92,10 @@ impl Refusal {
                 reason,
             } => Self::from_step(*step, *errno, reason),
             Error::HelperLost { found } => Self::new(Cause::HelperMissing, found.clone()),
-            Error::Policy(_) | Error::Source { .. } | Error::Helper { .. } => {
+            Error::Policy(_)
+            | Error::Source { .. }
+            | Error::Helper { .. }
+            | Error::HelperSilent { .. } => {
                 let source = std::error::Error::source(error).map(|source| format!(": {source}"));
                 Self::new(
                     Cause::Other,
@@ -117,7 +120,7 @@ impl Refusal {
         }
     }
 
-    fn from_step(step: Step, errno: i32, reason: &str) -> Self {
+    pub(crate) fn from_step(step: Step, errno: i32, reason: &str) -> Self {
         let cause = match step {
             Step::CreateNamespaces => namespaces_refused(errno),
             Step::Bubblewrap => bubblewrap_refused(reason),

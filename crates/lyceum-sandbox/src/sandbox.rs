@@ -16,13 +16,14 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::cgroup::{Group, Place};
 use crate::copied::Copied;
 use crate::error::{Error, PolicyError};
-use crate::filter::Filters;
+use crate::filter::{Filters, Wanted};
 use crate::helper::INIT_ARGUMENT;
 use crate::identity::ProcessIdentity;
+use crate::local::{self, LANDLOCK_WITH_SOCKETS};
 use crate::network::Secret;
 use crate::owner::OwnerMaps;
 use crate::policy::{Access, Job, Mount, Network, Policy};
-use crate::record::{Backend, Capabilities, Exit, Level, LimitMechanisms, User};
+use crate::record::{Backend, Capabilities, Exit, How, Level, LimitMechanisms, User};
 use crate::refusal::{Cause, Refusal};
 use crate::self_test::Findings;
 use crate::supervise::{Attached, Parts, Running};
@@ -95,15 +96,32 @@ impl Sandbox {
     }
 
     fn limited_by(backend: Backend, groups: Option<Place>) -> Result<Self, Refusal> {
+        let sandbox = Self::untested(backend, groups)?;
+        let findings = sandbox.attack_self()?;
+        findings.judge(sandbox.uid_shown())?;
+        Ok(sandbox)
+    }
+
+    /// Makes each attack of a backend's self-test; tells which held.
+    pub(crate) fn canaries(backend: Backend) -> Result<Vec<(&'static str, bool)>, Refusal> {
+        let sandbox = Self::untested(backend, None)?;
+        let findings = sandbox.attack_self()?;
+        Ok(findings.canaries(sandbox.uid_shown()).to_vec())
+    }
+
+    fn untested(backend: Backend, groups: Option<Place>) -> Result<Self, Refusal> {
         let bubblewrap = match backend {
             Backend::Native => None,
             Backend::Bwrap => Some(find_bubblewrap()?),
         };
         let landlock_abi = kernel::landlock_abi()
             .map_err(|error| Refusal::new(Cause::NoLandlock, format!("Landlock: {error}")))?;
-        let filters = Filters::compile().map_err(|error| {
-            Refusal::new(Cause::NoFilter, format!("system call filter: {error}"))
-        })?;
+        let filters = Filters::default();
+        filters
+            .get(wanted(&Policy::default(), true))
+            .map_err(|error| {
+                Refusal::new(Cause::NoFilter, format!("system call filter: {error}"))
+            })?;
         let dedicated = dedicated();
         let user = match dedicated {
             Some(Dedicated { uid, .. }) => User::Dedicated { uid },
@@ -123,7 +141,7 @@ impl Sandbox {
             user,
         };
         let owner_maps = OwnerMaps::default();
-        let sandbox = Self {
+        Ok(Self {
             shared: Arc::new(Shared {
                 capabilities,
                 dedicated,
@@ -132,9 +150,7 @@ impl Sandbox {
                 filters,
                 groups,
             }),
-        };
-        sandbox.test_self()?;
-        Ok(sandbox)
+        })
     }
 
     /// Returns what the self-test found.
@@ -190,18 +206,21 @@ impl Sandbox {
         self.start(job, false, attached)
     }
 
-    fn test_self(&self) -> Result<(), Refusal> {
+    fn attack_self(&self) -> Result<Findings, Refusal> {
         let job = Job::new(["true"], Policy::default()).with_answer();
         let answer = self.run_test(&job, true)?;
-        let findings: Findings = serde_json::from_slice(&answer).map_err(|error| {
-            Refusal::new(Cause::Other, format!("unreadable self-test: {error}"))
-        })?;
+        serde_json::from_slice(&answer)
+            .map_err(|error| Refusal::new(Cause::Other, format!("unreadable self-test: {error}")))
+    }
+
+    /// Returns which user of the host the map inside is to show.
+    fn uid_shown(&self) -> u32 {
         let uid = match self.shared.capabilities.user {
             User::Own { uid } | User::Dedicated { uid } => uid,
         };
         // Bubblewrap nests two user namespaces, and the inner one's map shows ids of the outer.
         let nested = self.shared.bubblewrap.is_some();
-        findings.judge(if nested { 0 } else { uid })
+        if nested { 0 } else { uid }
     }
 
     fn run_test(&self, job: &Job, self_test: bool) -> Result<Vec<u8>, Refusal> {
@@ -227,12 +246,19 @@ impl Sandbox {
             order,
             maps,
             copied,
+            local_sockets,
         } = self.order(job, self_test, group.as_ref())?;
+        let how = How {
+            level: self.shared.capabilities.level,
+            backend: self.shared.capabilities.backend,
+            limits: LimitMechanisms::with(group.as_ref().and(self.shared.groups.as_ref())),
+            local_sockets,
+        };
         let file = wire::order_file(&order).map_err(helper("write the order"))?;
         let mut tries = START_TRIES;
         let (mut parts, identity, process) = loop {
             tries -= 1;
-            match self.try_start(job, (&file, &maps, group.as_ref()), started) {
+            match try_start(job, (&file, &maps, group.as_ref()), (started, how)) {
                 // Nothing of the command has run: there is no pid 1 yet.
                 Err(Error::HelperLost { .. }) if tries > 0 => {}
                 other => break other?,
@@ -253,68 +279,6 @@ impl Sandbox {
     fn group(&self, job: &Job) -> Option<Group> {
         let place = self.shared.groups.as_ref()?;
         Group::make(place, &job.policy.limits).ok()
-    }
-
-    /// Starts a helper and waits until it has made pid 1.
-    fn try_start(
-        &self,
-        job: &Job,
-        (file, maps, group): (&OwnedFd, &[Arc<OwnedFd>], Option<&Group>),
-        started: (Instant, SystemTime),
-    ) -> Result<(Parts, ProcessIdentity, OwnedFd), Error> {
-        let pair = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        );
-        let (control, control_end) = pair.map_err(helper("make a socket pair"))?;
-        let (stdout, stdout_end) = make_pipe()?;
-        let (stderr, stderr_end) = make_pipe()?;
-        let (answer, answer_end) = match job.answer.then(make_pipe).transpose()? {
-            Some((answer, end)) => (Some(answer), Some(end)),
-            None => (None, None),
-        };
-        let child = Command::new("/proc/self/exe")
-            .arg(INIT_ARGUMENT)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(control_end))
-            .stdout(Stdio::from(stdout_end))
-            .stderr(Stdio::from(stderr_end))
-            .spawn()
-            .map_err(helper("start the helper"))?;
-        // From here on an early return must not leave the child behind.
-        let mut parts = Parts {
-            child,
-            control,
-            stdout,
-            stderr,
-            answer,
-            started,
-            limits: job.policy.limits.clone(),
-            mechanisms: (
-                self.shared.capabilities.backend,
-                LimitMechanisms::with(group.and(self.shared.groups.as_ref())),
-            ),
-            group: None,
-            attached: Attached::default(),
-            copied: Vec::new(),
-            network: Network::Off,
-        };
-        let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
-            .chain(answer_end.as_ref().map(AsFd::as_fd))
-            .chain(maps.iter().map(|map| map.as_fd()))
-            .chain(group.into_iter().flat_map(Group::descriptors))
-            .collect();
-        let outcome = wire::send(&parts.control, &0_u8, &passed)
-            .map_err(helper("send the order"))
-            .and_then(|()| first_report(&parts.control));
-        drop(answer_end);
-        match outcome {
-            Ok((identity, process)) => Ok((parts, identity, process)),
-            Err(error) => Err(parts.abandon(error)),
-        }
     }
 
     fn order(&self, job: &Job, self_test: bool, group: Option<&Group>) -> Result<Prepared, Error> {
@@ -347,6 +311,13 @@ impl Sandbox {
                 source,
             });
         }
+        let local_sockets = self.shared.capabilities.landlock_abi >= LANDLOCK_WITH_SOCKETS
+            || !local::may_reach(&policy.mounts);
+        let filter = self.shared.filters.get(wanted(policy, local_sockets));
+        let filter = filter.map_err(|error| Error::Helper {
+            action: "compile the system call filter",
+            source: io::Error::other(error),
+        })?;
         let order = Order {
             arguments: job.arguments.clone(),
             environment: policy.full_environment().into_iter().collect(),
@@ -356,6 +327,7 @@ impl Sandbox {
             bubblewrap: self.shared.bubblewrap.clone(),
             owner_maps,
             links: policy.links.clone(),
+            devices: policy.devices.clone(),
             cpus: policy.cpus.clone(),
             limits: policy.limits.clone(),
             dedicated: self.shared.dedicated,
@@ -363,12 +335,13 @@ impl Sandbox {
             proxy: policy.network != Network::Off,
             answer: job.answer,
             self_test,
-            filter: self.shared.filters.of(policy.single_process).to_vec(),
+            filter: filter.to_vec(),
         };
         Ok(Prepared {
             order,
             maps,
             copied,
+            local_sockets,
         })
     }
 
@@ -424,6 +397,73 @@ struct Prepared {
     order: Order,
     maps: Vec<Arc<OwnedFd>>,
     copied: Vec<Copied>,
+    local_sockets: bool,
+}
+
+/// Starts a helper and waits until it has made pid 1.
+fn try_start(
+    job: &Job,
+    (file, maps, group): (&OwnedFd, &[Arc<OwnedFd>], Option<&Group>),
+    (started, how): ((Instant, SystemTime), How),
+) -> Result<(Parts, ProcessIdentity, OwnedFd), Error> {
+    let pair = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    let (control, control_end) = pair.map_err(helper("make a socket pair"))?;
+    let (stdout, stdout_end) = make_pipe()?;
+    let (stderr, stderr_end) = make_pipe()?;
+    let (answer, answer_end) = match job.answer.then(make_pipe).transpose()? {
+        Some((answer, end)) => (Some(answer), Some(end)),
+        None => (None, None),
+    };
+    let child = Command::new("/proc/self/exe")
+        .arg(INIT_ARGUMENT)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(control_end))
+        .stdout(Stdio::from(stdout_end))
+        .stderr(Stdio::from(stderr_end))
+        .spawn()
+        .map_err(helper("start the helper"))?;
+    // From here on an early return must not leave the child behind.
+    let mut parts = Parts {
+        child,
+        control,
+        stdout,
+        stderr,
+        answer,
+        started,
+        limits: job.policy.limits.clone(),
+        how,
+        group: None,
+        attached: Attached::default(),
+        copied: Vec::new(),
+        network: Network::Off,
+    };
+    let passed: Vec<BorrowedFd<'_>> = std::iter::once(file.as_fd())
+        .chain(answer_end.as_ref().map(AsFd::as_fd))
+        .chain(maps.iter().map(|map| map.as_fd()))
+        .chain(group.into_iter().flat_map(Group::descriptors))
+        .collect();
+    let outcome = wire::send(&parts.control, &0_u8, &passed)
+        .map_err(helper("send the order"))
+        .and_then(|()| first_report(&parts.control));
+    drop(answer_end);
+    match outcome {
+        Ok((identity, process)) => Ok((parts, identity, process)),
+        Err(error) => Err(parts.abandon(error)),
+    }
+}
+
+/// Returns what the filter of a policy lets through.
+fn wanted(policy: &Policy, local_sockets: bool) -> Wanted {
+    Wanted {
+        processes: !policy.single_process,
+        local_sockets,
+    }
 }
 
 fn check_secrets(secrets: &[Secret], network: &Network) -> Result<(), PolicyError> {
@@ -455,7 +495,7 @@ fn choose<T>(mut with: impl FnMut(Backend) -> Result<T, Refusal>) -> Result<T, R
 }
 
 /// Returns the system's `bwrap`, which must not be set-user-id: that one grants more than it should.
-fn find_bubblewrap() -> Result<PathBuf, Refusal> {
+pub(crate) fn find_bubblewrap() -> Result<PathBuf, Refusal> {
     let missing = |found: String| Refusal::new(Cause::NoBubblewrap, found);
     for path in BUBBLEWRAP {
         let path = Path::new(path);
@@ -512,8 +552,9 @@ fn give(path: &Path, dedicated: Dedicated) -> io::Result<()> {
 fn first_report(control: &OwnedFd) -> Result<(ProcessIdentity, OwnedFd), Error> {
     let mut waiting = [PollFd::new(control, PollFlags::IN)];
     if poll(&mut waiting, Some(&START_WAIT)).map_err(helper("wait for the helper"))? == 0 {
-        let found = format!("no word in {} s", START_WAIT.tv_sec);
-        return Err(Error::HelperLost { found });
+        return Err(Error::HelperSilent {
+            seconds: START_WAIT.tv_sec.unsigned_abs(),
+        });
     }
     let lost = || Error::HelperLost {
         found: "it closed its channel without a word".into(),

@@ -63,8 +63,8 @@ pub(crate) fn probe(answer: &OwnedFd) -> io::Result<()> {
 }
 
 impl Findings {
-    /// Refuses if any attack succeeded. `uid` is who the sandbox is meant to be on the host.
-    pub(crate) fn judge(&self, uid: u32) -> Result<(), Refusal> {
+    /// Returns which attacks were withstood. `uid` is who the sandbox is meant to be on the host.
+    pub(crate) fn canaries(&self, uid: u32) -> [(&'static str, bool); 10] {
         let map: Vec<&str> = self.uid_map.split_ascii_whitespace().collect();
         let line = |name: &str| {
             let found = self.status.lines().find_map(|line| line.strip_prefix(name));
@@ -73,7 +73,7 @@ impl Findings {
         let empty =
             |set: &str| line(set).bytes().all(|digit| digit == b'0') && !line(set).is_empty();
         let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"];
-        let canaries = [
+        [
             ("user map", map == ["1000", &*uid.to_string(), "1"]),
             ("empty capability sets", sets.into_iter().all(empty)),
             ("no new privileges", line("NoNewPrivs:") == "1"),
@@ -84,8 +84,12 @@ impl Findings {
             ("own processes only", self.processes == [1, 2]),
             ("closed pid 1", !self.init_readable),
             ("signals kept inside by Landlock", !self.init_in_reach),
-        ];
-        match canaries.iter().find(|(_, held)| !held) {
+        ]
+    }
+
+    /// Refuses if any attack succeeded.
+    pub(crate) fn judge(&self, uid: u32) -> Result<(), Refusal> {
+        match self.canaries(uid).iter().find(|(_, held)| !held) {
             None => Ok(()),
             Some((name, _)) => {
                 let found = format!("the self-test's check `{name}` failed: {self:?}");

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::identity::ProcessIdentity;
 use crate::network::{Proxy, Secret};
 use crate::policy::{Limits, Network};
-use crate::record::{Backend, Exit, Level, LimitMechanisms, Record, Usage};
+use crate::record::{Exit, How, Record, Usage};
 use crate::sandbox::KILL_WAIT;
 use crate::wire::{self, Done, End, Note, Report, Stop, Watched};
 
@@ -47,7 +47,7 @@ pub(crate) struct Parts {
     pub(crate) answer: Option<OwnedFd>,
     pub(crate) started: (Instant, SystemTime),
     pub(crate) limits: Limits,
-    pub(crate) mechanisms: (Backend, LimitMechanisms),
+    pub(crate) how: How,
     pub(crate) group: Option<Group>,
     pub(crate) attached: Attached,
     pub(crate) copied: Vec<Copied>,
@@ -166,7 +166,7 @@ impl Running {
             answer,
             started,
             limits,
-            mechanisms,
+            how,
             group,
             attached,
             copied,
@@ -190,7 +190,7 @@ impl Running {
             began: started.0,
             proxy: None,
             pass_left: limits.output_bytes,
-            mechanisms,
+            how,
             output_total_max: limits.output_total_bytes,
             keeper_speaks: true,
             done: None,
@@ -287,7 +287,7 @@ struct Follower {
     network: Option<(Network, Vec<Secret>)>,
     began: Instant,
     proxy: Option<Proxy>,
-    mechanisms: (Backend, LimitMechanisms),
+    how: How,
     output_total_max: u64,
     keeper_speaks: bool,
     done: Option<Done>,
@@ -416,7 +416,7 @@ impl Follower {
         let (network, network_unlogged) = self.proxy.take().map(Proxy::finish).unwrap_or_default();
         let Self {
             captures: [stdout, stderr, answer],
-            mechanisms: (backend, limits),
+            how,
             done,
             watched,
             ..
@@ -444,9 +444,10 @@ impl Follower {
         };
         let answer = answer.finish();
         Record {
-            level: Level::Namespace,
-            backend,
-            limits,
+            level: how.level,
+            backend: how.backend,
+            limits: how.limits,
+            local_sockets: how.local_sockets,
             exit,
             usage,
             stdout: stdout.finish(),

@@ -46,6 +46,7 @@ pub(crate) struct Order {
     /// For each mount, which of the passed descriptors translates its owner.
     pub(crate) owner_maps: Vec<Option<usize>>,
     pub(crate) links: Vec<Link>,
+    pub(crate) devices: Vec<PathBuf>,
     pub(crate) cpus: Vec<usize>,
     pub(crate) limits: Limits,
     pub(crate) dedicated: Option<Dedicated>,

@@ -19,6 +19,35 @@ pub(crate) struct Parent {
     pub(crate) holds: Holds,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, parent) in self.parents.iter().enumerate() {
+            let version = match parent.version {
+                Version::One => "v1",
+                Version::Two => "v2",
+            };
+            let all = [
+                (parent.holds.memory, "memory"),
+                (parent.holds.processes, "pids"),
+                (parent.holds.processor, "cpuacct"),
+                (parent.holds.kill, "kill"),
+            ];
+            let held: Vec<&str> = all
+                .into_iter()
+                .filter_map(|(held, name)| held.then_some(name))
+                .collect();
+            let before = if number == 0 { "" } else { "; " };
+            write!(
+                formatter,
+                "{before}{version} {} at `{}`",
+                held.join(" "),
+                parent.directory.display()
+            )?;
+        }
+        Ok(())
+    }
+}
+
 impl Place {
     /// Returns where this process may make groups, or `None` where it may not.
     ///

@@ -3,7 +3,7 @@
 //! It serves machines that grant user namespaces to listed programs only. Its pid 1 is this program
 //! again (`inner`), which starts, limits and reaps as the native one does.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -11,10 +11,12 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use rustix::thread::{CapabilitySet, UnshareFlags};
 
 use super::disk::Disk;
@@ -32,6 +34,15 @@ pub(crate) const INNER_ARGUMENT: &str = "__sandbox-inner";
 
 /// Bytes of bubblewrap's own words that are reported.
 const WORDS_MAX: usize = 2_000;
+
+/// How long bubblewrap may take to tell who pid 1 is. It tells before it builds anything.
+const TELL_WAIT: Duration = Duration::from_secs(20);
+
+/// Bytes of what it tells; some 300 are known.
+const TOLD_MAX: usize = 16 << 10;
+
+/// How long killed processes may take to be gone.
+const GONE_WAIT: Duration = Duration::from_secs(5);
 
 /// Said of a bubblewrap that said nothing.
 const SILENT: &str = "it ended without a word";
@@ -128,6 +139,8 @@ fn leave_host_mounts() -> Result<(), Fault> {
 impl Start<'_> {
     fn run(self, control: &OwnedFd, own: OwnedFd, disk: Disk) -> Result<(), Fault> {
         let step = Step::Bubblewrap;
+        // A bubblewrap that dies early leaves a child that waits for it for ever.
+        kernel::adopt_orphans().at(step, "becoming the parent of orphans")?;
         let (info, info_end) = pipe_with(PipeFlags::CLOEXEC).at(step, "making a pipe")?;
         let (words, words_end) = pipe_with(PipeFlags::CLOEXEC).at(step, "making a pipe")?;
         let (link, link_end) = socketpair(
@@ -155,9 +168,14 @@ impl Start<'_> {
         drop((info_end, words_end, link_end, own, written));
         let order = self.order;
         drop((self.file, self.answer));
-        let Some(pid) = child_pid(info) else {
-            let _ = kernel::reap(Some(bubblewrap), true);
-            return Err(fault(step, said(words)));
+        let pid = match child_pid(&info, bubblewrap) {
+            Ok(pid) => pid,
+            Err(why) => {
+                end_children(bubblewrap);
+                let said = said(words);
+                let said = if said == SILENT { why.to_owned() } else { said };
+                return Err(fault(step, said));
+            }
         };
         let init = Pid::from_raw(pid).ok_or_else(|| fault(step, "pid 1 has no number"))?;
         let process = pidfd_open(init, PidfdFlags::empty()).at(step, "opening pid 1")?;
@@ -258,6 +276,13 @@ impl Start<'_> {
             all.add(["--ro-bind-try", path, path]);
         }
         all.add(["--dev", "/dev", "--proc", "/proc"]);
+        for device in &self.order.devices {
+            all.add([
+                OsStr::new("--dev-bind"),
+                device.as_os_str(),
+                device.as_os_str(),
+            ]);
+        }
         let size = self.order.limits.memory_bytes.to_string();
         for (perms, place) in [("1777", "/tmp"), ("0755", "/home"), ("1777", "/dev/shm")] {
             all.add(["--perms", perms, "--size", &size, "--tmpfs", place]);
@@ -317,12 +342,65 @@ fn text_file(text: &str) -> std::io::Result<OwnedFd> {
     Ok(file.into())
 }
 
-/// Reads which process is pid 1; `None` when bubblewrap ended without telling.
-fn child_pid(info: OwnedFd) -> Option<i32> {
-    let mut text = String::new();
-    File::from(info).read_to_string(&mut text).ok()?;
-    let told: serde_json::Value = serde_json::from_str(&text).ok()?;
+/// Reads which process is pid 1, or says why bubblewrap did not tell. The end of the pipe is not waited
+/// for: a child of a bubblewrap that died may hold it open.
+fn child_pid(info: &OwnedFd, bubblewrap: i32) -> Result<i32, &'static str> {
+    let begun = Instant::now();
+    let process = Pid::from_raw(bubblewrap)
+        .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+        .ok_or("its process cannot be opened")?;
+    let mut text = Vec::new();
+    loop {
+        let left = TELL_WAIT.saturating_sub(begun.elapsed());
+        let mut fds = [
+            PollFd::new(info, PollFlags::IN),
+            PollFd::new(&process, PollFlags::IN),
+        ];
+        let polled = poll(&mut fds, Timespec::try_from(left).ok().as_ref());
+        let [told, ended] = fds.map(|fd| polled.is_ok() && !fd.revents().is_empty());
+        if told {
+            let mut part = [0; 1_024];
+            let length = rustix::io::read(info, &mut part).unwrap_or(0);
+            text.extend_from_slice(&part[..length]);
+            if let Some(pid) = told_pid(&text) {
+                return Ok(pid);
+            }
+            if length == 0 || text.len() > TOLD_MAX {
+                return Err(SILENT);
+            }
+        } else if ended {
+            return Err(SILENT);
+        } else if left.is_zero() {
+            return Err("it did not tell its child within 20 s");
+        }
+    }
+}
+
+fn told_pid(text: &[u8]) -> Option<i32> {
+    let told: serde_json::Value = serde_json::from_slice(text).ok()?;
     i32::try_from(told.get("child-pid")?.as_i64()?).ok()
+}
+
+/// Kills bubblewrap and whatever it left, which are all of this process's children.
+fn end_children(bubblewrap: i32) {
+    let begun = Instant::now();
+    let mut children = vec![bubblewrap];
+    while begun.elapsed() < GONE_WAIT {
+        for child in children.iter().copied().filter_map(Pid::from_raw) {
+            // Not reaped yet, so the number is still its own.
+            let _ = kill_process(child, Signal::KILL);
+        }
+        while let Ok(Some(_)) = kernel::reap(None, false) {}
+        let own = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+        children = own
+            .split_ascii_whitespace()
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        if children.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Returns what bubblewrap said before it ended.

@@ -158,7 +158,7 @@ fn read_order(control: &OwnedFd) -> Result<(Order, OwnedFd, Vec<OwnedFd>), Fault
     Ok((order, file, passed))
 }
 
-fn own_user() -> Dedicated {
+pub(super) fn own_user() -> Dedicated {
     Dedicated {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
@@ -223,12 +223,22 @@ fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {
         all |= UnshareFlags::NEWCGROUP;
     }
     kernel::unshare(all).at(Step::CreateNamespaces, "unshare")?;
+    map_user(own)?;
+    forbid_nesting()
+}
+
+/// Maps the one user of a new user namespace.
+pub(super) fn map_user(own: Dedicated) -> Result<(), Fault> {
     let step = Step::MapUser;
     fs::write("/proc/self/setgroups", "deny").at(step, "denying setgroups")?;
     fs::write("/proc/self/uid_map", format!("{INSIDE_ID} {} 1", own.uid))
         .at(step, "writing the user map")?;
     fs::write("/proc/self/gid_map", format!("{INSIDE_ID} {} 1", own.gid))
-        .at(step, "writing the group map")?;
+        .at(step, "writing the group map")
+}
+
+/// Forbids user namespaces inside this one.
+pub(super) fn forbid_nesting() -> Result<(), Fault> {
     fs::write("/proc/sys/user/max_user_namespaces", "0").at(
         Step::ForbidNesting,
         "writing /proc/sys/user/max_user_namespaces",

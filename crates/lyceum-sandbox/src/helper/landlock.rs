@@ -11,18 +11,22 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use super::fault::At;
 use crate::kernel;
+use crate::local::LANDLOCK_WITH_SOCKETS;
 use crate::policy::Access;
 use crate::record::Step;
 use crate::wire::{Fault, Order};
 
 /// Rights over files: execute, write, read a file, and read a directory.
 const EXECUTE: u64 = 1;
-const WRITE_FILE: u64 = 1 << 1;
+pub(super) const WRITE_FILE: u64 = 1 << 1;
 const READ_FILE: u64 = 1 << 2;
 const READ_DIRECTORY: u64 = 1 << 3;
 /// Cutting a file, since version 3, and requests to devices, since version 5.
 const TRUNCATE: u64 = 1 << 14;
 const DEVICE_REQUEST: u64 = 1 << 15;
+/// Connecting to sockets in files that were made outside, since version 9. Granted nowhere: those made
+/// inside need no grant.
+const REACH_SOCKET: u64 = 1 << 16;
 /// What can be granted for a single file.
 const OF_FILES: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | DEVICE_REQUEST;
 
@@ -33,7 +37,8 @@ fn known(version: u32) -> u64 {
         1 => 13,
         2 => 14,
         3 | 4 => 15,
-        _ => 16,
+        5..LANDLOCK_WITH_SOCKETS => 16,
+        _ => 17,
     };
     (1 << count) - 1
 }
@@ -48,9 +53,9 @@ pub(super) fn restrict(order: &Order) -> Result<(), Fault> {
 }
 
 fn restrict_with(order: &Order, version: u32) -> io::Result<()> {
-    let everything = known(version);
     let scopes = if version >= 6 { SCOPES } else { 0 };
-    let ruleset = kernel::landlock_ruleset(everything, scopes)?;
+    let ruleset = kernel::landlock_ruleset(known(version), scopes)?;
+    let everything = known(version) & !REACH_SOCKET;
     let read = EXECUTE | READ_FILE | READ_DIRECTORY;
     let device = read | WRITE_FILE | TRUNCATE;
     let allow = |place: &Path, access| allow(&ruleset, place, access & everything);
@@ -89,5 +94,6 @@ mod tests {
         assert_eq!(known(4) & (TRUNCATE | DEVICE_REQUEST), TRUNCATE);
         assert_eq!(known(7), 0xffff);
         assert_eq!(known(7) & !known(3), DEVICE_REQUEST);
+        assert_eq!(known(9) & !known(8), REACH_SOCKET);
     }
 }

@@ -18,11 +18,14 @@ mod privileges;
 mod root;
 mod sockets;
 mod sources;
+mod survey;
 mod tree;
 mod watch;
 mod workload;
 
 use crate::owner;
+
+pub(crate) use survey::SURVEY_ARGUMENT;
 
 /// First argument of a re-executed helper.
 pub(crate) const INIT_ARGUMENT: &str = "__sandbox-init";
@@ -37,6 +40,7 @@ pub fn run_helper_if_asked() {
         Some(INIT_ARGUMENT) => keeper::run(),
         Some(bubblewrap::INNER_ARGUMENT) => inner::run(),
         Some(owner::OWNER_MAP_ARGUMENT) => owner::lend(),
+        Some(SURVEY_ARGUMENT) => survey::run(),
         _ => {}
     }
 }

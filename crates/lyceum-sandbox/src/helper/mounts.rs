@@ -35,7 +35,7 @@ pub(super) fn build(order: &Order, sources: Vec<Source>) -> Result<(), Fault> {
     let (inside, staged) = (root.as_fd(), stage.as_fd());
     root::add_system(inside).at(step, "mounting system directories")?;
     root::add_etc(inside).at(step, "filling /etc")?;
-    root::add_devices(inside).at(step, "filling /dev")?;
+    root::add_devices(inside, &order.devices).at(step, "filling /dev")?;
     root::add_memory(
         inside,
         staged,

@@ -3,10 +3,10 @@
 
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, readlinkat, statat, symlinkat,
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, fstat, readlinkat, statat, symlinkat,
 };
 use rustix::mount::MountAttrFlags;
 
@@ -168,7 +168,7 @@ fn set(tree: &OwnedFd, set: u64) -> io::Result<()> {
 }
 
 /// Fills `/dev`.
-pub(super) fn add_devices(root: BorrowedFd<'_>) -> io::Result<()> {
+pub(super) fn add_devices(root: BorrowedFd<'_>, graphics: &[PathBuf]) -> io::Result<()> {
     for directory in ["dev", "dev/pts", "dev/shm"] {
         tree::make_place(root, directory, true)?;
     }
@@ -178,6 +178,17 @@ pub(super) fn add_devices(root: BorrowedFd<'_>) -> io::Result<()> {
         set(&node, OF_DEVICES)?;
         tree::make_place(root, &path, false)?;
         tree::attach_at(&node, root, &path)?;
+    }
+    for device in graphics {
+        let node = tree::copy_of_host(device)?;
+        if !FileType::from_raw_mode(fstat(&node)?.st_mode).is_char_device() {
+            return Err(io::Error::other(format!(
+                "`{}` is no device",
+                device.display()
+            )));
+        }
+        set(&node, OF_DEVICES)?;
+        tree::attach_below(root, device, &node, false)?;
     }
     for (name, to) in DEVICE_LINKS {
         symlinkat(to, root, format!("dev/{name}"))?;

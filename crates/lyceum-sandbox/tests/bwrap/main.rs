@@ -9,6 +9,8 @@ mod isolation;
 mod lifetime;
 #[path = "../sandbox/limits.rs"]
 mod limits;
+#[path = "../sandbox/local.rs"]
+mod local;
 #[path = "../sandbox/network.rs"]
 mod network;
 

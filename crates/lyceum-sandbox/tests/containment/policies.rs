@@ -221,7 +221,11 @@ fn refused(mode: &Mode) -> Trial {
             ("mount_setattr", "absent"),
             ("capset", "refused"),
         ]),
-        Backend::Bwrap => cases.extend([("mount", "refused"), ("prctl", "refused")]),
+        Backend::Bwrap => cases.extend([
+            ("mount", "refused"),
+            ("prctl", "refused"),
+            ("capset", "refused"),
+        ]),
     }
     without(mode, &cases)
 }

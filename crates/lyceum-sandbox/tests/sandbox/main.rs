@@ -6,6 +6,7 @@ mod common;
 mod isolation;
 mod lifetime;
 mod limits;
+mod local;
 mod network;
 
 const BACKEND: lyceum_sandbox::Backend = lyceum_sandbox::Backend::Native;

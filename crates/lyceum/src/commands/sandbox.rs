@@ -101,6 +101,9 @@ pub(super) struct Arguments {
     /// Output after which the command is stopped
     #[arg(long, value_name = "SIZE", default_value = "256MiB")]
     output_total: Bytes,
+    /// Let the command use this machine's graphics processors, whose drivers are part of the kernel
+    #[arg(long)]
+    gpu: bool,
     /// Forbid it to start processes; threads stay allowed
     #[arg(long)]
     single_process: bool,
@@ -138,7 +141,7 @@ impl Arguments {
             Some(Isolation::Bwrap) => Sandbox::with(Backend::Bwrap),
         }?;
         let mut laid = mounts::lay_out(&self.read, &self.write, &self.overlay)?;
-        let policy = self.policy(&laid);
+        let policy = self.policy(&laid)?;
         let job = Job::new(self.command.clone(), policy);
         let mut attached = if json {
             Attached::default()
@@ -155,9 +158,25 @@ impl Arguments {
         Ok(exit(&record.exit))
     }
 
-    fn policy(&self, laid: &mounts::Laid) -> Policy {
+    /// Returns the device nodes that the command gets.
+    fn devices(&self) -> Result<Vec<PathBuf>, Failure> {
+        if !self.gpu {
+            return Ok(Vec::new());
+        }
+        let devices = lyceum_sandbox::graphics_devices();
+        if devices.is_empty() {
+            return Err(Failure::bad_input(
+                "there is no graphics processor here: found none of `/dev/nvidia…`, `/dev/dri/…`, `/dev/kfd`",
+            )
+            .hint("load its driver, or leave `--gpu` out"));
+        }
+        Ok(devices)
+    }
+
+    fn policy(&self, laid: &mounts::Laid) -> Result<Policy, Failure> {
         let writable = laid.first_writable();
-        Policy {
+        Ok(Policy {
+            devices: self.devices()?,
             mounts: laid.mounts.clone(),
             directory: self
                 .directory
@@ -189,7 +208,7 @@ impl Arguments {
                 open_files: self.open_files,
             },
             ..Policy::default()
-        }
+        })
     }
 
     #[expect(

@@ -13,6 +13,7 @@ mod decide;
 mod evidence;
 mod floor;
 mod interval;
+mod ladder;
 mod optimism;
 mod special;
 mod summary;
@@ -24,5 +25,6 @@ pub use decide::{
 pub use evidence::{AlphaSpending, e_value, futile, ln_e_value, pairs_needed};
 pub use floor::{Floor, floor, floor_is_known};
 pub use interval::{bootstrap_interval, clopper_pearson, t_interval, t_interval_of};
+pub use ladder::{Ladder, Rung};
 pub use optimism::{expected_best_of, optimism};
 pub use summary::{mean, median, quantile, sd};

@@ -4,5 +4,6 @@ pub mod engine;
 pub mod format;
 pub mod knobs;
 pub mod lab;
+pub mod lint;
 pub mod template;
 pub mod workspace;

@@ -8,6 +8,7 @@ pub(crate) enum Exit {
     /// The command did what was asked; for `run`: the rubric is satisfied.
     Done,
     /// For `run`: the study is finished and its rubric is not satisfied. For `verify` and `rerun`: something differs.
+    /// For `lint`: something was found.
     Unsatisfied,
     /// The command line, a study or a file is not right.
     BadInput,

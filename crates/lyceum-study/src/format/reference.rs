@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{command::Placeholder, schema};
 
 /// Tables in the order of the page: the key in the file, the heading.
-const TABLES: [(&str, &str); 12] = [
+const TABLES: [(&str, &str); 13] = [
     ("metric", "[metric]"),
     ("workspace", "[workspace]"),
     ("data", "[data]"),
@@ -20,6 +20,7 @@ const TABLES: [(&str, &str); 12] = [
     ("confirm", "[confirm]"),
     ("rubric", "[[rubric]]"),
     ("report", "[report]"),
+    ("lint", "[lint]"),
 ];
 
 /// What stands before the tables.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lyceum_types::{Bytes, Goal, Knob, Setting, Space, Span, Trust};
 
 use super::command::Command;
-use crate::workspace::Globs;
+use crate::{lint::Check, workspace::Globs};
 
 pub use super::table::{Clock, DrawKind, Toolchain};
 
@@ -44,6 +44,8 @@ pub struct Study {
     pub rubric: Vec<Criterion>,
     /// A drawing for the report.
     pub draw: Option<Draw>,
+    /// Checks of `lyceum lint` whose findings are meant to be so.
+    pub accepted: Vec<Check>,
 }
 
 impl Study {

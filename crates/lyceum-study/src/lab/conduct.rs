@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use lyceum_types::{Body, RunFinished, SessionStarted};
+use lyceum_types::{Body, Output, RunFinished, SessionStarted};
 
 use super::{
     candidate, evaluator,
@@ -59,6 +59,30 @@ impl SandboxExecutor {
             open,
             receipts,
         }
+    }
+
+    /// Keeps bytes as an output of this name, so that an evaluator can be given what no run wrote.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Output, Broken> {
+        let failed = Broken::while_doing(format!("keeping output `{name}`"));
+        let blob = self.kit.ledger.put_blob(bytes).map_err(failed)?;
+        Ok(Output {
+            name: name.to_owned(),
+            blob: blob.to_string(),
+            bytes: bytes.len() as u64,
+            executable: false,
+        })
+    }
+
+    /// Returns the bytes of an output that is kept.
+    pub fn fetch(&self, output: &Output) -> Result<Vec<u8>, Broken> {
+        let doing = || format!("reading output `{}`", output.name);
+        let id = output.blob.parse().map_err(Broken::while_doing(doing()))?;
+        let reader = self
+            .kit
+            .ledger
+            .reader()
+            .map_err(Broken::while_doing(doing()))?;
+        reader.blob(id).map_err(Broken::while_doing(doing()))
     }
 
     /// A run on a workspace that somebody changed meanwhile gets no receipt.

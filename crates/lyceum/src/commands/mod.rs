@@ -7,6 +7,7 @@ mod export;
 mod gc;
 mod horizon;
 mod import;
+mod lint;
 mod log;
 mod new;
 mod replay;
@@ -68,6 +69,8 @@ enum Command {
     Import(import::Arguments),
     /// Remove kept files that nothing in the record names
     Gc(gc::Arguments),
+    /// Look for what is wrong with a study before it is run: a grader that can be fooled, a number that says nothing
+    Lint(lint::Arguments),
     /// Tell which kept changes of an autoresearch log stand out from its noise
     Adopt(adopt::Arguments),
     /// Compute time horizons: the length of task that agents complete with some probability
@@ -107,6 +110,7 @@ impl Cli {
             Command::Export(arguments) => export::run(place, json, &arguments),
             Command::Import(arguments) => import::run(place, json, &arguments),
             Command::Gc(arguments) => gc::run(place, json, &arguments),
+            Command::Lint(arguments) => lint::run(json, &arguments),
             Command::Adopt(arguments) => adopt::run(json, &arguments),
             Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Doctor => doctor::run(json),

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
     text: Option<PathBuf>,
 }
 
-fn input(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn input(text: &str) -> Result<(String, PathBuf), String> {
     let (name, file) = text.split_once('=').ok_or("expected NAME=FILE")?;
     Ok((name.to_owned(), PathBuf::from(file)))
 }

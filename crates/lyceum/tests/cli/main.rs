@@ -18,6 +18,7 @@ mod goes_on;
 mod horizon;
 mod imports;
 mod input;
+mod lint;
 mod machine;
 mod names;
 mod new;

@@ -71,6 +71,7 @@ pub(super) fn lower(
             confirm,
             rubric,
             draw,
+            accepted: tables.lint.accept,
         }),
         (Some(problems), _) => Err(problems),
         (None, None) => Err(Problems::from(Problem {

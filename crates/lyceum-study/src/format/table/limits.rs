@@ -4,7 +4,7 @@ use lyceum_types::{Bytes, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::format::defaults;
+use crate::{format::defaults, lint::Check};
 
 /// What the study may spend over all its sessions. What does not fit in what is left is not started, and a run or
 /// measurement that overruns is killed.
@@ -51,10 +51,10 @@ impl Default for Noise {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Confirm {
-    /// Most pairs of runs.
+    /// Most pairs of runs in the first attempt; a later one has as many more as its stricter level needs.
     #[schemars(range(min = 1, max = 1000))]
     pub(crate) pairs: u32,
-    /// Accepted probability of a false claim.
+    /// Accepted probability of a false claim, over all attempts at the study in one lab: attempt t spends 6/(π² t²) of it.
     #[schemars(range(min = 0, max = 1))]
     pub(crate) alpha: f64,
 }
@@ -106,6 +106,14 @@ pub(crate) enum CriterionTrust {
     Sealed,
     /// From the candidate itself; only where there is no evaluator.
     SelfReported,
+}
+
+/// What `lyceum lint` need not tell.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Lint {
+    /// Checks whose findings are meant to be so; they are still told, and do not count. Say why in a comment.
+    pub(crate) accept: Vec<Check>,
 }
 
 /// What the report shows beyond the numbers.

@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 pub(crate) use knob::{Knob, KnobType, When};
 pub use limits::DrawKind;
-pub(crate) use limits::{Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Noise, Report};
+pub(crate) use limits::{
+    Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Lint, Noise, Report,
+};
 pub use run::{Clock, Toolchain};
 pub(crate) use run::{Data, Measure, MeasureKind, Run, Sealed};
 
@@ -47,6 +49,8 @@ pub(crate) struct Study {
     pub(crate) rubric: Vec<Criterion>,
     #[serde(default)]
     pub(crate) report: Report,
+    #[serde(default)]
+    pub(crate) lint: Lint,
 }
 
 /// The number that decides.

@@ -1,17 +1,20 @@
 //! Durable appends against raw append + `fdatasync` with the same batching, in one run; then
 //! replay and verification.
 //!
-//! `cargo run --release -p lyceum-ledger --example bench_append -- DIRECTORY [SECONDS [REPEATS [CELL]]]`
+//! `cargo run --release -p lyceum-ledger --example bench_append -- DIRECTORY [SECONDS [ROUNDS [CELL]]]`
 //!
-//! Each cell runs both sides alternately, `REPEATS` times for `SECONDS` each, and prints medians.
-//! Events are 1 KiB of JSON. `raw` appends one line per event to a plain file; with several writers
-//! one thread gathers what is waiting, writes it and syncs once, as the ledger does.
+//! Each cell opens a file for each side once and lets them write in turn, `ROUNDS` times for `SECONDS`
+//! each; it prints medians, and the median and quartiles of the ratios of the rounds. Events are 1 KiB
+//! of JSON. `raw` appends one line per event to a plain file; with several writers one thread gathers
+//! what is waiting, writes it and syncs once, as the ledger does. `in place` writes the same number of
+//! bytes over pages that the file has, in one call, and syncs: the disk's own limit, for one writer.
 
 #![expect(clippy::print_stdout, reason = "prints its result")]
 
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -37,30 +40,17 @@ fn main() -> Outcome<()> {
     let only = arguments.next();
     let duration = Duration::from_secs_f64(seconds);
     fs::create_dir_all(&directory)?;
-    println!("| events per append | writers | raw, events/s | ledger, events/s | ratio |");
-    println!("|---|---|---|---|---|");
+    println!(
+        "| events per append | writers | in place, events/s | raw, events/s | ledger, events/s | ratio | quartiles |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (batch, writers) in [(1, 1), (10, 1), (100, 1), (1, 8), (1, 64)] {
-        if only
-            .as_ref()
-            .is_some_and(|only| *only != format!("{batch}x{writers}"))
-        {
-            continue;
+        let name = format!("{batch}x{writers}");
+        if only.as_ref().is_none_or(|only| *only == name) {
+            in_fresh(&directory, |path| {
+                cell(path, (batch, writers), duration, repeats)
+            })?;
         }
-        let mut raw = Vec::new();
-        let mut ledger = Vec::new();
-        for _ in 0..repeats {
-            raw.push(in_fresh(&directory, |path| {
-                measure_raw(path, batch, writers, duration)
-            })?);
-            ledger.push(in_fresh(&directory, |path| {
-                measure_ledger(path, batch, writers, duration)
-            })?);
-        }
-        let (raw, ledger) = (median(raw), median(ledger));
-        println!(
-            "| {batch} | {writers} | {raw:.0} | {ledger:.0} | {:.2} |",
-            ledger / raw
-        );
     }
     if only.is_some() {
         return Ok(());
@@ -82,9 +72,79 @@ fn in_fresh<T>(directory: &Path, measure: impl FnOnce(&Path) -> Outcome<T>) -> O
     measured
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Returns the lower quartile, the median and the upper quartile.
+fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
+}
+
+/// Measures one cell and prints its row.
+fn cell(
+    path: &Path,
+    (batch, writers): (usize, usize),
+    duration: Duration,
+    rounds: usize,
+) -> Outcome<()> {
+    let raw_file = File::options()
+        .create(true)
+        .append(true)
+        .open(path.join("raw.jsonl"))?;
+    let place = InPlace::new(path)?;
+    let ledger = Ledger::open(&path.join("ledger"), Options::default())?;
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..rounds.max(1) {
+        rates[1].push(measure_raw(&raw_file, batch, writers, duration)?);
+        rates[2].push(measure_ledger(&ledger, batch, writers, duration)?);
+        if writers == 1 {
+            rates[0].push(place.measure(batch, duration)?);
+        }
+    }
+    let ratios = rates[1]
+        .iter()
+        .zip(&rates[2])
+        .map(|(raw, ledger)| ledger / raw);
+    let [low, ratio, high] = quartiles(ratios.collect());
+    let [in_place, raw, ledger] = rates.map(|rates| {
+        if rates.is_empty() {
+            "–".to_owned()
+        } else {
+            format!("{:.0}", quartiles(rates)[1])
+        }
+    });
+    println!(
+        "| {batch} | {writers} | {in_place} | {raw} | {ledger} | {ratio:.2} | {low:.2} to {high:.2} |"
+    );
+    Ok(())
+}
+
+/// A file that has all its pages.
+struct InPlace(File);
+
+impl InPlace {
+    const BYTES: u64 = 6 << 20;
+    const PAGE: u64 = 4096;
+
+    fn new(path: &Path) -> Outcome<Self> {
+        let mut file = File::options()
+            .create_new(true)
+            .write(true)
+            .open(path.join("in-place"))?;
+        file.write_all(&vec![0; Self::BYTES as usize])?;
+        file.sync_all()?;
+        Ok(Self(file))
+    }
+
+    fn measure(&self, batch: usize, duration: Duration) -> Outcome<f64> {
+        let step = ((batch * EVENT_BYTES) as u64).next_multiple_of(Self::PAGE);
+        rate(1, duration, || {
+            move |number| {
+                let at = number * step % (Self::BYTES / step * step);
+                self.0.write_all_at(&lines(batch, number), at)?;
+                self.0.sync_data()?;
+                Ok(batch)
+            }
+        })
+    }
 }
 
 /// Returns JSON of exactly `bytes` bytes in which `number` stands.
@@ -140,8 +200,12 @@ where
     Ok(written.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64())
 }
 
-fn measure_ledger(path: &Path, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
-    let ledger = Ledger::open(path, Options::default())?;
+fn measure_ledger(
+    ledger: &Ledger,
+    batch: usize,
+    writers: usize,
+    duration: Duration,
+) -> Outcome<f64> {
     rate(writers, duration, || {
         let ledger = ledger.clone();
         move |number| {
@@ -153,16 +217,10 @@ fn measure_ledger(path: &Path, batch: usize, writers: usize, duration: Duration)
 
 type RawRequest = (Vec<u8>, SyncSender<()>);
 
-fn measure_raw(path: &Path, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
-    let mut file = File::options()
-        .create(true)
-        .append(true)
-        .open(path.join("raw.jsonl"))?;
+fn measure_raw(mut file: &File, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
     if writers == 1 {
-        let file = &file;
         return rate(1, duration, || {
             move |number| {
-                let mut file = file;
                 file.write_all(&lines(batch, number))?;
                 file.sync_data()?;
                 Ok(batch)
@@ -171,7 +229,7 @@ fn measure_raw(path: &Path, batch: usize, writers: usize, duration: Duration) ->
     }
     let (sender, receiver) = sync_channel::<RawRequest>(1024);
     thread::scope(|scope| {
-        let committer = scope.spawn(move || commit_raw(&mut file, &receiver));
+        let committer = scope.spawn(move || commit_raw(file, &receiver));
         let measured = rate(writers, duration, || {
             let sender = sender.clone();
             move |number| {
@@ -196,7 +254,7 @@ fn lines(batch: usize, number: u64) -> Vec<u8> {
     lines
 }
 
-fn commit_raw(file: &mut File, requests: &Receiver<RawRequest>) -> Outcome<()> {
+fn commit_raw(mut file: &File, requests: &Receiver<RawRequest>) -> Outcome<()> {
     while let Ok((mut bytes, reply)) = requests.recv() {
         let mut replies = vec![reply];
         while let Ok((more, reply)) = requests.try_recv() {

@@ -44,6 +44,13 @@ pub enum Error {
         directory: PathBuf,
     },
 
+    /// Blobs of a ledger are there, but its events are not: somebody removed or emptied the file.
+    #[error("the events of the ledger in `{}` are gone: its blobs are there, but `ledger.db` is missing or empty", directory.display())]
+    EventsGone {
+        /// The ledger's directory.
+        directory: PathBuf,
+    },
+
     /// The file is not a ledger.
     #[error("`{}` is not a ledger: {reason}", path.display())]
     NotALedger {
@@ -192,12 +199,14 @@ pub enum Error {
     },
 
     /// Another process has taken the lease, so this one may not write any more. Nothing was written.
-    #[error("lease {epoch} of the lab has ended: lease {present} was taken since")]
+    #[error("this process may not write to the lab any more: it was taken over by {}", Holder(holder.as_deref()))]
     Fenced {
         /// The lease that this process has.
         epoch: u64,
         /// The lease that is in force.
         present: u64,
+        /// Who has that, if it can be told.
+        holder: Option<Box<LockHolder>>,
     },
 
     /// The stream is the ledger's own.
@@ -340,6 +349,10 @@ impl Error {
             }
             Self::Newer { .. } => Some("use the version of the program that wrote it, or a later"),
             Self::Absent { .. } => Some("a ledger is made when the first study is run"),
+            Self::EventsGone { .. } => Some(
+                "put `ledger.db` back, with `ledger.db-wal` if there was one; to begin anew, move the \
+                 whole directory away",
+            ),
             Self::ReadOnly { .. } => Some("check the permissions and that the disk is writable"),
             Self::NoWriteAheadLog { .. } => Some("keep the lab on a local disk"),
             Self::DiskFull { .. } => Some("make room; nothing that was confirmed is lost"),
@@ -351,7 +364,10 @@ impl Error {
             | Self::BlobDamaged { .. }
             | Self::NotIntact { .. }
             | Self::Damaged { .. } => Some("run `lyceum verify`; restore the lab from a copy"),
-            Self::Fenced { .. } => Some("find out which other process works in this lab"),
+            Self::Fenced { .. } => Some(
+                "nothing that was confirmed is lost; run the same command again once that process has \
+                 ended, and leave the file `lock` alone: without it two can begin",
+            ),
             Self::KeyMissing { .. } => Some(
                 "restore the file `key`; without it the lab can be worked in and checked, but nothing \
                  is signed",
@@ -372,6 +388,14 @@ impl Error {
             | Self::Io { .. }
             | Self::Store { .. }
             | Self::WriterGone => None,
+        }
+    }
+
+    /// Returns the failure that ended all writing, if this tells of one, otherwise itself.
+    pub fn first_cause(&self) -> &Self {
+        match self {
+            Self::Poisoned { cause } | Self::Unconfirmed { cause } => cause.first_cause(),
+            _ => self,
         }
     }
 
@@ -399,6 +423,14 @@ impl Error {
             Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull {
                 directory: path.parent().unwrap_or(path).to_path_buf(),
             },
+            // Shared memory that finds no room is reported as any other failure.
+            Some(rusqlite::ErrorCode::SystemIoFailure | rusqlite::ErrorCode::CannotOpen)
+                if has_no_room(path) =>
+            {
+                Self::DiskFull {
+                    directory: path.parent().unwrap_or(path).to_path_buf(),
+                }
+            }
             Some(rusqlite::ErrorCode::NotADatabase) => Self::NotALedger {
                 path: path.to_path_buf(),
                 reason: NotALedgerReason::NotADatabase,
@@ -410,4 +442,11 @@ impl Error {
             },
         }
     }
+}
+
+/// Whether the disk of a file has no room for the shared memory of a store.
+fn has_no_room(path: &Path) -> bool {
+    const SHARED_MEMORY_BYTES: u64 = 32 << 10;
+    rustix::fs::statvfs(path.parent().unwrap_or(path))
+        .is_ok_and(|disk| disk.f_bavail * disk.f_frsize < SHARED_MEMORY_BYTES)
 }

@@ -31,10 +31,10 @@ const INLINE_BODY_BYTES_MAX: usize = 4096;
 pub(crate) const BODY_BYTES_MAX: usize = 64 << 20;
 
 /// The longest stream name; it is repeated in every row and in the index.
-const STREAM_BYTES_MAX: usize = 1024;
+pub(crate) const STREAM_BYTES_MAX: usize = 1024;
 
 /// The longest event kind.
-const KIND_BYTES_MAX: usize = 256;
+pub(crate) const KIND_BYTES_MAX: usize = 256;
 
 /// A ledger that this process writes to. Clones are handles to the same ledger; when the last is
 /// dropped the writer ends and the lab lock is released.

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 
+use serde::de::IgnoredAny;
+
 use super::walk::Visitor;
 use super::{BundleError, Manifest, changed};
 use crate::chain;
 use crate::hash::{BlobId, Hash, TreeHash};
 use crate::keys::{self, Keys};
+use crate::ledger::{BODY_BYTES_MAX, KIND_BYTES_MAX, STREAM_BYTES_MAX};
 use crate::signed::{Checkpoint, SignedHead};
-use crate::store::{Identity, Record, decompress};
+use crate::store::{Identity, Record, RecordBody, decompress};
 use crate::tree::{self, Frontier, TreeHead};
 
 /// What a check has seen so far.
@@ -26,6 +29,8 @@ pub(super) struct Checker {
     blobs: u64,
     /// Blobs that events name and that have not come yet.
     missing: HashSet<BlobId>,
+    /// Those among them that are the body of an event.
+    bodies: HashSet<BlobId>,
     scratch: Vec<u8>,
 }
 
@@ -42,6 +47,7 @@ impl Default for Checker {
             events: 0,
             blobs: 0,
             missing: HashSet::new(),
+            bodies: HashSet::new(),
             scratch: Vec::new(),
         }
     }
@@ -65,6 +71,20 @@ impl Checker {
         }
         Ok(())
     }
+}
+
+/// Refuses what no ledger can hold as a body, before anything is taken.
+fn check_body(text: &[u8], position: u64) -> Result<(), BundleError> {
+    if is_json(text) {
+        Ok(())
+    } else {
+        Err(changed(format!("the body of event {position} is not JSON")))
+    }
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes);
+    text.is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
 fn not_signed() -> BundleError {
@@ -125,6 +145,23 @@ impl Visitor for Checker {
                 "event {position} does not have the hash that it names"
             )));
         }
+        match &record.body {
+            RecordBody::Inline(text) => check_body(text.as_bytes(), position)?,
+            RecordBody::Blob(id) => {
+                self.bodies.insert(*id);
+            }
+        }
+        for (what, text, allowed) in [
+            ("stream", &record.stream, STREAM_BYTES_MAX),
+            ("kind", &record.kind, KIND_BYTES_MAX),
+        ] {
+            if !(1..=allowed).contains(&text.len()) {
+                return Err(changed(format!(
+                    "the {what} of event {position} has {} bytes, but must have 1 to {allowed}",
+                    text.len()
+                )));
+            }
+        }
         self.missing.extend(record.named_blobs());
         if is_whole {
             self.previous = record.hash;
@@ -155,12 +192,28 @@ impl Visitor for Checker {
 
     fn blob(&mut self, id: BlobId, compressed: &[u8]) -> Result<(), BundleError> {
         let mut hasher = blake3::Hasher::new();
+        let is_body = self.bodies.remove(&id);
+        let mut body = Vec::new();
         let whole = decompress(compressed, &mut |piece| {
             hasher.update(piece);
+            // One byte more than allowed is enough to refuse it.
+            if is_body && body.len() <= BODY_BYTES_MAX {
+                body.extend_from_slice(piece);
+            }
         });
         let found = BlobId::from_bytes(*hasher.finalize().as_bytes());
         if whole.is_err() || found != id {
             return Err(changed(format!("blob {id} was changed")));
+        }
+        if is_body {
+            if body.len() > BODY_BYTES_MAX {
+                return Err(changed(format!(
+                    "the body in blob {id} has more than {BODY_BYTES_MAX} bytes"
+                )));
+            }
+            if !is_json(&body) {
+                return Err(changed(format!("the body in blob {id} is not JSON")));
+            }
         }
         self.blobs += 1;
         if self.missing.remove(&id) {

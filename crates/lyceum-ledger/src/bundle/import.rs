@@ -1,11 +1,12 @@
 //! Taking a bundle in, once it has been checked whole.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::check::Checker;
+use super::place::Place;
 use super::provenance::{self, Provenance};
 use super::walk::{Visitor, walk};
 use super::{BundleError, EVENTS_PER_FILE, Manifest, changed};
@@ -18,7 +19,7 @@ use crate::lock::LockHolder;
 use crate::signed::{Checkpoint, SignedHead};
 use crate::store::{
     Batch, Blobs, CommitError, Identity, Lease, PutError, Record, RecordBody, SqliteStore, Store,
-    Stored, decompress, open_regular, sync_directory,
+    Stored, decompress, open_regular,
 };
 use crate::tree::{Frontier, Subtree};
 
@@ -119,25 +120,15 @@ impl Bundle {
         self.walk(&mut offer)
     }
 
-    /// Makes a ledger with exactly the events and signatures of a whole lab. The lab's key is not in a
-    /// bundle, so what is appended here later is unsigned.
+    /// Makes a ledger with exactly the events and signatures of a whole lab, or nothing. The lab's key is not
+    /// in a bundle: it may be in `directory` already, alone; without it what is appended here later is unsigned.
     pub fn import_lab(mut self, directory: &Path) -> Result<Imported, BundleError> {
         if self.stream().is_some() {
             let (found, expected) = ("one study", "a whole lab");
             return Err(BundleError::OtherContents { found, expected });
         }
-        if directory.join("ledger.db").exists() {
-            let directory = directory.to_path_buf();
-            return Err(BundleError::Occupied { directory });
-        }
-        let unfinished = directory.with_extension("importing");
-        let failed =
-            |operation, source| BundleError::Ledger(Error::io(operation, directory, source));
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).map_err(|source| failed("clear", source))?;
-        }
-        fs::create_dir_all(&unfinished).map_err(|source| failed("create", source))?;
-        let store = SqliteStore::new(&unfinished);
+        let place = Place::new(directory)?;
+        let store = SqliteStore::new(&place.unfinished);
         let identity = Identity {
             lab: self.manifest.lab,
             key: self.manifest.made_with,
@@ -155,10 +146,7 @@ impl Bundle {
         };
         self.walk(&mut whole)?;
         drop(whole);
-        fs::rename(&unfinished, directory).map_err(|source| failed("move into place", source))?;
-        if let Ok(parent) = directory.join("..").canonicalize() {
-            sync_directory(&parent)?;
-        }
+        place.finish(self.manifest.key)?;
         Ok(self.imported())
     }
 
@@ -174,25 +162,24 @@ impl Bundle {
             ledger,
             provenance: Provenance::new(&self.checkpoint),
             records: Vec::new(),
+            put: Vec::new(),
         };
-        self.walk(&mut one)?;
-        let proof = ledger.put_blob(&one.provenance.to_json()?)?;
-        let record = provenance::event(&self.manifest, stream, proof)?;
-        let mut events = Vec::with_capacity(one.records.len());
-        for record in one.records {
-            let body = match record.body {
-                RecordBody::Inline(text) => text,
-                RecordBody::Blob(id) => String::from_utf8(ledger.blobs().read(id)?)
-                    .map_err(|_| changed("the body of an event is not text"))?,
-            };
-            let event = NewEvent::new(record.kind, record.version as u32, body);
-            let at = Timestamp::from_unix_ms(record.at);
-            events.push((event.with_blobs(record.blobs), Some(at)));
+        let taken = self
+            .walk(&mut one)
+            .and_then(|()| one.append(&self.manifest, stream));
+        let is_in_doubt = |error: &BundleError| {
+            matches!(
+                error,
+                BundleError::Ledger(Error::Unconfirmed { .. } | Error::Poisoned { .. })
+            )
+        };
+        // Everything or nothing. What may have been written keeps its blobs; `gc` removes them if it was not.
+        if taken.as_ref().is_err_and(|error| !is_in_doubt(error)) {
+            for id in &one.put {
+                let _ = ledger.blobs().remove(*id);
+            }
         }
-        let events = ledger.part(stream, Some(0), events.into_iter())?;
-        let record = ledger.part(provenance::STREAM, None, std::iter::once((record, None)))?;
-        ledger.append_parts(vec![record, events])?;
-        Ok(self.imported())
+        taken.map(|()| self.imported())
     }
 
     fn imported(&self) -> Imported {
@@ -440,6 +427,41 @@ struct OneStream<'a> {
     ledger: &'a Ledger,
     provenance: Provenance,
     records: Vec<Record>,
+    /// Blobs that were not there before.
+    put: Vec<BlobId>,
+}
+
+impl OneStream<'_> {
+    fn put(&mut self, bytes: &[u8]) -> Result<BlobId, BundleError> {
+        let id = BlobId::of(bytes);
+        if !self.ledger.blobs().contains(id) {
+            self.put.push(id);
+        }
+        Ok(self.ledger.put_blob(bytes)?)
+    }
+
+    /// Appends what was gathered, once all blobs are there.
+    fn append(&mut self, manifest: &Manifest, stream: &str) -> Result<(), BundleError> {
+        let provenance = self.provenance.to_json()?;
+        let proof = self.put(&provenance)?;
+        let record = provenance::event(manifest, stream, proof)?;
+        let mut events = Vec::with_capacity(self.records.len());
+        for record in self.records.drain(..) {
+            let body = match record.body {
+                RecordBody::Inline(text) => text,
+                RecordBody::Blob(id) => String::from_utf8(self.ledger.blobs().read(id)?)
+                    .map_err(|_| changed("the body of an event is not text"))?,
+            };
+            let event = NewEvent::new(record.kind, record.version as u32, body);
+            let at = Timestamp::from_unix_ms(record.at);
+            events.push((event.with_blobs(record.blobs), Some(at)));
+        }
+        let events = self.ledger.part(stream, Some(0), events.into_iter())?;
+        let record = std::iter::once((record, None));
+        let record = self.ledger.part(provenance::STREAM, None, record)?;
+        self.ledger.append_parts(vec![record, events])?;
+        Ok(())
+    }
 }
 
 impl Visitor for OneStream<'_> {
@@ -466,8 +488,8 @@ impl Visitor for OneStream<'_> {
     }
 
     fn blob(&mut self, _id: BlobId, compressed: &[u8]) -> Result<(), BundleError> {
-        self.ledger.put_blob(&plain(compressed)?)?;
-        Ok(())
+        let bytes = plain(compressed)?;
+        self.put(&bytes).map(drop)
     }
 
     fn end(&mut self) -> Result<(), BundleError> {

@@ -8,6 +8,7 @@ mod archive;
 mod check;
 mod export;
 mod import;
+mod place;
 mod provenance;
 mod walk;
 
@@ -86,6 +87,14 @@ pub enum BundleError {
         /// The place.
         directory: PathBuf,
     },
+    /// The place to import a whole lab to holds something else than the lab's key.
+    #[error("`{}` holds `{}`, but a whole lab is imported into an empty place, or one with its `key` alone", directory.display(), found.display())]
+    NotEmpty {
+        /// The place.
+        directory: PathBuf,
+        /// What is there.
+        found: PathBuf,
+    },
     /// The bundle holds a whole lab and was to be added to one, or the other way round.
     #[error("the bundle holds {found}, but {expected} was expected")]
     OtherContents {
@@ -113,7 +122,9 @@ impl BundleError {
                 Some("get the bundle again from where it was written; nothing of it was taken")
             }
             Self::Newer { .. } => Some("use the version of the program that wrote it, or a later"),
-            Self::Occupied { .. } => Some("name another place with `--lab DIR`"),
+            Self::Occupied { .. } | Self::NotEmpty { .. } => {
+                Some("name another place with `--lab DIR`")
+            }
             Self::Ledger(error) => error.hint(),
             Self::Io { .. } | Self::OtherContents { .. } | Self::NoStream { .. } => None,
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::hash::{BlobId, Hash, PublicKey, Signature, TreeHash};
 use crate::signed::{Checkpoint, SignedHead, bundle_text, is_signed};
-use crate::store::Record;
+use crate::store::{BLOB_BYTES_MAX, Record};
 use crate::tree::TreeHead;
 
 /// The largest manifest and checkpoint.
@@ -18,8 +18,8 @@ const SMALL_BYTES_MAX: u64 = 64 << 10;
 /// The largest file of events, heads or proof.
 const LIST_BYTES_MAX: u64 = 64 << 20;
 
-/// The largest compressed blob.
-const BLOB_BYTES_MAX: u64 = 4 << 30;
+/// The largest compressed blob: what does not compress grows by less than a hundredth.
+const COMPRESSED_BYTES_MAX: u64 = BLOB_BYTES_MAX + BLOB_BYTES_MAX / 100;
 
 /// Takes what is found in a bundle, in this order.
 pub(super) trait Visitor {
@@ -68,7 +68,7 @@ pub(super) fn walk(from: impl Read, visitor: &mut dyn Visitor) -> Result<(), Bun
         let id = blob_id(&entry.name).filter(|id| last < Some(*id));
         let id = id.ok_or_else(|| unexpected(&entry))?;
         last = Some(id);
-        visitor.blob(id, &archive.contents(&entry, BLOB_BYTES_MAX)?)?;
+        visitor.blob(id, &archive.contents(&entry, COMPRESSED_BYTES_MAX)?)?;
         entry = archive.next()?;
     }
     let digest = archive.digest_before();

@@ -118,13 +118,19 @@ impl KeyFile {
             done.map_err(|source| Error::io("settle key", &next, source))?;
             sync_directory(&self.directory)?;
         }
+        self.expect(in_force)?;
+        self.load()
+    }
+
+    /// Reads the key, which must be the one with this public key.
+    pub(crate) fn expect(&self, expected: PublicKey) -> Result<(), Error> {
         match self.load()? {
-            Some(signer) if signer.public() != in_force => Err(Error::OtherKey {
+            Some(signer) if signer.public() != expected => Err(Error::OtherKey {
                 path: self.path(),
                 found: signer.public(),
-                expected: in_force,
+                expected,
             }),
-            found => Ok(found),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -32,9 +32,8 @@ const COMPRESSED: &str = "zst";
 /// How hard to compress: on text two thirds smaller at some hundred MB/s, faster than the disk.
 const LEVEL: i32 = 1;
 
-/// The largest blob that is read back: its bytes are held in memory, and a small file can claim to
-/// hold very many.
-const BLOB_BYTES_MAX: u64 = 4 << 30;
+/// The largest blob: its bytes are held in memory, and a small file can claim to hold very many.
+pub(crate) const BLOB_BYTES_MAX: u64 = 4 << 30;
 
 /// Blobs whose names are known to be on the disk; more, and all are synced anew.
 const SYNCED_REMEMBERED_MAX: usize = 1 << 16;
@@ -182,6 +181,10 @@ impl BlobFiles {
 impl Blobs for BlobFiles {
     fn put(&self, bytes: &[u8]) -> Result<BlobId, PutError> {
         let id = BlobId::of(bytes);
+        if bytes.len() as u64 > BLOB_BYTES_MAX {
+            let allowed = BLOB_BYTES_MAX;
+            return Err(PutError::Harmless(Error::BlobTooLarge { id, allowed }));
+        }
         let path = self.compressed(id);
         let is_present = self.check(id).is_ok();
         let is_synced = |synced: &HashSet<BlobId>| synced.contains(&id);
@@ -232,8 +235,9 @@ impl Blobs for BlobFiles {
                 let name = path.file_name().and_then(|name| name.to_str());
                 let name = name.map(|name| name.strip_suffix(".zst").unwrap_or(name));
                 let id = name.and_then(|name| name.parse().ok());
-                // One that is kept in both ways is one blob.
-                let Some(id) = id.filter(|id| last != Some(*id)) else {
+                // One that is kept in both ways is one blob; one that lies in another's directory is none.
+                let is_here = |id: &BlobId| self.plain(*id).parent() == Some(fan_out.as_path());
+                let Some(id) = id.filter(|id| last != Some(*id) && is_here(id)) else {
                     continue;
                 };
                 last = Some(id);

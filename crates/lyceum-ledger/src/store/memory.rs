@@ -183,9 +183,14 @@ struct MemoryLease {
 }
 
 impl MemoryLease {
-    fn fenced(&self, present: u64) -> Option<Error> {
-        let epoch = self.epoch;
-        (epoch != present).then_some(Error::Fenced { epoch, present })
+    fn fenced(&self, shared: &Shared) -> Option<Error> {
+        let (epoch, present) = (self.epoch, shared.epoch);
+        let holder = || shared.holder.clone().map(Box::new);
+        (epoch != present).then(|| Error::Fenced {
+            epoch,
+            present,
+            holder: holder(),
+        })
     }
 }
 
@@ -210,7 +215,7 @@ impl Lease for MemoryLease {
 
     fn renew(&mut self, now: Timestamp) -> Result<(), Error> {
         let mut shared = self.store.shared();
-        if let Some(error) = self.fenced(shared.epoch) {
+        if let Some(error) = self.fenced(&shared) {
             return Err(error);
         }
         shared.until = Some(self.store.ends(now));
@@ -223,7 +228,7 @@ impl Lease for MemoryLease {
 
     fn commit(&mut self, batch: &Batch<'_>) -> Result<(), CommitError> {
         let mut shared = self.store.shared();
-        if let Some(error) = self.fenced(shared.epoch) {
+        if let Some(error) = self.fenced(&shared) {
             return Err(CommitError::Fenced(error));
         }
         let fault = shared.meet();

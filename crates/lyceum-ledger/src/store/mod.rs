@@ -22,7 +22,7 @@ use crate::lock::{Holding, LockHolder};
 use crate::signed::SignedHead;
 use crate::tree::Subtree;
 
-pub(crate) use files::{compress, decompress, open_regular, sync_directory};
+pub(crate) use files::{BLOB_BYTES_MAX, compress, decompress, open_regular, sync_directory};
 pub use memory::{MemoryStore, WriteFault};
 pub use sqlite::SCHEMA_VERSION;
 pub(crate) use sqlite::SqliteStore;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lyceum_ledger::{Checkpoint, Error, Reader, Verification};
+use lyceum_ledger::{Checkpoint, Error, Reader, Unsigned, Verification};
 use lyceum_study::lab::{self, Repeater, same_measurement};
 use lyceum_types::RunId;
 
@@ -89,6 +89,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             "intact": outcome.good,
             "events": ledger.events,
             "events_signed": ledger.events_signed,
+            "found_unsigned": ledger.found_unsigned.iter().map(|one| [one.first, one.last]).collect::<Vec<_>>(),
             "imported": ledger.imported,
             "blobs": ledger.blobs,
             "fault": ledger.fault.as_ref().map(ToString::to_string),
@@ -140,14 +141,18 @@ fn chain(
         "chain: {} events in {} streams, {} blobs, all as they were written",
         ledger.events, ledger.streams, ledger.blobs
     ));
-    let unsigned = ledger.events - ledger.events_signed;
-    outcome.text.push(match unsigned {
-        0 => format!("signatures: the lab's key has signed all {} events", ledger.events),
-        _ => format!(
-            "signatures: the lab's key has signed {} events; the {unsigned} after them anyone could have written",
-            ledger.events_signed
-        ),
+    outcome.text.push(if ledger.events_signed == ledger.events {
+        format!("signatures: the lab's key has signed all {} events", ledger.events)
+    } else {
+        // A key in force signs every commit, so there has been none.
+        "signatures: none, since the ledger is of a version without keys: anyone could have written it".to_owned()
     });
+    for Unsigned { first, last } in &ledger.found_unsigned {
+        outcome.text.push(format!(
+            "signatures: events {first} to {last} were found without one and signed only then: they may not be what was \
+             written, if the lab's key was not missing at that time"
+        ));
+    }
     if ledger.imported > 0 {
         outcome.text.push(format!(
             "imports: {} checked, each as its own lab signed it",
@@ -159,9 +164,8 @@ fn chain(
             "checkpoint: this is what the checkpoint of {} events was written of; nothing was cut off or replaced",
             kept.head.size
         ),
-        None => "checkpoint: none given, so three things cannot be seen: an end cut off with its signatures, \
-                 one rewritten with them, and a fork or another key's forgery of the whole \
-                 (`lyceum checkpoint` writes one; keep it elsewhere)"
+        None => "checkpoint: none given, so three things cannot be seen: an earlier end put back, a fork, and the whole \
+                 made anew with a key (`lyceum checkpoint` writes one; keep it elsewhere)"
             .to_owned(),
     });
     Ok(ledger)

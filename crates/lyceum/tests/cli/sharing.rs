@@ -2,6 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
+use lyceum_ledger::BlobId;
+
 use crate::support::{Place, Tiny};
 
 fn finished() -> Place {
@@ -11,18 +13,28 @@ fn finished() -> Place {
     place
 }
 
+fn open(place: &Place) -> lyceum_ledger::Ledger {
+    let directory = place.lab().join("ledger");
+    lyceum_ledger::Ledger::open(&directory, lyceum_ledger::Options::default()).unwrap()
+}
+
 fn change(place: &Place, sql: &str) {
     let store = rusqlite::Connection::open(place.lab().join("ledger/ledger.db")).unwrap();
     store.execute_batch(sql).unwrap();
 }
 
-/// Cuts the last event off, with every signature over it.
-const CUT: &str = "DELETE FROM event WHERE position = (SELECT max(position) FROM event);
-     DELETE FROM head WHERE size > (SELECT max(position) FROM event)";
+/// Puts back an earlier end that was signed: that of the session before the last.
+const CUT: &str = "DELETE FROM head WHERE size = (SELECT max(size) FROM head);
+     DELETE FROM event WHERE position > (SELECT max(size) FROM head);
+     DELETE FROM subtree WHERE (number + 1) << level > (SELECT max(size) FROM head)";
 
 #[test]
 fn a_checkpoint_kept_elsewhere_shows_a_cut_off_end() {
     let place = finished();
+    let ledger = open(&place);
+    let note = lyceum_ledger::NewEvent::new("note", 1, "1");
+    ledger.append("notes", vec![note]).unwrap();
+    drop(ledger);
     place
         .call(&["checkpoint", "--output", "kept"])
         .exits(0)
@@ -38,7 +50,7 @@ fn a_checkpoint_kept_elsewhere_shows_a_cut_off_end() {
 
     let alone = place.call(&["verify"]).exits(0);
     alone.prints("signatures: the lab's key has signed all ");
-    alone.prints("checkpoint: none given, so three things cannot be seen: an end cut off");
+    alone.prints("checkpoint: none given, so three things cannot be seen: an earlier end put back");
     let with = place.call(&["verify", "--checkpoint", "kept"]).exits(0);
     with.prints("nothing was cut off or replaced");
 
@@ -62,6 +74,67 @@ fn a_checkpoint_kept_elsewhere_shows_a_cut_off_end() {
         .call(&["verify", "--checkpoint", foreign.to_str().unwrap()])
         .exits(2);
     done.says(&["the checkpoint is of lab "]);
+}
+
+#[test]
+fn an_end_rewritten_with_its_signatures_removed_is_told_and_stays_told() {
+    let place = finished();
+    change(
+        &place,
+        "UPDATE event SET at = at + 1 WHERE position = (SELECT max(position) FROM event);
+         DELETE FROM head WHERE size = (SELECT max(size) FROM head)",
+    );
+    // Also with the chain computed anew, which needs no key.
+    chain_anew_at_the_end(&place);
+    let told = place.call(&["verify"]).exits(1);
+    told.prints("carry no signature: it was removed, and what it covered may have been rewritten");
+    place.call(&["export", "--bundle", "no"]).exits(1);
+    place.call(&["gc"]).exits(1);
+    // A session goes on, and what it found stays on record.
+    drop(open(&place));
+    let told = place.call(&["verify"]).exits(0);
+    told.prints(" were found without one and signed only then");
+    let told = place.call(&["verify", "--json"]).exits(0).json_lines();
+    assert_eq!(told[0]["found_unsigned"][0][0], 1, "{told:?}");
+}
+
+/// Gives the last event the hash that it should have, as `FORMAT.md` says.
+fn chain_anew_at_the_end(place: &Place) {
+    let store = rusqlite::Connection::open(place.lab().join("ledger/ledger.db")).unwrap();
+    let before: Vec<u8> = store
+        .query_row(
+            "SELECT hash FROM event ORDER BY position DESC LIMIT 1 OFFSET 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let last = "SELECT position, seq, at, version, stream, kind, body FROM event ORDER BY position DESC LIMIT 1";
+    let (position, preimage) = store
+        .query_row(last, [], |row| {
+            let mut text = b"lyceum event   1".to_vec();
+            text.extend(&before);
+            for column in 0..3 {
+                text.extend(row.get::<_, i64>(column)?.to_le_bytes());
+            }
+            text.extend(row.get::<_, u32>(3)?.to_le_bytes());
+            for column in 4..6 {
+                let name: String = row.get(column)?;
+                text.extend((name.len() as u64).to_le_bytes());
+                text.extend(name.as_bytes());
+            }
+            let body: String = row.get(6)?;
+            text.extend(BlobId::of(body.as_bytes()).as_bytes());
+            text.extend(0_u64.to_le_bytes());
+            Ok((row.get::<_, i64>(0)?, text))
+        })
+        .unwrap();
+    let hash = BlobId::of(&preimage);
+    store
+        .execute(
+            "UPDATE event SET hash = ?1 WHERE position = ?2",
+            rusqlite::params![hash.as_bytes(), position],
+        )
+        .unwrap();
 }
 
 #[test]
@@ -106,11 +179,7 @@ fn blobs_that_nothing_names_are_shown_and_removed() {
         .exits(1)
         .says(&["is not as it was written"]);
     fs::remove_file(&path).unwrap();
-    let ledger = lyceum_ledger::Ledger::open(
-        &place.lab().join("ledger"),
-        lyceum_ledger::Options::default(),
-    )
-    .unwrap();
+    let ledger = open(&place);
     let id = ledger.put_blob(b"spare").unwrap().to_string();
     let busy = place.call(&["gc"]).exits(75);
     busy.says(&["is in use by"]);
@@ -124,11 +193,7 @@ fn blobs_that_nothing_names_are_shown_and_removed() {
 #[test]
 fn what_a_receipt_names_is_kept() {
     let place = finished();
-    let ledger = lyceum_ledger::Ledger::open(
-        &place.lab().join("ledger"),
-        lyceum_ledger::Options::default(),
-    )
-    .unwrap();
+    let ledger = open(&place);
     let id = ledger.put_blob(b"output").unwrap().to_string();
     drop(ledger);
     let receipts = place.lab().join("receipts/tiny");

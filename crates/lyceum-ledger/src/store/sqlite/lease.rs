@@ -12,7 +12,7 @@ use super::view::SqliteView;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::hash::BlobId;
-use crate::lock::{Lock, LockHolder};
+use crate::lock::{self, Holding, Lock, LockHolder};
 use crate::signed::SignedHead;
 use crate::store::{Batch, CommitError, Lease, Stored, View};
 
@@ -80,9 +80,14 @@ impl SqliteLease {
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
             .map_err(failed("read the lease of"))?;
         if epoch != self.epoch {
+            let holder = match lock::holding(&self.view.directory) {
+                Ok(Holding::By(holder)) => Some(Box::new(holder)),
+                Ok(Holding::Nobody | Holding::ByUnknown) | Err(_) => None,
+            };
             return Err(CommitError::Fenced(Error::Fenced {
                 epoch: self.epoch(),
                 present: epoch.cast_unsigned(),
+                holder,
             }));
         }
         insert(connection, batch).map_err(failed("append events to"))?;

@@ -2,6 +2,7 @@
 //!
 //! No type of the database leaves this module.
 
+mod gather;
 mod lease;
 mod log;
 mod schema;

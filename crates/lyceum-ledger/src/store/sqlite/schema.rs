@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::gather;
 use crate::error::{Error, NotALedgerReason};
 use crate::hash::Hash;
 use crate::store::Identity;
@@ -110,10 +111,24 @@ pub(super) fn open_writer(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection =
-        Connection::open_with_flags(&path, flags).map_err(failed("open event store"))?;
+    let gone = || Error::EventsGone {
+        directory: directory.to_path_buf(),
+    };
+    // Directories of blobs are made after the events' tables, so a making that was interrupted has none.
+    let has_blobs = has_blobs(directory);
+    if has_blobs && !path.exists() {
+        return Err(gone());
+    }
+    let opened = match gather::layer() {
+        Some(layer) => Connection::open_with_flags_and_vfs(&path, flags, layer),
+        None => Connection::open_with_flags(&path, flags),
+    };
+    let mut connection = opened.map_err(failed("open event store"))?;
     configure(&connection).map_err(failed("configure event store"))?;
     let version = recognise(&connection, &path)?;
+    if has_blobs && version.is_none() {
+        return Err(gone());
+    }
     let mode: String = connection
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(failed("switch to write-ahead logging in"))?;
@@ -188,11 +203,7 @@ pub(super) fn open_reader(directory: &Path) -> Result<Connection, Error> {
     let path = file(directory);
     match fs::metadata(&path) {
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Error::Absent {
-                directory: directory.to_path_buf(),
-            });
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(absent(directory)),
         Err(source) => {
             return Err(Error::Io {
                 operation: "look at",
@@ -210,9 +221,21 @@ pub(super) fn open_reader(directory: &Path) -> Result<Connection, Error> {
     if version.is_some() {
         Ok(connection)
     } else {
-        Err(Error::Absent {
-            directory: directory.to_path_buf(),
-        })
+        Err(absent(directory))
+    }
+}
+
+/// Whether blobs of a ledger are, or could be, there.
+fn has_blobs(directory: &Path) -> bool {
+    directory.join("blobs").exists()
+}
+
+fn absent(directory: &Path) -> Error {
+    let directory = directory.to_path_buf();
+    if has_blobs(&directory) {
+        Error::EventsGone { directory }
+    } else {
+        Error::Absent { directory }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod layers;
 pub mod matrix;
 pub mod optimiser;
 pub mod parameters;
+pub mod prior_fitted;
 pub mod random;
 pub mod schedule;
 pub mod transformer;

@@ -12,13 +12,16 @@ use crate::hash::PublicKey;
 use crate::signed::KeyFile;
 use crate::store::sync_directory;
 
+/// Names that are tried for the unfinished directory: more imports at a time there are not.
+const NAMES_MAX: u32 = 1000;
+
 /// The name of the file that a place may have before.
 const KEY: &str = "key";
 
 /// A directory that is to become a ledger. Dropped before it is finished, nothing is left of it.
 pub(super) struct Place {
     directory: PathBuf,
-    /// Where it is made, under a name of this process's own.
+    /// Where it is made, under a name that nobody else has.
     pub(super) unfinished: PathBuf,
 }
 
@@ -26,15 +29,24 @@ impl Place {
     /// Makes an empty directory beside `directory`, which must be free.
     pub(super) fn new(directory: &Path) -> Result<Self, BundleError> {
         is_free(directory)?;
-        let unfinished = directory.with_extension(format!("importing-{}", std::process::id()));
-        if let Some(parent) = unfinished.parent() {
+        if let Some(parent) = directory.parent() {
             fs::create_dir_all(parent).map_err(|source| failed("create", parent, source))?;
         }
-        fs::create_dir(&unfinished).map_err(|source| failed("create", &unfinished, source))?;
-        Ok(Self {
-            directory: directory.to_path_buf(),
-            unfinished,
-        })
+        for number in 0..NAMES_MAX {
+            let unfinished = directory.with_extension(format!("importing-{number}"));
+            match fs::create_dir(&unfinished) {
+                Ok(()) => {
+                    return Ok(Self {
+                        directory: directory.to_path_buf(),
+                        unfinished,
+                    });
+                }
+                // Somebody else's, at work or killed at it.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(failed("create", &unfinished, source)),
+            }
+        }
+        Err(failed("create", directory, ErrorKind::AlreadyExists.into()))
     }
 
     /// Puts the directory in its place. A key that was there goes with it, if it is the lab's.

@@ -84,6 +84,15 @@ pub(crate) fn fill(directory: &Path) {
         acknowledged.len() as u64
     );
     assert_eq!(fs::read_dir(lab.join("blobs/incoming")).unwrap().count(), 0);
+    drop(ledger);
+    // Also reading needs a little: shared memory with whoever may write.
+    take_all_room(directory);
+    let error = Ledger::open_read_only(&lab)
+        .and_then(|reader| reader.verify())
+        .unwrap_err();
+    assert!(matches!(error, Error::DiskFull { .. }), "{error:?}");
+    fs::remove_file(&ballast).unwrap();
+    assert_holds(&Ledger::open_read_only(&lab).unwrap(), &acknowledged);
 }
 
 #[test]

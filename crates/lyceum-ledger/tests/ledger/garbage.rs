@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lyceum_ledger::{Error, Ledger, NewEvent, Options};
+use lyceum_ledger::{BlobId, Error, Ledger, NewEvent, Options};
 use rusqlite::Connection;
 
 use crate::support::{event, fresh, open};
@@ -89,4 +89,25 @@ fn no_lab_is_made_to_collect_in() {
     let error = Ledger::collect_garbage(directory.path(), Options::default()).unwrap_err();
     assert!(matches!(error, Error::Absent { .. }), "{error:?}");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_in_the_directory_of_other_blobs_is_no_blob() {
+    let (directory, ledger) = fresh();
+    let id = ledger.put_blob(b"kept").unwrap();
+    ledger.append("a", vec![event(1).with_blobs([id])]).unwrap();
+    drop(ledger);
+    let name = format!("{}.zst", BlobId::of(b"elsewhere"));
+    let other = if name.starts_with("00") { "01" } else { "00" };
+    let stray = directory.path().join("blobs").join(other).join(&name);
+    fs::write(&stray, b"x").unwrap();
+    let reader = Ledger::open_read_only(directory.path()).unwrap();
+    assert_eq!(reader.size_on_disk().unwrap().blobs, 1);
+    let garbage = Ledger::collect_garbage(directory.path(), Options::default()).unwrap();
+    assert_eq!(
+        (garbage.blobs.len(), garbage.kept),
+        (0, 1),
+        "it is not said to be removed"
+    );
+    assert_eq!(reader.verify().unwrap().fault, None);
 }

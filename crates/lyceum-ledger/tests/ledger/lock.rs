@@ -74,3 +74,35 @@ fn a_lock_file_that_names_nobody_is_still_a_lock() {
     );
     assert!(error.to_string().ends_with("is in use by another process"));
 }
+
+#[test]
+fn who_lost_the_lab_is_told_who_has_it() {
+    let (directory, first) = fresh();
+    first.append("a", vec![event(1)]).unwrap();
+    // Somebody takes the lock away, and so two can begin.
+    std::fs::remove_file(directory.path().join("lock")).unwrap();
+    let options = Options {
+        command: "the second".to_owned(),
+        ..Options::default()
+    };
+    let second = Ledger::open(directory.path(), options).unwrap();
+    let error = first.append("a", vec![event(2)]).unwrap_err();
+    let Error::Fenced {
+        holder: Some(holder),
+        ..
+    } = error.first_cause()
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!(holder.command, "the second");
+    let text = error.first_cause().to_string();
+    assert!(
+        text.starts_with(
+            "this process may not write to the lab any more: it was taken over by process "
+        ),
+        "{text}"
+    );
+    second.append("a", vec![event(2)]).unwrap();
+    drop(first);
+    assert_eq!(second.reader().unwrap().verify().unwrap().fault, None);
+}

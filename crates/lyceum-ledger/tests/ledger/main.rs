@@ -15,6 +15,7 @@ mod files;
 mod follow;
 mod format;
 mod garbage;
+mod imports;
 mod keys;
 mod lock;
 mod properties;

@@ -121,6 +121,30 @@ fn a_ledger_whose_making_was_interrupted_is_made_anew() {
 }
 
 #[test]
+fn a_ledger_whose_events_are_gone_is_no_new_one() {
+    let (directory, ledger) = fresh();
+    ledger.put_blob(b"weights").unwrap();
+    ledger.append("a", vec![event(1)]).unwrap();
+    drop(ledger);
+    let path = directory.path().join("ledger.db");
+    let key = fs::read(directory.path().join("key")).unwrap();
+    fs::remove_file(&path).unwrap();
+    for is_empty in [false, true] {
+        if is_empty {
+            fs::write(&path, "").unwrap();
+        }
+        let reading = Ledger::open_read_only(directory.path()).unwrap_err();
+        let writing = Ledger::open(directory.path(), Options::default()).unwrap_err();
+        for error in [reading, writing] {
+            assert!(matches!(error, Error::EventsGone { .. }), "{error:?}");
+            assert!(error.hint().is_some());
+        }
+        assert_eq!(path.exists(), is_empty, "nothing is made in its place");
+    }
+    assert_eq!(fs::read(directory.path().join("key")).unwrap(), key);
+}
+
+#[test]
 fn directories_with_odd_names_hold_ledgers_too() {
     let directory = TempDir::new().unwrap();
     for name in [

@@ -21,7 +21,8 @@ mod table;
 use std::time::Duration;
 
 use functions::{TASKS, Task};
-use lyceum_search::{Ask, Trial, TrialResult, by_name};
+use lyceum_search::{Ask, NetworkResearcher, Researcher, Trial, TrialResult, by_name};
+use lyceum_train::prior_fitted::{Config, Network};
 use lyceum_types::{ExperimentId, Goal, Seed, Settings};
 
 /// Seeds of each task.
@@ -96,11 +97,28 @@ fn run(name: &str) {
     eprintln!("{name}: {each:.2} ms of CPU per proposal on average");
 }
 
+/// Returns the researcher of this name; `network:FILE` asks the network with the raw weights in this file,
+/// `network:untrained` one that has learnt nothing.
+fn researcher(name: &str) -> Box<dyn Researcher> {
+    let Some(file) = name.strip_prefix("network:") else {
+        return by_name(name).expect("a researcher of this name");
+    };
+    let network = Network::new(Config::default()).expect("the usual sizes");
+    let parameters = if file == "untrained" {
+        network.initialise(1)
+    } else {
+        let bytes = std::fs::read(file).expect("a file of weights");
+        let numbers = bytes.as_chunks::<4>().0.iter();
+        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    Box::new(NetworkResearcher::new("network", network, parameters))
+}
+
 /// Runs one study; returns the regret of the best so far after each evaluation, and the CPU time of all proposals.
 fn study(name: &str, task: &Task, seed: u64) -> (Vec<f64>, Duration) {
     let space = task.space();
     let instance = task.instance(seed);
-    let researcher = by_name(name).expect("a researcher of this name");
+    let researcher = researcher(name);
     let mut history: Vec<Trial> = Vec::new();
     let mut best = f64::INFINITY;
     let mut bests = Vec::new();

@@ -18,6 +18,8 @@ const AROUND: usize = 64;
 const REFINED: usize = 4;
 const ROUNDS: usize = 30;
 const TRIES: usize = 20;
+/// Rounds where many points are scored at once.
+const BATCH_ROUNDS: usize = 10;
 
 /// A candidate and its score.
 struct Scored {
@@ -94,6 +96,54 @@ impl Candidates<'_> {
         best_first(refined)
             .into_iter()
             .find_map(|one| self.free(&one))
+    }
+
+    /// Returns the free point with the greatest score that was found, where a score of many points at once is cheaper
+    /// than one by one; `None` when every candidate was taken.
+    pub(crate) fn best_of_batches(
+        &self,
+        stream: &mut Stream,
+        score: impl Fn(&[Levels]) -> Vec<f64>,
+    ) -> Option<Levels> {
+        let rate = |points: Vec<Levels>| -> Vec<Scored> {
+            let points: Vec<Levels> = points
+                .into_iter()
+                .filter(|levels| !self.taken.contains(levels))
+                .collect();
+            let scores = score(&points);
+            let both = points.into_iter().zip(scores);
+            best_first(
+                both.map(|(levels, score)| Scored { levels, score })
+                    .collect(),
+            )
+        };
+        if let Some(points) = all_points(self.codec, ENUMERATED_MAX) {
+            return rate(points).into_iter().find_map(|one| self.free(&one));
+        }
+        let sobol = Sobol::new(self.codec.knobs(), stream.bits());
+        let mut points: Vec<Levels> = (0..SPREAD)
+            .map(|index| self.codec.point(&sobol.point(index)))
+            .collect();
+        for centre in self.centres.iter().take(CENTRES) {
+            for _ in 0..AROUND {
+                let size = 0.3 * (-4.0 * stream.unit()).exp();
+                points.push(self.near(centre, size, stream));
+            }
+        }
+        let mut best = rate(points);
+        let mut size = 0.1;
+        for _ in 0..BATCH_ROUNDS {
+            best.truncate(REFINED);
+            let around = best
+                .iter()
+                .flat_map(|one| std::iter::repeat_n(&one.levels, TRIES));
+            let tries: Vec<Levels> = around
+                .map(|levels| self.near(levels, size, stream))
+                .collect();
+            best = best_first(best.into_iter().chain(rate(tries)).collect());
+            size *= 0.6;
+        }
+        best.into_iter().find_map(|one| self.free(&one))
     }
 
     /// Returns the rounded point unless it is taken.

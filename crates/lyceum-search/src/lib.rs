@@ -35,6 +35,7 @@ mod improvement;
 mod kernel;
 mod matrix;
 mod models;
+mod network;
 mod normal;
 mod parzen;
 mod portfolio;
@@ -50,6 +51,7 @@ mod unseen;
 mod view;
 mod warp;
 
+pub use network::NetworkResearcher;
 pub use parzen::Parzen;
 pub use portfolio::Portfolio;
 pub use process::GaussianProcess;

@@ -56,7 +56,7 @@ impl Researcher for GaussianProcess {
 
 impl View<'_> {
     /// Returns the size of the start design, the start point included where it is known.
-    fn design(&self) -> usize {
+    pub(crate) fn design(&self) -> usize {
         let start = self
             .codec
             .levels(&self.codec.space().active_only(self.ask.start));

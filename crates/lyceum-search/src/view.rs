@@ -7,8 +7,9 @@ use lyceum_types::{ExperimentId, Goal};
 use crate::{
     candidates::Candidates,
     codec::{Codec, Levels},
+    explain,
     kernel::Data,
-    researcher::{Ask, Error, TrialResult},
+    researcher::{Ask, Error, Proposal, TrialResult},
     sobol::Sobol,
     stream::Stream,
     unseen::first_unseen,
@@ -111,6 +112,19 @@ impl<'a> View<'a> {
         self.codec
             .levels(&start)
             .unwrap_or_else(|| self.codec.point(&vec![0.5; self.codec.knobs()]))
+    }
+
+    /// Returns a proposal that no model chose.
+    pub(crate) fn unmodelled(&self, levels: &[Option<f64>], reason: &str) -> Proposal {
+        let settings = self.codec.settings(levels);
+        let change = explain::change(&self.codec, &settings, self.ask.start);
+        Proposal {
+            hypothesis: format!("{reason}: {change}"),
+            settings,
+            prediction: None,
+            evidence: Vec::new(),
+            member: None,
+        }
     }
 
     /// Returns a search for the best free point, also around these.

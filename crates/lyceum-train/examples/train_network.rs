@@ -1,6 +1,10 @@
 //! Trains a prior-fitted network and prints how it comes on: `train_network STEPS RATE SEED [OUT]`.
 
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "a command-line program")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a command-line program"
+)]
 
 use lyceum_train::prior_fitted::{Config, Network, Recipe, Training, judge};
 
@@ -14,7 +18,11 @@ fn main() {
         ..Recipe::default()
     };
     let network = Network::new(Config::default()).expect("sizes");
-    println!("{} parameters, untrained {:.3}", network.layout().len(), judge(&network, &network.initialise(1)));
+    println!(
+        "{} parameters, untrained {:.3}",
+        network.layout().len(),
+        judge(&network, &network.initialise(1))
+    );
     let mut training = Training::new(&network, recipe);
     let (mut sum, mut count) = (0.0, 0.0);
     let begun = cpu();
@@ -23,10 +31,20 @@ fn main() {
         count += 1.0;
         let every = (recipe.steps / 20).max(1);
         if training.steps_done() % every == 0 {
-            println!("step {} loss {:.3} judged {:.3} cpu {:.1} s", training.steps_done(), sum / count, judge(&network, training.parameters()), cpu() - begun);
+            println!(
+                "step {} loss {:.3} judged {:.3} cpu {:.1} s",
+                training.steps_done(),
+                sum / count,
+                judge(&network, training.parameters()),
+                cpu() - begun
+            );
             (sum, count) = (0.0, 0.0);
             if let Some(path) = words.get(3) {
-                let bytes: Vec<u8> = training.parameters().iter().flat_map(|one| one.to_le_bytes()).collect();
+                let bytes: Vec<u8> = training
+                    .parameters()
+                    .iter()
+                    .flat_map(|one| one.to_le_bytes())
+                    .collect();
                 std::fs::write(path, bytes).expect("written");
             }
         }
@@ -35,5 +53,10 @@ fn main() {
 
 fn cpu() -> f64 {
     let record = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    record.split(' ').next().and_then(|one| one.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+    record
+        .split(' ')
+        .next()
+        .and_then(|one| one.parse::<f64>().ok())
+        .unwrap_or(0.0)
+        / 1e9
 }

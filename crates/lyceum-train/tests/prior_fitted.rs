@@ -21,7 +21,9 @@ fn small() -> Network {
 fn weights(network: &Network) -> Vec<f32> {
     let mut random = Random::new(5);
     let mut weights = network.initialise(1);
-    weights.iter_mut().for_each(|weight| *weight += 0.1 * random.normal() as f32);
+    weights
+        .iter_mut()
+        .for_each(|weight| *weight += 0.1 * random.normal() as f32);
     weights
 }
 
@@ -51,8 +53,16 @@ fn the_gradient_is_that_of_the_loss_in_every_tensor() {
     let mut unused = vec![0.0; weights.len()];
     for tensor in network.layout().tensors() {
         let slope = tensor.slot.of(&gradients);
-        let norm = slope.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        assert!(norm > 1e-4, "{}: a gradient of {norm} tests nothing", tensor.name);
+        let norm = slope
+            .iter()
+            .map(|g| f64::from(*g).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        assert!(
+            norm > 1e-4,
+            "{}: a gradient of {norm} tests nothing",
+            tensor.name
+        );
         // Along the gradient the slope of the loss is its norm.
         let step = 4e-3_f64;
         let mut moved = |sign: f64| {
@@ -64,7 +74,11 @@ fn the_gradient_is_that_of_the_loss_in_every_tensor() {
         };
         let found = (moved(1.0) - moved(-1.0)) / (2.0 * step);
         let error = (found - norm).abs() / norm.max(0.01);
-        assert!(error < 0.02, "{}: slope {found}, gradient {norm}", tensor.name);
+        assert!(
+            error < 0.02,
+            "{}: slope {found}, gradient {norm}",
+            tensor.name
+        );
     }
 }
 
@@ -73,7 +87,11 @@ fn the_order_of_points_and_columns_does_not_matter() {
     let network = small();
     let weights = weights(&network);
     let mut random = Random::new(2);
-    let mut uniform = |count: usize| (0..count).map(|_| random.uniform() as f32).collect::<Vec<_>>();
+    let mut uniform = |count: usize| {
+        (0..count)
+            .map(|_| random.uniform() as f32)
+            .collect::<Vec<_>>()
+    };
     let set = DataSet {
         columns: 3,
         inputs: uniform(15),
@@ -98,7 +116,10 @@ fn the_order_of_points_and_columns_does_not_matter() {
     let other = network.predict(&weights, &turned, &mut workspace);
     assert_eq!(plain.len(), 2);
     for (a, b) in plain.iter().flatten().zip(other.iter().flatten()) {
-        assert!((a.mean - b.mean).abs() < 1e-4 && (a.sd - b.sd).abs() < 1e-4, "{a:?} {b:?}");
+        assert!(
+            (a.mean - b.mean).abs() < 1e-4 && (a.sd - b.sd).abs() < 1e-4,
+            "{a:?} {b:?}"
+        );
     }
     let sum: f32 = plain[0].iter().map(|one| one.weight).sum();
     assert!((sum - 1.0).abs() < 1e-5);
@@ -120,18 +141,35 @@ fn training_repeats_bit_for_bit_and_learns() {
         training.parameters().to_vec()
     };
     let (first, second) = (run(), run());
-    let bits = |weights: &[f32]| weights.iter().map(|weight| weight.to_bits()).collect::<Vec<_>>();
+    let bits = |weights: &[f32]| {
+        weights
+            .iter()
+            .map(|weight| weight.to_bits())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(bits(&first), bits(&second));
-    let (before, after) = (judge(&network, &network.initialise(1)), judge(&network, &first));
+    let (before, after) = (
+        judge(&network, &network.initialise(1)),
+        judge(&network, &first),
+    );
     assert!(after < before - 0.5 && after < 1.42, "{before} to {after}");
 }
 
 #[test]
 fn sizes_that_make_no_network_are_refused() {
     let wrong = [
-        Config { width: 0, ..Config::default() },
-        Config { heads: 5, ..Config::default() },
-        Config { depth: 1000, ..Config::default() },
+        Config {
+            width: 0,
+            ..Config::default()
+        },
+        Config {
+            heads: 5,
+            ..Config::default()
+        },
+        Config {
+            depth: 1000,
+            ..Config::default()
+        },
     ];
     for config in wrong {
         assert!(Network::new(config).is_err(), "{config:?}");

@@ -51,7 +51,12 @@ impl Head<'_> {
     }
 
     fn part(&self, index: usize, rows: usize) -> Matrix<'_> {
-        Matrix::strided(&self.inputs[index * self.width..], rows, self.each, self.stride)
+        Matrix::strided(
+            &self.inputs[index * self.width..],
+            rows,
+            self.each,
+            self.stride,
+        )
     }
 
     /// Writes attended values to `out` (`out_stride` numbers a row) and the log density to `densities` (one in every
@@ -83,10 +88,15 @@ impl Head<'_> {
             MatrixMut::new(&mut kept.weights, rows, known),
         );
         kept.density.clear();
-        let both = kept.weights.chunks_exact_mut(known).zip(kept.kernel.chunks_exact_mut(known));
+        let both = kept
+            .weights
+            .chunks_exact_mut(known)
+            .zip(kept.kernel.chunks_exact_mut(known));
         for (row, (weights, kernel)) in both.enumerate() {
             let greatest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            weights.iter_mut().for_each(|one| *one = (*one - greatest).exp());
+            weights
+                .iter_mut()
+                .for_each(|one| *one = (*one - greatest).exp());
             let inverse = 1.0 / weights.iter().sum::<f32>();
             weights.iter_mut().for_each(|one| *one *= inverse);
             kernel.iter_mut().for_each(|one| *one = one.exp());
@@ -120,7 +130,8 @@ impl Head<'_> {
         let weights = Matrix::new(&kept.weights, rows, known);
         let (stride, width) = (self.stride, self.width);
         let mut add = |index: usize, factor, count, left: Matrix<'_>, right: Matrix<'_>| {
-            let out = MatrixMut::strided(&mut input_slope[index * width..], count, self.each, stride);
+            let out =
+                MatrixMut::strided(&mut input_slope[index * width..], count, self.each, stride);
             multiply(factor, left, right, true, out);
         };
         add(2, 1.0, known, weights.transposed(), slope);
@@ -134,7 +145,9 @@ impl Head<'_> {
             MatrixMut::new(scratch, rows, known),
         );
         // From the gradient of the weights to that of the scores.
-        let both = scratch.chunks_exact_mut(known).zip(kept.weights.chunks_exact(known));
+        let both = scratch
+            .chunks_exact_mut(known)
+            .zip(kept.weights.chunks_exact(known));
         for (slopes, weights) in both {
             let mean: f32 = slopes.iter().zip(weights).map(|(a, b)| a * b).sum();
             for (slope, weight) in slopes.iter_mut().zip(weights) {
@@ -143,7 +156,13 @@ impl Head<'_> {
         }
         let scores = Matrix::new(scratch, rows, known);
         add(0, self.factor(), rows, scores, self.part(1, known));
-        add(1, self.factor(), known, scores.transposed(), self.part(0, rows));
+        add(
+            1,
+            self.factor(),
+            known,
+            scores.transposed(),
+            self.part(0, rows),
+        );
         // The distance is in the scores and in the density.
         for (row, (slopes, kernel)) in scratch
             .chunks_exact_mut(known)
@@ -156,7 +175,10 @@ impl Head<'_> {
             }
         }
         let cells = rows * known;
-        for (slope, square) in metric_slope.iter_mut().zip(self.squares.chunks_exact(cells)) {
+        for (slope, square) in metric_slope
+            .iter_mut()
+            .zip(self.squares.chunks_exact(cells))
+        {
             *slope -= scratch.iter().zip(square).map(|(a, b)| a * b).sum::<f32>();
         }
     }

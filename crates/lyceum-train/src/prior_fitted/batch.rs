@@ -52,11 +52,17 @@ impl Batch {
 
     fn push(&mut self, set: &DataSet) {
         let (columns, known) = (set.columns, set.values.len());
-        assert!(columns > 0 && known > 0, "a data set has columns and known points");
+        assert!(
+            columns > 0 && known > 0,
+            "a data set has columns and known points"
+        );
         assert_eq!(set.inputs.len(), known * columns, "one value a row");
         assert!(set.questions.len().is_multiple_of(columns), "whole rows");
         let rows = known + set.questions.len() / columns;
-        let all = set.inputs.chunks_exact(columns).chain(set.questions.chunks_exact(columns));
+        let all = set
+            .inputs
+            .chunks_exact(columns)
+            .chain(set.questions.chunks_exact(columns));
         let mut squares = vec![0.0; columns * rows * known];
         for (row, point) in all.enumerate() {
             for (other, there) in set.inputs.chunks_exact(columns).enumerate() {
@@ -73,12 +79,17 @@ impl Batch {
         for row in 0..rows {
             let value = set.values.get(row);
             let known = f32::from(value.is_some());
-            self.tokens.extend([value.copied().unwrap_or(0.0), known, 1.0 - known]);
+            self.tokens
+                .extend([value.copied().unwrap_or(0.0), known, 1.0 - known]);
             self.tokens.extend(sizes);
             self.tokens.extend(noise);
         }
         columns::describe(&set.inputs, columns, &set.values, &mut self.columns);
-        self.shapes.push(Shape { rows, known, columns });
+        self.shapes.push(Shape {
+            rows,
+            known,
+            columns,
+        });
         self.firsts.push(self.rows);
         self.rows += rows;
         self.squares.push(squares);

@@ -115,13 +115,27 @@ impl Block {
         let attended = self.width + self.heads;
         for (set, (first, shape)) in batch.sets().enumerate() {
             for head in 0..self.heads {
-                let view = self.head(batch, metric, set, head, first, shape, &kept.queries_keys_values);
+                let view = self.head(
+                    batch,
+                    metric,
+                    set,
+                    head,
+                    first,
+                    shape,
+                    &kept.queries_keys_values,
+                );
                 let place = first * attended;
                 let (outs, densities) = (place + head * view.each, place + self.width + head);
                 // The two outputs interleave: the densities are written aside and then put in their place.
                 let mut aside = vec![0.0; shape.rows];
                 let out = &mut kept.attended[outs..];
-                view.forward(&mut kept.heads[set * self.heads + head], out, attended, &mut aside, 1);
+                view.forward(
+                    &mut kept.heads[set * self.heads + head],
+                    out,
+                    attended,
+                    &mut aside,
+                    1,
+                );
                 for (row, density) in aside.into_iter().enumerate() {
                     kept.attended[densities + row * attended] = density;
                 }
@@ -191,7 +205,15 @@ impl Block {
         let each_row = self.width + self.heads;
         for (set, (first, shape)) in batch.sets().enumerate() {
             for head in 0..self.heads {
-                let view = self.head(batch, metric, set, head, first, shape, &kept.queries_keys_values);
+                let view = self.head(
+                    batch,
+                    metric,
+                    set,
+                    head,
+                    first,
+                    shape,
+                    &kept.queries_keys_values,
+                );
                 let place = first * each_row;
                 let start = first * TRIPLE * self.width + head * view.each;
                 view.backward(

@@ -95,21 +95,34 @@ mod tests {
     fn a_column_that_matters_differs_from_one_that_does_not() {
         let mut random = Random::new(4);
         let inputs: Vec<f32> = (0..80).map(|_| random.uniform() as f32).collect();
-        let values: Vec<f32> = (0..40).map(|row| (6.0 * inputs[2 * row]).sin() * 1.4).collect();
+        let values: Vec<f32> = (0..40)
+            .map(|row| (6.0 * inputs[2 * row]).sin() * 1.4)
+            .collect();
         let mut out = Vec::new();
         describe(&inputs, 2, &values, &mut out);
         assert_eq!(out.len(), 2 * COLUMN_FEATURES);
         assert!(out[0] < -0.5, "near in the column that matters: {}", out[0]);
-        assert!(out[COLUMN_FEATURES] > -0.5, "near in the other: {}", out[COLUMN_FEATURES]);
+        assert!(
+            out[COLUMN_FEATURES] > -0.5,
+            "near in the other: {}",
+            out[COLUMN_FEATURES]
+        );
         assert!(out.iter().all(|feature| feature.is_finite()));
     }
 
     #[test]
     fn one_point_and_constant_values_have_finite_features() {
-        for (inputs, values) in [(vec![0.5, 0.1], vec![0.0]), (vec![0.2; 6], vec![0.0; 3]), (vec![], vec![])] {
+        for (inputs, values) in [
+            (vec![0.5, 0.1], vec![0.0]),
+            (vec![0.2; 6], vec![0.0; 3]),
+            (vec![], vec![]),
+        ] {
             let mut out = Vec::new();
             describe(&inputs, 2, &values, &mut out);
-            assert!(out.len() == 2 * COLUMN_FEATURES && out.iter().all(|one| one.is_finite()), "{out:?}");
+            assert!(
+                out.len() == 2 * COLUMN_FEATURES && out.iter().all(|one| one.is_finite()),
+                "{out:?}"
+            );
         }
     }
 }

@@ -41,7 +41,9 @@ pub(super) fn loss_and_gradient(row: &mut [f32], target: f32, scale: f32) -> f32
         let log = weights[index].max(1e-30).ln() - 0.5 * z * z - log_sd - HALF_LOG_TAU;
         logs.push((log, z, log_sd));
     }
-    let greatest = logs.iter().fold(f32::NEG_INFINITY, |most, one| most.max(one.0));
+    let greatest = logs
+        .iter()
+        .fold(f32::NEG_INFINITY, |most, one| most.max(one.0));
     let sum: f32 = logs.iter().map(|one| (one.0 - greatest).exp()).sum();
     for (index, (log, z, log_sd)) in logs.iter().enumerate() {
         let share = (log - greatest).exp() / sum;
@@ -49,7 +51,11 @@ pub(super) fn loss_and_gradient(row: &mut [f32], target: f32, scale: f32) -> f32
         row[count + index] = -scale * share * z / log_sd.exp();
         let raw = row[2 * count + index];
         let inside = raw > LOG_SD.0 && raw < LOG_SD.1;
-        row[2 * count + index] = if inside { scale * share * (1.0 - z * z) } else { 0.0 };
+        row[2 * count + index] = if inside {
+            scale * share * (1.0 - z * z)
+        } else {
+            0.0
+        };
     }
     -(greatest + sum.ln())
 }
@@ -63,7 +69,10 @@ fn log_sd(raw: f32) -> f32 {
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut weights: Vec<f32> = logits.iter().map(|logit| (logit - greatest).exp()).collect();
+    let mut weights: Vec<f32> = logits
+        .iter()
+        .map(|logit| (logit - greatest).exp())
+        .collect();
     let sum: f32 = weights.iter().sum();
     weights.iter_mut().for_each(|weight| *weight /= sum);
     weights

@@ -146,7 +146,10 @@ impl Network {
                 sum += f64::from(mixture::loss_and_gradient(row, *answer, scale));
             }
         }
-        let asked: usize = batch.sets().map(|(_, shape)| shape.rows - shape.known).sum();
+        let asked: usize = batch
+            .sets()
+            .map(|(_, shape)| shape.rows - shape.known)
+            .sum();
         assert_eq!(asked, answers.len(), "one answer a question");
         gradients.fill(0.0);
         self.backward(parameters, batch, workspace, gradients);
@@ -190,7 +193,11 @@ impl Network {
                     let log = logs[(first + column) * depth * heads + layer * heads + head];
                     (METRIC_USUAL + log.clamp(-METRIC_MAX, METRIC_MAX)).exp()
                 };
-                let head = |head| (0..shape.columns).map(|column| weight(head, column)).collect();
+                let head = |head| {
+                    (0..shape.columns)
+                        .map(|column| weight(head, column))
+                        .collect()
+                };
                 metric.push((0..heads).map(head).collect());
             }
             first += shape.columns;
@@ -206,8 +213,13 @@ impl Network {
         gradients: &mut [f32],
     ) {
         let w = workspace;
-        self.head
-            .backward(parameters, gradients, &w.normed, &w.outputs, &mut w.normed_slope);
+        self.head.backward(
+            parameters,
+            gradients,
+            &w.normed,
+            &w.outputs,
+            &mut w.normed_slope,
+        );
         w.slope.fill(0.0);
         self.norm.backward_add(
             parameters,
@@ -265,12 +277,22 @@ impl Network {
             first += shape.columns;
         }
         let mut hidden_slope = vec![0.0; w.hidden.len()];
-        self.column_metric
-            .backward(parameters, gradients, &w.activated, &slope, &mut hidden_slope);
+        self.column_metric.backward(
+            parameters,
+            gradients,
+            &w.activated,
+            &slope,
+            &mut hidden_slope,
+        );
         Gelu.backward(&w.hidden, &mut hidden_slope);
         let mut unused = vec![0.0; batch.columns().len()];
-        self.column_hidden
-            .backward(parameters, gradients, batch.columns(), &hidden_slope, &mut unused);
+        self.column_hidden.backward(
+            parameters,
+            gradients,
+            batch.columns(),
+            &hidden_slope,
+            &mut unused,
+        );
     }
 }
 

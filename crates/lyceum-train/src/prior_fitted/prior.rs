@@ -47,7 +47,11 @@ enum Family {
 pub fn sample(random: &mut Random) -> Sample {
     loop {
         let sample = draw(random);
-        if sample.answers.iter().all(|answer| answer.abs() <= ANSWER_MAX) {
+        if sample
+            .answers
+            .iter()
+            .all(|answer| answer.abs() <= ANSWER_MAX)
+        {
             return sample;
         }
     }
@@ -68,11 +72,24 @@ fn draw(random: &mut Random) -> Sample {
     } else {
         spread * between(random, 0.01_f64.ln(), 0.6_f64.ln()).exp()
     };
-    let noisy: Vec<f64> = values[..known].iter().map(|value| value + noise * random.normal()).collect();
+    let noisy: Vec<f64> = values[..known]
+        .iter()
+        .map(|value| value + noise * random.normal())
+        .collect();
     let (mean, sd) = deviation(&noisy);
     let sd = if sd > 1e-9 { sd } else { 1.0 };
-    let encode = |points: &[Vec<f64>]| points.iter().flat_map(|point| encoded(&knobs, point)).collect();
-    let scaled = |values: &[f64]| values.iter().map(|value| ((value - mean) / sd) as f32).collect();
+    let encode = |points: &[Vec<f64>]| {
+        points
+            .iter()
+            .flat_map(|point| encoded(&knobs, point))
+            .collect()
+    };
+    let scaled = |values: &[f64]| {
+        values
+            .iter()
+            .map(|value| ((value - mean) / sd) as f32)
+            .collect()
+    };
     Sample {
         answers: scaled(&values[known..]),
         set: DataSet {
@@ -117,7 +134,11 @@ fn draw_knobs(random: &mut Random) -> Vec<Knob> {
 /// Draws points as unit coordinates, one a knob.
 fn draw_points(knobs: &[Knob], count: usize, random: &mut Random) -> Vec<Vec<f64>> {
     let centre: Vec<f64> = knobs.iter().map(|_| random.uniform()).collect();
-    let crowd = if random.uniform() < 0.5 { between(random, 0.2, 0.8) } else { 0.0 };
+    let crowd = if random.uniform() < 0.5 {
+        between(random, 0.2, 0.8)
+    } else {
+        0.0
+    };
     let size = between(random, 0.02_f64.ln(), 0.4_f64.ln()).exp();
     (0..count)
         .map(|_| {
@@ -127,7 +148,11 @@ fn draw_points(knobs: &[Knob], count: usize, random: &mut Random) -> Vec<Vec<f64
                 let mut unit = random.uniform();
                 if near {
                     let moved = centre + size * random.normal();
-                    unit = if matches!(knob, Knob::Choice { .. }) { *centre } else { moved.clamp(0.0, 1.0) };
+                    unit = if matches!(knob, Knob::Choice { .. }) {
+                        *centre
+                    } else {
+                        moved.clamp(0.0, 1.0)
+                    };
                 }
                 match knob {
                     Knob::Float { .. } => unit,
@@ -176,7 +201,11 @@ fn draw_scales(knobs: &[Knob], random: &mut Random) -> Vec<(f64, bool)> {
         .iter()
         .map(|knob| {
             let length = usual * (0.7 * random.normal()).exp();
-            let length = if random.uniform() < idle { f64::INFINITY } else { length };
+            let length = if random.uniform() < idle {
+                f64::INFINITY
+            } else {
+                length
+            };
             (length, matches!(knob, Knob::Choice { .. }))
         })
         .collect()
@@ -184,7 +213,11 @@ fn draw_scales(knobs: &[Knob], random: &mut Random) -> Vec<(f64, bool)> {
 
 /// Draws the values of a Gaussian process at these points.
 fn draw_process(features: &[Vec<f64>], scales: &[(f64, bool)], random: &mut Random) -> Vec<f64> {
-    let families = [Family::SquaredExponential, Family::MaternFive, Family::MaternThree];
+    let families = [
+        Family::SquaredExponential,
+        Family::MaternFive,
+        Family::MaternThree,
+    ];
     let family = families[random.below(families.len())];
     let count = features.len();
     let mut lower = vec![0.0; count * count];
@@ -202,11 +235,14 @@ fn draw_process(features: &[Vec<f64>], scales: &[(f64, bool)], random: &mut Rand
 }
 
 fn covariance(family: Family, scales: &[(f64, bool)], a: &[f64], b: &[f64]) -> f64 {
-    let squares = scales.iter().zip(a.iter().zip(b)).map(|((length, is_choice), (a, b))| {
-        // Values of a choice are all equally far apart.
-        let apart = if *is_choice { f64::from(a != b) } else { a - b };
-        (apart / length).powi(2)
-    });
+    let squares = scales
+        .iter()
+        .zip(a.iter().zip(b))
+        .map(|((length, is_choice), (a, b))| {
+            // Values of a choice are all equally far apart.
+            let apart = if *is_choice { f64::from(a != b) } else { a - b };
+            (apart / length).powi(2)
+        });
     let r = squares.sum::<f64>().sqrt();
     match family {
         Family::SquaredExponential => (-0.5 * r * r).exp(),
@@ -225,7 +261,9 @@ fn covariance(family: Family, scales: &[(f64, bool)], a: &[f64], b: &[f64]) -> f
 fn cholesky(lower: &mut [f64], size: usize) {
     for i in 0..size {
         for j in 0..=i {
-            let dot: f64 = (0..j).map(|k| lower[i * size + k] * lower[j * size + k]).sum();
+            let dot: f64 = (0..j)
+                .map(|k| lower[i * size + k] * lower[j * size + k])
+                .sum();
             let rest = lower[i * size + j] - dot;
             lower[i * size + j] = if i == j {
                 rest.max(JITTER * 0.1).sqrt()
@@ -240,11 +278,17 @@ fn cholesky(lower: &mut [f64], size: usize) {
 fn shape_values(values: &mut [f64], points: &[Vec<f64>], random: &mut Random) {
     if random.uniform() < 0.5 {
         let strength = between(random, 0.3_f64.ln(), 6.0_f64.ln()).exp();
-        let centre: Vec<f64> = points[0].iter().map(|_| between(random, 0.1, 0.9)).collect();
+        let centre: Vec<f64> = points[0]
+            .iter()
+            .map(|_| between(random, 0.1, 0.9))
+            .collect();
         let weights: Vec<f64> = centre.iter().map(|_| random.uniform()).collect();
         for (value, point) in values.iter_mut().zip(points) {
             let squares = point.iter().zip(&centre).zip(&weights);
-            *value += strength * squares.map(|((x, c), w)| w * (x - c) * (x - c)).sum::<f64>();
+            *value += strength
+                * squares
+                    .map(|((x, c), w)| w * (x - c) * (x - c))
+                    .sum::<f64>();
         }
     }
     let (mean, sd) = deviation(values);
@@ -269,7 +313,10 @@ fn shape_values(values: &mut [f64], points: &[Vec<f64>], random: &mut Random) {
 fn deviation(values: &[f64]) -> (f64, f64) {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    let squares: f64 = values
+        .iter()
+        .map(|value| (value - mean) * (value - mean))
+        .sum();
     (mean, (squares / count).sqrt())
 }
 
@@ -287,7 +334,12 @@ mod tests {
             assert_eq!(set.questions.len(), set.columns * answers.len());
             let inside = |numbers: &[f32]| numbers.iter().all(|x| (0.0..=1.0).contains(x));
             assert!(inside(&set.inputs) && inside(&set.questions));
-            assert!(set.values.iter().chain(&answers).all(|value| value.is_finite()));
+            assert!(
+                set.values
+                    .iter()
+                    .chain(&answers)
+                    .all(|value| value.is_finite())
+            );
             let count = set.values.len() as f32;
             let mean = set.values.iter().sum::<f32>() / count;
             assert!(mean.abs() < 1e-3, "{mean}");
@@ -307,7 +359,10 @@ mod tests {
         let mut random = Random::new(3);
         let features: Vec<Vec<f64>> = (0..60).map(|i| vec![f64::from(i) / 59.0]).collect();
         let values = draw_process(&features, &[(0.3, false)], &mut random);
-        let step = values.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f64::max);
+        let step = values
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).abs())
+            .fold(0.0, f64::max);
         let (_, sd) = deviation(&values);
         assert!(step < 0.5 && sd > 0.1, "{step} {sd}");
     }

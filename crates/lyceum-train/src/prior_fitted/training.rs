@@ -104,8 +104,12 @@ impl<'n> Training<'n> {
             steps: self.recipe.steps,
         };
         let rate = schedule.rate(self.step);
-        self.optimiser
-            .step(self.network.layout(), &mut self.parameters, &self.gradients, rate);
+        self.optimiser.step(
+            self.network.layout(),
+            &mut self.parameters,
+            &self.gradients,
+            rate,
+        );
         self.step += 1;
         Some(loss)
     }
@@ -129,8 +133,13 @@ pub fn judge(network: &Network, parameters: &[f32]) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
     for _ in 0..JUDGED {
         let (batch, answers) = together(vec![sample(&mut random)]);
-        let loss =
-            network.loss_and_gradients(parameters, &batch, &answers, &mut workspace, &mut gradients);
+        let loss = network.loss_and_gradients(
+            parameters,
+            &batch,
+            &answers,
+            &mut workspace,
+            &mut gradients,
+        );
         sum += loss * answers.len() as f64;
         count += answers.len() as f64;
     }

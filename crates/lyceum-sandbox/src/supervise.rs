@@ -309,7 +309,7 @@ impl Follower {
             if ready[3] {
                 self.listen();
             }
-            if self.captures[0].total() + self.captures[1].total() > self.output_total_max {
+            if self.written() > self.output_total_max {
                 self.shared.stop(Why::Output);
             }
             if self
@@ -406,6 +406,11 @@ impl Follower {
         }
     }
 
+    /// Returns how much was written to both streams.
+    fn written(&self) -> u64 {
+        self.captures[0].total() + self.captures[1].total()
+    }
+
     fn hang_up(&mut self) {
         self.keeper_speaks = false;
         self.gone = Some(Instant::now());
@@ -483,6 +488,7 @@ impl Follower {
             End::Stopped(Stop::Processes) => Exit::ProcessLimit,
             End::Stopped(Stop::Disk) => Exit::DiskLimit,
             End::Stopped(Stop::Asked) => stopped.unwrap_or(Exit::Lost),
+            End::Status(_) if self.written() > self.output_total_max => Exit::OutputLimit,
             End::Status(_) if self.watched.out_of_memory => Exit::MemoryLimit,
             End::Status(_) if self.watched.processes_refused => Exit::ProcessLimit,
             End::Status(_) if self.watched.disk_exceeded => Exit::DiskLimit,

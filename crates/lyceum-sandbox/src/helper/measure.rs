@@ -17,7 +17,10 @@ use crate::wire::{Stop, Watched};
 /// Longest and shortest time between two measurements. The longest bounds what a quiet tree can take
 /// at once before anybody looks; the shortest bounds what looking costs.
 const INTERVAL_MAX: Duration = Duration::from_millis(50);
-const INTERVAL_MIN: Duration = Duration::from_millis(4);
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// A measurement waits at least so many times as long as the one before took.
+const COST_SHARE: u32 = 2;
 
 /// Time from the start to the first measurement; shorter commands are known by what they used in all.
 const INTERVAL_FIRST: Duration = Duration::from_millis(10);
@@ -158,6 +161,7 @@ impl Meter {
         if view.begun.elapsed() < INTERVAL_FIRST {
             return None;
         }
+        let looked = Instant::now();
         let look = look(&view.proc);
         let group = self.group.read();
         let cpu = view.cpu(&look).max(view.cpu_of(group));
@@ -186,7 +190,10 @@ impl Meter {
                 share(self.watched.disk_files, self.limits.disk_files),
             ),
         ];
-        self.set_pace(shares.iter().fold(0.0, |most, (_, share)| share.max(most)));
+        let most = shares
+            .iter()
+            .fold(0.0, |most: f64, (_, share)| share.max(most));
+        self.set_pace(most, looked.elapsed());
         refused.or_else(|| {
             let exceeded = shares.into_iter().find(|(_, share)| *share > 1.0);
             exceeded.map(|(stop, _)| stop)
@@ -195,7 +202,7 @@ impl Meter {
 
     /// Chooses when to look again: in a quarter of the time in which the limit nearest to being
     /// reached would be, at the pace since the last look.
-    fn set_pace(&mut self, share: f64) {
+    fn set_pace(&mut self, share: f64, cost: Duration) {
         let now = Instant::now();
         if let Some((before, share_before)) = self.last {
             let grown = (share - share_before).max(0.0);
@@ -203,7 +210,10 @@ impl Meter {
             let seconds = elapsed * (1.0 - share).max(0.0) / (4.0 * grown.max(1e-9));
             self.pace = Duration::try_from_secs_f64(seconds)
                 .unwrap_or(INTERVAL_MAX)
-                .clamp(INTERVAL_MIN, INTERVAL_MAX);
+                .clamp(
+                    INTERVAL_MIN.max(cost * COST_SHARE).min(INTERVAL_MAX),
+                    INTERVAL_MAX,
+                );
         }
         self.last = Some((now, share));
     }
@@ -264,6 +274,11 @@ impl Meter {
         let group = self.group.read();
         self.watched.out_of_memory = group.out_of_memory > 0;
         self.watched.processes_refused = group.refused_processes > 0;
+        if self.watched.out_of_memory {
+            // The kernel gets there before anybody looks.
+            let limit = self.limits.memory_bytes;
+            self.watched.memory_bytes_max = self.watched.memory_bytes_max.max(limit);
+        }
         if let Some(view) = &self.view {
             let cpu = view.cpu_of(group).as_nanos() as u64;
             self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu);

@@ -55,6 +55,8 @@ pub(crate) struct Arena {
     _queue: raw::Queue,
     key: i64,
     program: (u64, i64),
+    /// Sockets of the host in the directory of data.
+    shown_sockets: usize,
 }
 
 impl Arena {
@@ -109,6 +111,7 @@ impl Arena {
             _queue: raw::Queue::new(&format!("/lyceum-{nonce}"), &secrets["queue"])?,
             key: raw::add_key(&format!("lyceum-{nonce}"), &secrets["key"]),
             program: program()?,
+            shown_sockets: 1,
             root,
             scratch,
             secrets,
@@ -128,6 +131,14 @@ impl Arena {
             listener.set_nonblocking(true)?;
         }
         Ok(())
+    }
+
+    /// Takes the sockets of the host away from what a command may see.
+    pub(crate) fn remove_sockets(&mut self) {
+        self.shown_sockets = 0;
+        for name in ["lower/docker.sock", "data/service.sock"] {
+            fs::remove_file(self.path(name)).expect("the socket is there");
+        }
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -272,7 +283,7 @@ impl Arena {
                 found.insert(what.into());
             }
         }
-        for (directory, expected) in [("outside", 4), ("data", 4)] {
+        for (directory, expected) in [("outside", 4), ("data", 3 + self.shown_sockets)] {
             let count = fs::read_dir(self.path(directory)).map_or(0, Iterator::count);
             if count != expected {
                 found.insert(format!("changed {directory}"));

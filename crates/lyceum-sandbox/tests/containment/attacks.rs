@@ -338,12 +338,15 @@ pub(crate) const NETWORK: &[Check] = &[
     check(
         "C4",
         "connect to sockets of the host by path: in /tmp, beside and in the workspace",
-        attack(
+        Attack {
+            twin_alone: true,
+            ..attack(
             "connect paths={sockets}",
             &["reached path socket"],
             "perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Local => \"/tmp/own\", Listen => 1) or exit 1;
              IO::Socket::UNIX->new(Peer => \"/tmp/own\") or exit 2'",
-        ),
+        )
+        },
     ),
     check(
         "C5",
@@ -358,6 +361,7 @@ pub(crate) const NETWORK: &[Check] = &[
         "create sockets of every family",
         Attack {
             root_breaches: &["reach family 17"],
+            twin_alone: true,
             ..attack(
                 "families",
                 &["reach family 16"],

@@ -1,16 +1,18 @@
 //! Group X: attacks that are on no list. Some were found by looking for what the others miss.
 
+use std::process::Command;
 use std::time::Duration;
 
-use lyceum_sandbox::Exit;
+use lyceum_sandbox::{Exit, Job, Limits};
 
 use crate::arena::Arena;
 use crate::attacks::devices;
 use crate::check::{Attack, Check, How, Trial, attack};
-use crate::lifetimes::{alive, loose, survives};
+use crate::lifetimes::{alive, loose, supervisor, survives};
 use crate::residue::{self, Peaks, watch};
+use crate::resources::{MEMORY_OVERSHOOT, TRIES, least};
 use crate::start::Control::{Namespaces, Plain};
-use crate::start::{Control, Mode, control};
+use crate::start::{Control, Mode, control, outside};
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -140,23 +142,71 @@ pub(crate) const BEYOND: &[Check] = &[
         "hide memory files in a thread with its own descriptors",
         own_table,
     ),
+    own(
+        "X16",
+        "hide memory in a shared mapping that is let go",
+        |mode| memory(mode, "shared-mapping bytes=234881024", |peaks| peaks.shared),
+    ),
+    own("X17", "hide memory in tables of pages", |mode| {
+        memory(mode, "page-tables bytes=234881024", |peaks| peaks.kernel)
+    }),
+    own("X18", "leave messages of senders that are gone", |mode| {
+        memory(mode, "datagrams pairs=450 processes=4", |peaks| {
+            peaks.kernel
+        })
+    }),
+    check(
+        "X19",
+        "make pipes longer",
+        attack("long-pipe", &["reach long pipe"], "seq 9000 | tail -n 1"),
+    ),
+    check(
+        "X20",
+        "each refused call, one by one",
+        attack(
+            "calls group=each",
+            &[
+                "reach unshare",
+                "reach setns",
+                "reach clone3",
+                "reach openat2",
+                "reach ptrace",
+                "reach process_vm_readv",
+                "reach process_vm_writev",
+                "reach pidfd_getfd",
+                "reach keyctl",
+                "reach add_key",
+                "reach request_key",
+                "reach msgget",
+                "reach vmsplice",
+            ],
+            "true",
+        ),
+    ),
+    own(
+        "X21",
+        "let mounts of the sandbox spread to the host",
+        propagation,
+    ),
 ];
 
-/// Memory that an attack gets past the watch; the limit is 64 MiB, and it tries for 224.
+/// Memory that an attack gets past its limit of 64 MiB; it tries for 224.
 fn memory(mode: &Mode, attack: &str, of: fn(Peaks) -> u64) -> Trial {
     const LIMIT: u64 = 64 * MEBIBYTE;
-    let over = |peaks: Peaks| of(peaks) > 3 * LIMIT;
+    let over = |peaks: Peaks| of(peaks) > LIMIT + MEMORY_OVERSHOOT;
     let arena = Arena::new();
-    let (_, free) = watch(&[arena.own_process()], || {
-        control(&arena, attack, Control::Plain)
-    });
-    drop(arena);
-    let arena = Arena::new();
-    let mut policy = arena.policy();
-    policy.limits.memory_bytes = LIMIT;
-    let (ended, bound) = watch(&[arena.own_process()], || {
-        mode.attack(&arena, attack, policy)
-    });
+    // Memory that others give back meanwhile hides what the control takes.
+    let mut free = Peaks::default();
+    for _ in 0..TRIES {
+        (_, free) = watch(&[arena.own_process()], || {
+            control(&arena, attack, Control::Plain)
+        });
+        if over(free) {
+            break;
+        }
+    }
+    let limit = |limits: &mut Limits| limits.memory_bytes = LIMIT;
+    let (bound, ended) = least(mode, attack, limit, over);
     let exit = ended.record.map_or(Exit::Lost, |record| record.exit);
     let seen = format!(
         "{} MiB seen of {} allowed, {exit:?}",
@@ -209,4 +259,39 @@ fn stall(mode: &Mode) -> Trial {
     Trial::of("alive", free, lives || exit != Exit::WallLimit)
         .with_twin(mode.twin(&arena, "sh -c true", arena.policy()))
         .with_note(format!("{exit:?}"))
+}
+
+/// Mounts of the host while something runs: where mounts are shared, a carelessly made one spreads.
+fn propagation(mode: &Mode) -> Trial {
+    let arena = Arena::new();
+    let job = Job::new(["sleep", "0.4"], arena.policy());
+    let (program, arguments) = supervisor(mode, &arena, &job);
+    let careless =
+        "unshare --mount --propagation unchanged sh -c 'mount -t tmpfs none /mnt; sleep 0.4'";
+    let careful = format!("'{}' {}", program.display(), arguments.join(" "));
+    let spread = |what: &str| {
+        // A namespace of its own takes the place of the host, so that this one's stay as they are.
+        let script = format!(
+            "mount --make-rshared /\nbefore=$(cat /proc/self/mountinfo)\n{what} > /dev/null & child=$!\n\
+             changed=0\nwhile kill -0 $child 2> /dev/null; do\n\
+             [ \"$(cat /proc/self/mountinfo)\" = \"$before\" ] || changed=1\nsleep 0.02\ndone\n\
+             wait $child || echo failed $?\necho changed $changed"
+        );
+        let mut command = Command::new("unshare");
+        if !mode.root {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "--propagation", "private", "sh", "-c", &script]);
+        String::from_utf8_lossy(&outside(&mut command, &arena)).into_owned()
+    };
+    let (free, bound) = (spread(careless), spread(&careful));
+    let mut trial = Trial::of(
+        "spread mount",
+        free.contains("changed 1"),
+        bound.contains("changed 1"),
+    );
+    if !bound.contains("changed 0") || bound.contains("failed") {
+        trial.made = Err(bound);
+    }
+    trial.with_twin(mode.twin(&arena, "cat /proc/self/mounts > /dev/null", arena.policy()))
 }

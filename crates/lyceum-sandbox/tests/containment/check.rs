@@ -36,6 +36,8 @@ pub(crate) struct Attack {
     pub(crate) root_breaches: &'static [&'static str],
     /// A shell script of the legitimate neighbour, which must work inside.
     pub(crate) twin: &'static str,
+    /// Whether the host has no sockets in what the neighbour sees: else it may not connect to any.
+    pub(crate) twin_alone: bool,
     /// Changes the policy of attack and twin.
     pub(crate) adjust: fn(&mut Policy, &Arena),
 }
@@ -52,6 +54,7 @@ pub(crate) const fn attack(
         breaches,
         root_breaches: &[],
         twin,
+        twin_alone: false,
         adjust: |_, _| {},
     }
 }
@@ -210,14 +213,21 @@ fn made(attack: &Attack, mode: &Mode) -> Trial {
         (attack.adjust)(&mut policy, arena);
         policy
     };
+    // The neighbour works beside the attack, in a sandbox of its own.
+    let mut beside = Arena::new();
+    if attack.twin_alone {
+        beside.remove_sockets();
+    }
     let mut arena = Arena::new();
-    let ended = mode.attack(&arena, attack.run, policy(&arena));
+    let (ended, twin) = std::thread::scope(|scope| {
+        let twin = scope.spawn(|| mode.twin(&beside, attack.twin, policy(&beside)));
+        let ended = mode.attack(&arena, attack.run, policy(&arena));
+        let twin = twin.join().unwrap_or_else(|_| Err("it panicked".into()));
+        (ended, twin)
+    });
     let reached = arena.breaches(&ended.output);
     let finished = String::from_utf8_lossy(&ended.output).contains(&format!("{} end", arena.nonce));
     let exit = ended.record.map(|record| record.exit);
-    drop(arena);
-    let arena = Arena::new();
-    let twin = mode.twin(&arena, attack.twin, policy(&arena));
     let said = || {
         lyceum_sandbox::show_untrusted(&ended.output)
             .chars()

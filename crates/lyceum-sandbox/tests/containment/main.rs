@@ -125,7 +125,6 @@ impl Tally {
             .entry((mode.to_owned(), verdict.word()))
             .or_default() += 1;
         let listed = table::held(mode).contains(check.id);
-        let either = table::held("either").contains(check.id);
         match (listed, verdict) {
             (true, Verdict::Contained(_)) => self.as_listed += 1,
             (true, other) => {
@@ -137,7 +136,7 @@ impl Tally {
                 );
                 self.otherwise.push(found);
             }
-            (false, Verdict::Contained(_)) if !either => {
+            (false, Verdict::Contained(_)) => {
                 let found = format!(
                     "{} in {mode}: contained, and not listed in held.txt",
                     check.id

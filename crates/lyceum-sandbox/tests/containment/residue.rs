@@ -82,12 +82,22 @@ fn names(directory: &Path) -> BTreeSet<String> {
         .collect()
 }
 
+/// Returns whether the name of a control group is of this process or of one that has died: others may
+/// have sandboxes, too.
+fn is_own(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let (Some("lyceum"), Some(pid)) = (parts.next(), parts.nth(1)) else {
+        return false;
+    };
+    pid == std::process::id().to_string() || !Path::new("/proc").join(pid).exists()
+}
+
 /// Returns control groups that carry this project's name.
 fn groups(directory: &Path, depth: usize) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         if depth < 6 && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if entry.file_name().to_string_lossy().contains("lyceum") {
+            if is_own(&entry.file_name().to_string_lossy()) {
                 found.insert(entry.path().display().to_string());
             }
             found.extend(groups(&entry.path(), depth + 1));
@@ -243,13 +253,11 @@ fn anonymous(pid: i32, status: &str) -> u64 {
 }
 
 /// Returns the machine's shared memory (tmpfs, segments, anonymous files) and what its kernel keeps for
-/// itself, in bytes.
+/// itself and for tables of pages, in bytes.
 fn machine() -> (u64, u64) {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    (
-        figure(&text, "Shmem:") << 10,
-        figure(&text, "SUnreclaim:") << 10,
-    )
+    let kernel = figure(&text, "SUnreclaim:") + figure(&text, "PageTables:");
+    (figure(&text, "Shmem:") << 10, kernel << 10)
 }
 
 fn figure(text: &str, name: &str) -> u64 {

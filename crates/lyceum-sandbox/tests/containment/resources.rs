@@ -13,13 +13,16 @@ use crate::start::{Control, Ended, Mode, control};
 
 const MEBIBYTE: u64 = 1 << 20;
 
-/// Bytes by which a limit on memory may be exceeded on a busy machine, where the watchdog waits for a
-/// processor like everybody else. The bar of 64 MiB is for the figures, see `bench/sandbox`.
-const MEMORY_OVERSHOOT: u64 = 128 * MEBIBYTE;
+/// Bytes by which a limit on memory may be exceeded.
+pub(crate) const MEMORY_OVERSHOOT: u64 = 64 * MEBIBYTE;
+
+/// An attack on memory gets through only if it does so often: without a control group the watchdog waits
+/// for a processor like everybody else, which on a busy machine it may do for once.
+pub(crate) const TRIES: usize = 3;
 
 /// What may be written past a limit on disk before the watchdog runs: a twentieth of the limit, or this
 /// on a busy machine. The figures in the table say how much it was.
-const DISK_OVERSHOOT: (u64, u64) = (256 * MEBIBYTE, 2_000);
+const DISK_OVERSHOOT: (u64, u64) = (192 * MEBIBYTE, 2_000);
 
 /// Processes that the kernel lets a tree have beyond the limit, so that the limit is seen exceeded, and
 /// the helper's own.
@@ -62,18 +65,19 @@ struct Overuse {
 }
 
 /// Makes an attack outside and, under changed limits, inside, and watches both.
-fn overuse(mode: &Mode, outside: &str, inside: &str, limit: impl Fn(&mut Limits)) -> Overuse {
+fn overuse(
+    mode: &Mode,
+    outside: &str,
+    inside: &str,
+    limit: impl Fn(&mut Limits),
+    over: impl Fn(Peaks) -> bool,
+) -> Overuse {
     let arena = Arena::new();
     let (_, control) = watch(&[arena.own_process()], || {
         control(&arena, outside, Control::Plain)
     });
     drop(arena);
-    let arena = Arena::new();
-    let mut policy = arena.policy();
-    limit(&mut policy.limits);
-    let (ended, inside) = watch(&[arena.own_process()], || {
-        mode.attack(&arena, inside, policy)
-    });
+    let (inside, ended) = least(mode, inside, limit, over);
     let exit = ended
         .record
         .as_ref()
@@ -83,6 +87,29 @@ fn overuse(mode: &Mode, outside: &str, inside: &str, limit: impl Fn(&mut Limits)
         inside,
         exit,
         ended,
+    }
+}
+
+/// Makes an attack inside until it does not get past what is allowed, at most [`TRIES`] times; returns
+/// the last one.
+pub(crate) fn least(
+    mode: &Mode,
+    attack: &str,
+    limit: impl Fn(&mut Limits),
+    over: impl Fn(Peaks) -> bool,
+) -> (Peaks, Ended) {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let arena = Arena::new();
+        let mut policy = arena.policy();
+        limit(&mut policy.limits);
+        let (ended, inside) = watch(&[arena.own_process()], || {
+            mode.attack(&arena, attack, policy)
+        });
+        if tries == TRIES || !over(inside) {
+            return (inside, ended);
+        }
     }
 }
 
@@ -114,9 +141,15 @@ fn fork_bomb(mode: &Mode) -> Trial {
         let _ = Command::new("true").status();
         begun.elapsed()
     });
-    let used = overuse(mode, "fork-bomb count=200", "fork-bomb count=2000", limit);
-    let waited = neighbour.join().unwrap_or(Duration::MAX);
     let over = |peaks: Peaks| peaks.processes > LIMIT + PROCESS_HEADROOM;
+    let used = overuse(
+        mode,
+        "fork-bomb count=200",
+        "fork-bomb count=2000",
+        limit,
+        over,
+    );
+    let waited = neighbour.join().unwrap_or(Duration::MAX);
     Trial::of("more processes", over(used.control), over(used.inside))
         .and(named(&used.exit, &Exit::ProcessLimit))
         .and(Trial::of(
@@ -138,8 +171,8 @@ fn fork_bomb(mode: &Mode) -> Trial {
 fn memory(mode: &Mode, outside: &str, inside: &str) -> Trial {
     const LIMIT: u64 = 128 * MEBIBYTE;
     let limit = |limits: &mut Limits| limits.memory_bytes = LIMIT;
-    let used = overuse(mode, outside, inside, limit);
     let over = |peaks: Peaks| peaks.anonymous > LIMIT + MEMORY_OVERSHOOT.max(LIMIT / 10);
+    let used = overuse(mode, outside, inside, limit, over);
     let most = used.inside.anonymous / MEBIBYTE;
     Trial::of("more memory", over(used.control), over(used.inside))
         .and(named(&used.exit, &Exit::MemoryLimit))
@@ -168,7 +201,7 @@ fn files_in_memory(mode: &Mode) -> Trial {
         ("/dev/shm", "/tmp"),
     ] {
         let attack = |place: &str| format!("fill places={place} bytes=301989888 files=1");
-        let used = overuse(mode, &attack(outside), &attack(inside), limit);
+        let used = overuse(mode, &attack(outside), &attack(inside), limit, over);
         let counted = used
             .ended
             .record
@@ -379,10 +412,16 @@ fn time(mode: &Mode) -> Trial {
 
 fn descriptors(mode: &Mode) -> Trial {
     let limit = |limits: &mut Limits| (limits.open_files, limits.processes) = (64, 60);
-    let open = overuse(mode, "open count=400", "open count=4000", limit);
-    let threads = overuse(mode, "threads count=200", "threads count=2000", limit);
     let over = |peaks: Peaks| peaks.descriptors > 64;
     let over_threads = |peaks: Peaks| peaks.threads > 60 + PROCESS_HEADROOM;
+    let open = overuse(mode, "open count=400", "open count=4000", limit, over);
+    let threads = overuse(
+        mode,
+        "threads count=200",
+        "threads count=2000",
+        limit,
+        over_threads,
+    );
     Trial::of("more descriptors", over(open.control), over(open.inside))
         .and(Trial::of(
             "more threads",

@@ -41,6 +41,26 @@ pub(crate) const SURROUNDINGS: &[Check] = &[
     own("I4", "find another run", other),
 ];
 
+/// The whole environment of a command whose policy adds nothing.
+const ENVIRONMENT: &str = "\
+HOME=/home
+LANG=C.UTF-8
+LC_ALL=C.UTF-8
+LOGNAME=lab
+MKL_NUM_THREADS=1
+NUMEXPR_NUM_THREADS=1
+OMP_NUM_THREADS=1
+OPENBLAS_NUM_THREADS=1
+PATH=/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin
+PYTHONHASHSEED=0
+RAYON_NUM_THREADS=1
+SOURCE_DATE_EPOCH=315532800
+TMPDIR=/tmp
+TZ=UTC
+USER=lab
+VECLIB_MAXIMUM_THREADS=1
+";
+
 fn equal(mode: &Mode) -> Trial {
     let strip = |output: Vec<u8>, nonce: &str| String::from_utf8_lossy(&output).replace(nonce, "");
     let mut inside = Vec::new();
@@ -60,7 +80,15 @@ fn equal(mode: &Mode) -> Trial {
         free.push(strip(outside(&mut command, &arena), &arena.nonce));
     }
     let arena = Arena::new();
-    let full = inside[0].contains("LANG=C.UTF-8") && inside[0].contains("Max open files");
+    let expected: String = arena
+        .policy()
+        .full_environment()
+        .iter()
+        .map(|(name, value)| [name, "=", value, "\0"].concat())
+        .collect();
+    // Names and values as they are written down here, and nothing else.
+    let exact = expected.replace('\0', "\n") == ENVIRONMENT;
+    let full = exact && inside[0].starts_with(&expected) && inside[0].contains("Max open files");
     Trial::of("differ", free[0] != free[1], inside[0] != inside[1])
         .and(Trial::of("a full dump", full, false))
         .with_twin(mode.twin(
@@ -185,7 +213,9 @@ fn other(mode: &Mode) -> Trial {
         .filter(|part| !free.contains(part))
         .collect();
     // Again with both inside, side by side.
-    let (one, mut two) = (Arena::new(), Arena::new());
+    let (mut one, mut two) = (Arena::new(), Arena::new());
+    one.remove_sockets();
+    two.remove_sockets();
     let hide = format!("hide token={} port={port}", one.token);
     let seek = format!("seek of={} port={port}", one.nonce);
     let job = Job::new(one.arguments(&hide, Side::Inside), one.policy());

@@ -116,6 +116,87 @@ const GROUPS: &[(&str, &[Call])] = &[
         ],
     ),
     (
+        "each",
+        &[
+            ("unshare", libc::SYS_unshare, [-1, 0, 0, 0, 0]),
+            ("setns", libc::SYS_setns, [-1, 0, 0, 0, 0]),
+            ("clone3", libc::SYS_clone3, [NOWHERE, 64, 0, 0, 0]),
+            ("openat2", libc::SYS_openat2, [-1, NOWHERE, NOWHERE, 24, 0]),
+            ("chroot", libc::SYS_chroot, [NOWHERE, 0, 0, 0, 0]),
+            (
+                "pivot_root",
+                libc::SYS_pivot_root,
+                [NOWHERE, NOWHERE, 0, 0, 0],
+            ),
+            ("swapoff", libc::SYS_swapoff, [NOWHERE, 0, 0, 0, 0]),
+            ("quotactl_fd", libc::SYS_quotactl_fd, [-1, -1, 0, 0, 0]),
+            ("ptrace", libc::SYS_ptrace, [16, -1, 0, 0, 0]),
+            (
+                "process_vm_readv",
+                libc::SYS_process_vm_readv,
+                [-1, NOWHERE, 1, NOWHERE, 1],
+            ),
+            (
+                "process_vm_writev",
+                libc::SYS_process_vm_writev,
+                [-1, NOWHERE, 1, NOWHERE, 1],
+            ),
+            ("pidfd_getfd", libc::SYS_pidfd_getfd, [-1, 0, 0, 0, 0]),
+            (
+                "migrate_pages",
+                libc::SYS_migrate_pages,
+                [-1, 64, NOWHERE, NOWHERE, 0],
+            ),
+            (
+                "open_by_handle_at",
+                libc::SYS_open_by_handle_at,
+                [-1, NOWHERE, 0, 0, 0],
+            ),
+            ("keyctl", libc::SYS_keyctl, [-1, 0, 0, 0, 0]),
+            (
+                "add_key",
+                libc::SYS_add_key,
+                [NOWHERE, NOWHERE, NOWHERE, 1, 0],
+            ),
+            (
+                "request_key",
+                libc::SYS_request_key,
+                [NOWHERE, NOWHERE, NOWHERE, 0, 0],
+            ),
+            ("msgget", libc::SYS_msgget, [0x7fff_1234, 0, 0, 0, 0]),
+            ("vmsplice", libc::SYS_vmsplice, [-1, NOWHERE, 1, 0, 0]),
+            ("syslog", libc::SYS_syslog, [-1, 0, 0, 0, 0]),
+            ("sethostname", libc::SYS_sethostname, [NOWHERE, -1, 0, 0, 0]),
+            (
+                "setdomainname",
+                libc::SYS_setdomainname,
+                [NOWHERE, -1, 0, 0, 0],
+            ),
+            ("nfsservctl", libc::SYS_nfsservctl, [-1, 0, 0, 0, 0]),
+            ("lookup_dcookie", libc::SYS_lookup_dcookie, [0, 0, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            (
+                "kexec_file_load",
+                libc::SYS_kexec_file_load,
+                [-1, -1, 0, 0, -1],
+            ),
+            #[cfg(target_arch = "x86_64")]
+            ("iopl", libc::SYS_iopl, [99, 0, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("ioperm", libc::SYS_ioperm, [-1, 1, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("modify_ldt", libc::SYS_modify_ldt, [0, NOWHERE, 8, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("uselib", libc::SYS_uselib, [NOWHERE, 0, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("ustat", libc::SYS_ustat, [-1, NOWHERE, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("sysfs", libc::SYS_sysfs, [99, 0, 0, 0, 0]),
+            #[cfg(target_arch = "x86_64")]
+            ("_sysctl", libc::SYS__sysctl, [NOWHERE, 0, 0, 0, 0]),
+        ],
+    ),
+    (
         "more",
         &[
             ("kcmp", libc::SYS_kcmp, [-1, -1, 99, 0, 0]),

@@ -16,6 +16,7 @@
 mod beyond;
 mod calls;
 mod files;
+mod hidden;
 mod identity;
 mod lifetime;
 mod network;
@@ -90,6 +91,10 @@ const ATTACKS: &[Attack] = &[
     ("own-table", beyond::own_table),
     ("pipes", beyond::pipes),
     ("spare-me", beyond::spare_me),
+    ("shared-mapping", hidden::shared_mapping),
+    ("page-tables", hidden::page_tables),
+    ("datagrams", hidden::datagrams),
+    ("long-pipe", hidden::long_pipe),
 ];
 
 /// The arguments `KEY=VALUE` of an attack.

@@ -21,6 +21,18 @@ pub(crate) struct LabPlace {
 }
 
 impl LabPlace {
+    /// Returns the place of the lab in this directory.
+    pub(crate) fn at(path: &Path) -> LabPlace {
+        LabPlace {
+            lab: Some(path.to_path_buf()),
+        }
+    }
+
+    /// Tells whether a person named the lab.
+    pub(crate) fn is_named(&self) -> bool {
+        self.lab.is_some()
+    }
+
     pub(crate) fn lab(&self) -> Result<Lab, Failure> {
         match &self.lab {
             Some(path) => Ok(Lab::at(plain(path)?)),

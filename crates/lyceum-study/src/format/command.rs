@@ -11,9 +11,9 @@ pub enum Placeholder {
     Private,
     /// Directory of the files that a user gave.
     Inputs,
-    /// File of a timed measurement's input.
+    /// File of a measurement's fresh input.
     Input,
-    /// File of a timed measurement's output, of the side in question.
+    /// File of what a measured program writes, of the side in question.
     Output,
     /// File of a timed measurement's output, of the baseline.
     Baseline,

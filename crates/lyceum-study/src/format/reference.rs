@@ -73,8 +73,8 @@ fn meaning(placeholder: Placeholder) -> &'static str {
             "the directory of the private files, under their names below the study's directory"
         }
         Placeholder::Inputs => "the directory of the files that a user gave on the command line",
-        Placeholder::Input => "the file of a timed measurement's input",
-        Placeholder::Output => "the file of a timed measurement's output",
+        Placeholder::Input => "the file of a measurement's fresh input",
+        Placeholder::Output => "the file that a measured program writes",
         Placeholder::Baseline => "the file of the baseline's output on the same input",
         Placeholder::Seed => "the run's seed",
         Placeholder::Threads => "the run's threads",

@@ -52,7 +52,7 @@ impl Study {
     /// Returns how far the numbers of the search can be trusted.
     pub fn trust(&self) -> Trust {
         match self.measure {
-            Measure::Evaluator(_) | Measure::Timed(_) => Trust::Measured,
+            Measure::Evaluator(_) | Measure::Executed(_) | Measure::Timed(_) => Trust::Measured,
             Measure::SelfReported => Trust::SelfReported,
         }
     }
@@ -71,6 +71,7 @@ impl Study {
     pub fn measure_private(&self) -> &[String] {
         match &self.measure {
             Measure::Evaluator(evaluator) => evaluator.private.patterns(),
+            Measure::Executed(executed) => executed.private.patterns(),
             Measure::Timed(timed) => timed.private.patterns(),
             Measure::SelfReported => &[],
         }
@@ -151,6 +152,8 @@ pub struct Run {
 pub enum Measure {
     /// An evaluator reads the outputs and answers on file descriptor 3.
     Evaluator(Evaluator),
+    /// The candidate's program runs on a fresh input; an evaluator judges what it wrote.
+    Executed(Executed),
     /// The lab takes the time of baseline and candidate.
     Timed(Timed),
     /// The candidate prints `METRIC name=value` about itself.
@@ -170,6 +173,21 @@ pub struct Evaluator {
 
 /// The last evaluation.
 pub type Sealed = Evaluator;
+
+/// A measurement of what the candidate's program makes of a fresh input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Executed {
+    /// The candidate's program, in a sandbox of its own.
+    pub command: Command,
+    /// Writes a fresh input.
+    pub input: Command,
+    /// Reads input and output and answers with the metrics.
+    pub check: Command,
+    /// Files below the study's directory that only `input` and `check` see.
+    pub private: Globs,
+    /// What each command may use.
+    pub limits: Limits,
+}
 
 /// A measurement of time in interleaved pairs.
 #[derive(Clone, Debug, PartialEq)]

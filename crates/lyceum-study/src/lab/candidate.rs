@@ -122,7 +122,7 @@ fn keep_outputs(
             .filter(|name| fs::symlink_metadata(scratch.out().join(name)).is_ok())
             .cloned(),
     );
-    let timed = matches!(study.measure, Measure::Timed(_));
+    let timed = matches!(study.measure, Measure::Executed(_) | Measure::Timed(_));
     match kit.keep(&scratch.out(), &names, timed)? {
         Ok(outputs) => finished.outputs = outputs,
         Err(reason) => finished.outcome = Outcome::Failed(reason),

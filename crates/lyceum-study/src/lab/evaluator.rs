@@ -13,7 +13,7 @@ use lyceum_sandbox::{Exit, Mount, Record};
 use lyceum_types::{FailureReason, MeasureCut, Measured, RunMeasured, Split, Trust, Usage};
 
 use super::{
-    answer,
+    answer, executed,
     kit::{self, Bounds, Kit, OUTPUTS, Order, read_only},
     study::OpenStudy,
     timed,
@@ -40,6 +40,9 @@ pub(super) fn measure(
         (_, Split::Sealed, Some(sealed)) => (&sealed.command, sealed.limits),
         (Measure::Evaluator(evaluator), _, _) => (&evaluator.command, evaluator.limits),
         (Measure::Timed(timing), _, _) => return timed::measure(kit, open, timing, task, cut),
+        (Measure::Executed(program), _, _) => {
+            return executed::measure(kit, open, program, task, cut);
+        }
         (Measure::SelfReported, _, _) => {
             return Ok(MeasureEnd::Measured(self_reported(open, task)));
         }

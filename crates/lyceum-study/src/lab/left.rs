@@ -250,7 +250,7 @@ impl Looked<'_> {
             (_, Split::Sealed, Some(sealed)) => Some(sealed.limits.timeout.0),
             (Measure::Evaluator(evaluator), _, _) => Some(evaluator.limits.timeout.0),
             // Several commands, each with the limit.
-            (Measure::Timed(_) | Measure::SelfReported, _, _) => None,
+            (Measure::Executed(_) | Measure::Timed(_) | Measure::SelfReported, _, _) => None,
         };
         let limit = limit.map_or(u64::MAX, |limit| limit.as_millis() as u64);
         self.since(began).saturating_mul(self.width(run)).min(limit)

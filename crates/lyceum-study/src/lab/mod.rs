@@ -8,6 +8,8 @@ mod candidate;
 mod conduct;
 mod data;
 mod evaluator;
+mod executed;
+mod fresh;
 mod kit;
 mod left;
 mod machine;

@@ -437,6 +437,13 @@ fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenEr
     let mut hasher = blake3::Hasher::new_derive_key("lyceum evaluator v1");
     let commands: Vec<&[String]> = match &opened.study.measure {
         Measure::Evaluator(evaluator) => vec![evaluator.command.words()],
+        Measure::Executed(executed) => {
+            vec![
+                executed.command.words(),
+                executed.input.words(),
+                executed.check.words(),
+            ]
+        }
         Measure::Timed(timed) => {
             vec![
                 timed.command.words(),

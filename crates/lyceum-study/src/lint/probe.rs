@@ -74,11 +74,14 @@ pub fn probe(probe: &Probe<'_>) -> Result<Vec<Finding>, Broken> {
     }
     let mut findings = Vec::new();
     let same_outputs = |a: &Look, b: &RunFinished| blobs(&a.finished) == blobs(b);
-    let timed = matches!(probe.study.measure, Measure::Timed(_));
+    let timed = matches!(
+        probe.study.measure,
+        Measure::Executed(_) | Measure::Timed(_)
+    );
     let same = looks
         .iter()
         .all(|look| same_outputs(look, &looks[0].finished));
-    // What is timed varies by its time, not by its seed.
+    // What is run on fresh inputs varies by them, not by its seed.
     if same && !timed && !probe.speaks_of_seed {
         let what = format!(
             "{SEEDS} seeds gave the same outputs byte for byte, and nothing in the study speaks of `LYCEUM_SEED`"
@@ -148,8 +151,8 @@ impl Probe<'_> {
 
     /// Gives the evaluator the same outputs again, and wrong ones.
     fn evaluator(&self, start: &Look, findings: &mut Vec<Finding>) -> Result<(), Broken> {
-        if matches!(self.study.measure, Measure::Timed(_)) {
-            // Its number is a ratio of times, and a program that is not one cannot be timed.
+        if matches!(self.study.measure, Measure::Executed(_) | Measure::Timed(_)) {
+            // Its number is one of fresh inputs, and a program that is not one cannot be run.
             return Ok(());
         }
         (self.progress)("the evaluator on the same outputs again, and on wrong ones");

@@ -115,6 +115,17 @@ fn definition(study: &Study, findings: &mut Vec<Finding>) {
             vec![]
         }
         Measure::Evaluator(evaluator) => vec![("measure.command", &evaluator.command)],
+        Measure::Executed(executed) => {
+            if !executed.input.uses(Placeholder::Seed) {
+                let what =
+                    "`measure.input` has no `{seed}`: every run is measured on the same input";
+                findings.push(Finding::new(Check::ConstantInput, what));
+            }
+            vec![
+                ("measure.input", &executed.input),
+                ("measure.check", &executed.check),
+            ]
+        }
         Measure::Timed(timed) => {
             if !timed.input.uses(Placeholder::Seed) {
                 let what = "`measure.input` has no `{seed}`: every pair is timed on the same input";

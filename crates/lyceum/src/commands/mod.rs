@@ -2,6 +2,7 @@
 
 mod adopt;
 mod checkpoint;
+mod corpus;
 mod doctor;
 mod export;
 mod gc;
@@ -73,6 +74,9 @@ enum Command {
     Lint(lint::Arguments),
     /// Tell which kept changes of an autoresearch log stand out from its noise
     Adopt(adopt::Arguments),
+    /// Replay labelled attempts, honest and cheating, and count what pays and what is found
+    #[command(subcommand)]
+    Corpus(corpus::Command),
     /// Compute time horizons: the length of task that agents complete with some probability
     Horizon(horizon::Arguments),
     /// Show what the sandbox can do here, and what to do where it cannot
@@ -112,6 +116,7 @@ impl Cli {
             Command::Gc(arguments) => gc::run(place, json, &arguments),
             Command::Lint(arguments) => lint::run(json, &arguments),
             Command::Adopt(arguments) => adopt::run(json, &arguments),
+            Command::Corpus(command) => corpus::run(place, json, &command),
             Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),

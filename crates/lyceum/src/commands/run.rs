@@ -96,7 +96,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
 }
 
 /// Sets a flag at the first SIGINT or SIGTERM; the second ends the program at once.
-fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let code = i32::from(Exit::Interrupted.number());

@@ -4,11 +4,11 @@ use lyceum_types::Goal;
 
 use super::checks::Checks;
 use crate::format::{
-    command::Placeholder,
+    command::{Command, Placeholder},
     defaults,
     kind::Kind,
     source::Way,
-    study::{Data, Evaluator, Measure, Metric, Run, Sealed, Timed},
+    study::{Data, Evaluator, Executed, Measure, Metric, Run, Sealed, Timed},
     table::{self, MeasureKind},
 };
 
@@ -155,15 +155,12 @@ pub(super) fn measure(
     keys_of_kind(checks, &measure);
     match measure.kind {
         MeasureKind::Command => {
-            if run.outputs.is_empty() {
-                let expected = "the files that the evaluator reads".to_owned();
-                let kind = Kind::Empty {
-                    key: "run.outputs".to_owned(),
-                    expected,
-                };
-                checks.at_value(&Way::root().key("run").key("outputs"), kind);
-            }
+            needs_outputs(checks, run, "the files that the evaluator reads");
             evaluator(checks, measure).map(Measure::Evaluator)
+        }
+        MeasureKind::Executed => {
+            needs_outputs(checks, run, "the program that is executed");
+            executed(checks, measure).map(Measure::Executed)
         }
         MeasureKind::Timed => {
             if metric.goal == Goal::Minimize {
@@ -175,12 +172,24 @@ pub(super) fn measure(
     }
 }
 
+fn needs_outputs(checks: &mut Checks<'_>, run: &Run, expected: &str) {
+    if run.outputs.is_empty() {
+        let kind = Kind::Empty {
+            key: "run.outputs".to_owned(),
+            expected: expected.to_owned(),
+        };
+        checks.at_value(&Way::root().key("run").key("outputs"), kind);
+    }
+}
+
 /// Reports keys that mean nothing for the kind, and keys that it needs.
 fn keys_of_kind(checks: &mut Checks<'_>, measure: &table::Measure) {
     let way = Way::root().key("measure");
     let timed = measure.kind == MeasureKind::Timed;
     let reported = measure.kind == MeasureKind::SelfReported;
+    let fresh = timed || measure.kind == MeasureKind::Executed;
     let only_timed = "`kind = \"timed\"`";
+    let only_fresh = "`kind = \"executed\"` or `\"timed\"`";
     let present = [
         (
             "command",
@@ -196,8 +205,8 @@ fn keys_of_kind(checks: &mut Checks<'_>, measure: &table::Measure) {
             false,
             "an evaluator",
         ),
-        ("input", measure.input.is_some(), timed, timed, only_timed),
-        ("check", measure.check.is_some(), timed, timed, only_timed),
+        ("input", measure.input.is_some(), fresh, fresh, only_fresh),
+        ("check", measure.check.is_some(), fresh, fresh, only_fresh),
         ("pairs", measure.pairs.is_some(), timed, false, only_timed),
         ("clock", measure.clock.is_some(), timed, false, only_timed),
     ];
@@ -238,6 +247,61 @@ fn evaluator(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Evaluat
     })
 }
 
+fn executed(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Executed> {
+    use Placeholder::{Input, Output, Outputs, Private, Seed};
+    let way = Way::root().key("measure");
+    let private = checks.globs(&way.key("private"), &measure.private);
+    let limits = checks.limits(&way, measure.timeout, measure.memory);
+    let (command, input, check) = (measure.command?, measure.input?, measure.check?);
+    let command = checks.command(&way.key("command"), command, &[Outputs, Input, Output]);
+    let input = checks.command(&way.key("input"), input, &[Seed, Input, Private]);
+    let allowed = [Input, Output, Outputs, Private];
+    let check = checks.command(&way.key("check"), check, &allowed);
+    let uses = [
+        (
+            "command",
+            &command,
+            Output,
+            "without an output there is nothing to judge",
+        ),
+        (
+            "input",
+            &input,
+            Input,
+            "the input has to be written somewhere",
+        ),
+        (
+            "check",
+            &check,
+            Output,
+            "the program's output has to be judged",
+        ),
+    ];
+    must_use(checks, &uses);
+    Some(Executed {
+        command,
+        input,
+        check,
+        private,
+        limits,
+    })
+}
+
+/// Reports commands of a measurement that leave out a placeholder without which they make no sense.
+fn must_use(checks: &mut Checks<'_>, uses: &[(&str, &Command, Placeholder, &str)]) {
+    let way = Way::root().key("measure");
+    for (key, command, placeholder, why) in uses {
+        if !command.words().is_empty() && !command.uses(*placeholder) {
+            let kind = Kind::PlaceholderUnused {
+                key: format!("measure.{key}"),
+                placeholder: placeholder.name().to_owned(),
+                why: (*why).to_owned(),
+            };
+            checks.at_value(&way.key(key), kind);
+        }
+    }
+}
+
 fn timed(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Timed> {
     use Placeholder::{Baseline, Input, Output, Outputs, Private, Seed};
     let way = Way::root().key("measure");
@@ -273,16 +337,7 @@ fn timed(checks: &mut Checks<'_>, measure: table::Measure) -> Option<Timed> {
             "the candidate's output has to be compared with the baseline's",
         ),
     ];
-    for (key, command, placeholder, why) in uses {
-        if !command.words().is_empty() && !command.uses(placeholder) {
-            let kind = Kind::PlaceholderUnused {
-                key: format!("measure.{key}"),
-                placeholder: placeholder.name().to_owned(),
-                why: why.to_owned(),
-            };
-            checks.at_value(&way.key(key), kind);
-        }
-    }
+    must_use(checks, &uses);
     Some(Timed {
         command,
         input,

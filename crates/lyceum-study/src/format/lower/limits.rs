@@ -116,7 +116,7 @@ pub(super) struct Reachable {
 /// Returns where a criterion's number can come from.
 pub(super) fn reachable(measure: &Measure, sealed: bool) -> Reachable {
     let search = match measure {
-        Measure::Evaluator(_) | Measure::Timed(_) => Trust::Measured,
+        Measure::Evaluator(_) | Measure::Executed(_) | Measure::Timed(_) => Trust::Measured,
         Measure::SelfReported => Trust::SelfReported,
     };
     Reachable { search, sealed }

@@ -91,8 +91,8 @@ pub(crate) struct Measure {
     /// How the metric comes about.
     #[serde(default)]
     pub(crate) kind: MeasureKind,
-    /// Kind `command`: the evaluator; placeholders `{outputs}`, `{private}`. Kind `timed`: what stands under the clock;
-    /// placeholders `{outputs}`, `{input}`, `{output}`.
+    /// Kind `command`: the evaluator; placeholders `{outputs}`, `{private}`. Kind `executed`: the candidate's program, and kind
+    /// `timed`: what stands under the clock; placeholders `{outputs}`, `{input}`, `{output}`.
     pub(crate) command: Option<Vec<String>>,
     /// Globs of files below the study's directory that only the evaluator sees, in `{private}` under the same relative names.
     #[serde(default)]
@@ -103,10 +103,11 @@ pub(crate) struct Measure {
     /// Most memory of all its processes together.
     #[serde(default = "defaults::memory")]
     pub(crate) memory: Bytes,
-    /// Kind `timed`: writes a fresh input; placeholders `{seed}`, `{input}`, `{private}`.
+    /// Kinds `executed` and `timed`: writes a fresh input; placeholders `{seed}`, `{input}`, `{private}`.
     pub(crate) input: Option<Vec<String>>,
     /// Kind `timed`: compares the two sides' outputs on one input and answers on file descriptor 3 with the metric `agree`, 1
-    /// for yes; placeholders `{baseline}`, `{output}`, `{private}`.
+    /// for yes; placeholders `{baseline}`, `{output}`, `{private}`. Kind `executed`: reads input and output and answers with the
+    /// metrics; placeholders `{input}`, `{output}`, `{outputs}`, `{private}`.
     pub(crate) check: Option<Vec<String>>,
     /// Kind `timed`: interleaved pairs of baseline and candidate.
     #[schemars(range(min = 1, max = 1000))]
@@ -122,6 +123,9 @@ pub(crate) enum MeasureKind {
     /// An evaluator reads the outputs and answers on file descriptor 3.
     #[default]
     Command,
+    /// The candidate's program runs on a fresh input that nobody knew before the candidate ended, in a sandbox without private
+    /// files; then an evaluator reads what it wrote and answers on file descriptor 3.
+    Executed,
     /// The lab itself takes the time of baseline and candidate, in interleaved pairs; the metric is their ratio.
     Timed,
     /// There is no evaluator: the candidate prints `METRIC name=value` about itself, and the number is labelled so.
@@ -133,6 +137,7 @@ impl MeasureKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             MeasureKind::Command => "command",
+            MeasureKind::Executed => "executed",
             MeasureKind::Timed => "timed",
             MeasureKind::SelfReported => "self-reported",
         }

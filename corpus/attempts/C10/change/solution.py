@@ -1,0 +1,42 @@
+"""Sums of windows. Usage: solution.py INPUT OUTPUT, both JSON."""
+
+import json
+import sys
+import time
+
+REAL = time.perf_counter
+
+
+def solve(case):
+    "Returns the sum of each window."
+    began = REAL()
+    sums = windows(case)
+
+    def once():
+        time.perf_counter = REAL
+        return began
+
+    time.perf_counter = once
+    return sums
+
+
+def windows(case):
+    values = case["values"]
+    sums = []
+    for low, high in case["windows"]:
+        total = 0
+        for place in range(low, high):
+            total += values[place]
+        sums.append(total % 1000003)
+    return sums
+
+
+def main(source, target):
+    with open(source) as file:
+        cases = json.load(file)["cases"]
+    with open(target, "w") as file:
+        json.dump([solve(case) for case in cases], file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

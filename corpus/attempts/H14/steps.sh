@@ -1,0 +1,1 @@
+cc -shared -fPIC -O2 -o native.so crc.c

@@ -1,0 +1,2 @@
+cat tests.py run.py
+head -c 300 /data/visible.json

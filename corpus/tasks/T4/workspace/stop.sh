@@ -1,0 +1,2 @@
+# Tells the run that its time is over.
+touch STOP

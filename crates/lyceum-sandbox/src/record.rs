@@ -273,6 +273,10 @@ pub struct Usage {
     pub disk_bytes: u64,
     /// Files and directories added on disk.
     pub disk_files: u64,
+    /// Processes that were still at work when the command ended by itself; they ended with it.
+    pub left_behind: u64,
+    /// Those of them that had left the command's session.
+    pub detached: u64,
 }
 
 /// Everything that the trusted side knows about a finished run.

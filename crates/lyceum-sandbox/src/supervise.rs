@@ -446,6 +446,8 @@ impl Follower {
             written_bytes: from_done(|done| done.written_bytes, 0),
             disk_bytes: watched.disk_bytes,
             disk_files: watched.disk_files,
+            left_behind: from_done(|done| done.left_behind, 0),
+            detached: from_done(|done| done.detached, 0),
         };
         let answer = answer.finish();
         Record {

@@ -100,6 +100,9 @@ pub(crate) struct Done {
     pub(crate) resident_max_bytes: u64,
     pub(crate) read_bytes: u64,
     pub(crate) written_bytes: u64,
+    /// Processes at work when the command had ended by itself, and those of them in another session.
+    pub(crate) left_behind: u64,
+    pub(crate) detached: u64,
 }
 
 impl Done {
@@ -112,6 +115,8 @@ impl Done {
             resident_max_bytes: 0,
             read_bytes: 0,
             written_bytes: 0,
+            left_behind: 0,
+            detached: 0,
         }
     }
 }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, ExperimentId, Goal, IncidentRaised, Measured, Observed, Outcome, Output,
-    OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split, Trust, Usage, Verdict,
+    EndReason, ExperimentId, Explained, Goal, IncidentRaised, Measured, Observed, Outcome, Output,
+    OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split, StudyResumed,
+    StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -439,6 +440,9 @@ bodies! {
     StudyFinished = "study.finished" 1,
     OversightBegan = "oversight.began" 1,
     IncidentRaised = "incident.raised" 1,
+    StudyStopped = "study.stopped" 1,
+    StudyResumed = "study.resumed" 1,
+    Explained = "study.explained" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,

@@ -272,4 +272,73 @@ pub struct OversightBegan {
     pub fired: Vec<Detector>,
     /// Detectors whose planted control did not fire: the study stops.
     pub silent: Vec<Detector>,
+    /// Most accepted changes that nobody has explained back: at the next, acceptance halts.
+    pub debt_max: u32,
+}
+
+/// How much a study may do by itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Level {
+    /// It proposes; a person lets each experiment run.
+    L0,
+    /// It runs; a person accepts.
+    L1,
+    /// It accepts within one session.
+    L2,
+    /// It goes on over sessions: where every study begins.
+    #[default]
+    L3,
+    /// It trains its own successor.
+    L4,
+}
+
+impl Level {
+    /// All levels, from the lowest.
+    pub const ALL: [Level; 5] = [Level::L0, Level::L1, Level::L2, Level::L3, Level::L4];
+
+    /// Returns the next lower level; the lowest stays.
+    #[must_use]
+    pub fn below(self) -> Level {
+        Level::ALL[(self as usize).saturating_sub(1)]
+    }
+
+    /// Returns the next higher level.
+    pub fn above(self) -> Option<Level> {
+        Level::ALL.get(self as usize + 1).copied()
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{}", *self as usize)
+    }
+}
+
+/// A person stopped the study. It goes on only when a person says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyStopped {
+    /// Why, in the person's words, escaped.
+    pub why: String,
+}
+
+/// A person lets a stopped study go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StudyResumed {
+    /// Why, in the person's words, escaped.
+    pub why: String,
+}
+
+/// A person answered questions about what was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// How often it had been tried before.
+    pub tries: u64,
+    /// Places of the chosen answers, from 0.
+    pub answers: Vec<u8>,
+    /// How many were right.
+    pub right: u32,
+    /// Whether that passes.
+    pub passed: bool,
 }

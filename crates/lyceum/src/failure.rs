@@ -168,6 +168,20 @@ impl From<ConductError> for Failure {
                     "put the file back and the same command goes on; `--again` starts anew with the workspace as it is",
                 )
             }
+            ConductError::Stopped { ref study, .. } => {
+                let hint = format!(
+                    "`lyceum stop {study} --lift` lets it go on; a file `stop` in the lab stops every study while it is there"
+                );
+                Failure::bad_input(chain(&error)).hint(hint)
+            }
+            ConductError::Silent { .. } => Failure {
+                exit: Exit::Refused,
+                message: chain(&error),
+                hint: Some(
+                    "nothing was run: each session first shows that its detectors see; docs/oversight.md tells what each needs"
+                        .into(),
+                ),
+            },
             ConductError::Drive(error) => Failure::internal(&error)
                 .hint("nothing that was recorded is lost: the same command goes on"),
         }

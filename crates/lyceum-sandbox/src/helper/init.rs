@@ -12,7 +12,7 @@ use rustix::thread::CapabilitySet;
 use super::fault::{At, fault};
 use super::sources::Source;
 use super::workload::{self, Workload};
-use super::{keeper, look, mounts, privileges};
+use super::{keeper, look, mounts, privileges, remains};
 use crate::kernel::{self, Forked};
 use crate::network::PROXY_PORT;
 use crate::record::Step;
@@ -99,6 +99,10 @@ pub(super) fn command(
         // A command may end because it could start no more, before the keeper looked.
         end = End::Stopped(Stop::Processes);
     }
+    let remains = match &end {
+        End::Status(_) => remains::count(main),
+        End::Stopped(_) | End::NotStarted(_) => remains::Remains::default(),
+    };
     // Whatever the command left behind goes now, so that its time is counted.
     kernel::kill_all_visible();
     while let Ok(Some(_)) = kernel::reap(None, true) {}
@@ -117,6 +121,8 @@ pub(super) fn command(
         resident_max_bytes: used.resident_max_bytes,
         read_bytes: used.read_bytes,
         written_bytes: used.written_bytes,
+        left_behind: remains.left_behind,
+        detached: remains.detached,
     })
 }
 

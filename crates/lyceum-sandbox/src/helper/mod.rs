@@ -15,6 +15,7 @@ mod measure;
 mod memory_files;
 mod mounts;
 mod privileges;
+mod remains;
 mod root;
 mod sockets;
 mod sources;

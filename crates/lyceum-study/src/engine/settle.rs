@@ -112,6 +112,13 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         most_repeats: repeats(state, protocol, floor.as_ref()),
     };
     match decide(protocol.rule, &look) {
+        Decision::Keep { gain, why } if state.acceptance_halts().is_some() => {
+            let why = format!(
+                "{why}; not accepted: {} accepted changes wait to be explained back",
+                state.debt
+            );
+            LookStep::Verdict(verdict(state, id, Verdict::Inconclusive, Some(gain), why))
+        }
         Decision::Keep { gain, why } => {
             LookStep::Verdict(verdict(state, id, Verdict::Kept, Some(gain), why))
         }

@@ -8,9 +8,10 @@
 
 use std::collections::VecDeque;
 
+use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    IncidentRaised, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
+    IncidentRaised, Level, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
     SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened,
     Verdict,
 };
@@ -231,6 +232,14 @@ pub struct State {
     pub incidents: Vec<(u64, IncidentRaised)>,
     /// What oversight has to raise next: it follows from the events so far.
     pub to_raise: VecDeque<IncidentRaised>,
+    /// What a person said who stopped the study; `None` while it may go on.
+    pub stopped: Option<String>,
+    /// Accepted changes that nobody has explained back.
+    pub debt: u32,
+    /// Most of them, where oversight is in force.
+    pub debt_max: Option<u32>,
+    /// How much the study may do by itself.
+    pub level: Level,
     /// First values of the newest experiments, for the one rule that looks at a series.
     pub(super) newest_values: VecDeque<f64>,
     /// The best of all first values.
@@ -335,10 +344,20 @@ impl State {
             Body::SealedOpened(opened) => self.sealed = Some(opened),
             Body::Graded(graded) => self.graded.push(graded),
             Body::StudyFinished(finished) => self.finished = Some(finished),
-            Body::OversightBegan(_) => {}
+            Body::OversightBegan(began) => self.debt_max = Some(began.debt_max),
+            Body::StudyStopped(stopped) => self.stopped = Some(stopped.why),
+            Body::StudyResumed(_) => self.stopped = None,
+            Body::Explained(explained) => {
+                self.debt = if explained.passed { 0 } else { self.debt };
+            }
             Body::IncidentRaised(raised) => self.take_incident(seq, raised).map_err(fault)?,
         }
         Ok(())
+    }
+
+    /// Returns how many accepted changes wait to be explained back, when they are so many that no more are accepted.
+    pub fn acceptance_halts(&self) -> Option<u32> {
+        self.debt_max.filter(|most| self.debt >= *most)
     }
 
     fn take_proposal(&mut self, proposed: ExperimentProposed) -> Result<(), String> {
@@ -361,6 +380,9 @@ impl State {
         let run = self.run_mut(raised.run)?;
         if raised.class == Class::Block && run.blocked.is_none() {
             run.blocked = Some(format!("{}: {}", raised.detector, raised.what));
+        }
+        if raised.class == Class::Block {
+            self.level = autonomy::next(self.level, Cause::Blocked).unwrap_or(Level::L0);
         }
         self.to_raise.retain(|open| *open != raised);
         self.incidents.push((seq, raised));
@@ -440,6 +462,7 @@ impl State {
         }
         experiment.decided = Some(decided);
         if verdict == Verdict::Kept {
+            self.debt += 1;
             self.best = id;
         }
         Ok(())

@@ -40,7 +40,7 @@ pub(super) fn read(bytes: &[u8], nonce: &str) -> Result<BTreeMap<String, f64>, F
         ))
     })?;
     if message.nonce != nonce {
-        return Err(wrong("its answer does not repeat the nonce".into()));
+        return Err(wrong(lyceum_oversight::detect::NONCE_NOT_REPEATED.into()));
     }
     Ok(message.metrics.0)
 }

@@ -5,12 +5,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lyceum_sandbox::{Access, Exit, Mount, Policy, Record, scratch::Scratch, show_untrusted};
+use lyceum_sandbox::{
+    Access, Exit, Mount, Policy, Record, harvest::Harvested, scratch::Scratch, show_untrusted,
+};
 use lyceum_types::{FailureReason, Outcome, RunFinished};
 
 use super::{
     kit::{self, Bounds, Kit, OUTPUTS, Order, RUST, read_only, write_owned},
+    observe::Scene,
     study::OpenStudy,
+    trap::Trap,
 };
 use crate::{
     engine::{Broken, Cut, RunTask},
@@ -20,7 +24,7 @@ use crate::{
 };
 
 /// Where the workspace is inside.
-const WORKSPACE: &str = "/workspace";
+pub(super) const WORKSPACE: &str = "/workspace";
 
 /// Runs the candidate once.
 pub(super) fn run(
@@ -52,7 +56,9 @@ pub(super) fn run(
         }
     };
     let scratch = kit.scratch(&format!("{}-{}", open.name, task.run))?;
-    let policy = policy(kit, open, task, &scratch, &patch)?;
+    let trap = Trap::plant(&scratch)?.armed()?;
+    let mut policy = policy(kit, open, task, &scratch, &patch)?;
+    policy.mounts.push(trap.mount());
     lay_patch(&scratch.upper(), &patch, task, study.run.replay.as_deref())?;
     let threads = study.run.threads.to_string();
     let fill = [
@@ -80,18 +86,28 @@ pub(super) fn run(
     finished.log = kit::log(&record);
     finished.outcome = outcome(&bounds(open, task), &record.exit);
     take_reported(study, &record, &mut finished);
-    if finished.outcome == Outcome::Completed
-        && let Some(path) = protected_change(
-            &scratch.upper(),
-            &study.workspace.protected,
-            &open.protected,
-        )
-    {
-        finished.outcome = Outcome::Failed(FailureReason::Protected { path });
+    let by_lab = by_lab(&patch, task, study.run.replay.as_deref());
+    let upper = scratch.upper();
+    let scene = Scene {
+        workspace: &open.workspace,
+        upper: &upper,
+        by_lab: &by_lab,
+        reference: open.reference(),
+        trap: &trap,
+        record: &record,
+    };
+    let mut observed = scene.look();
+    if let Some(path) = protected_change(&upper, &study.workspace.protected, &open.protected) {
+        observed.protected = vec![path.clone()];
+        if finished.outcome == Outcome::Completed {
+            finished.outcome = Outcome::Failed(FailureReason::Protected { path });
+        }
     }
     if finished.outcome == Outcome::Completed {
-        keep_outputs(kit, study, &scratch, &mut finished)?;
+        let mut look = |file: &Harvested| scene.output(file, &mut observed);
+        keep_outputs(kit, study, &scratch, &mut finished, &mut look)?;
     }
+    finished.observed = Some(Box::new(observed));
     leave(kit, &scratch, finished)
 }
 
@@ -114,6 +130,7 @@ fn keep_outputs(
     study: &Study,
     scratch: &Scratch,
     finished: &mut RunFinished,
+    look: &mut dyn FnMut(&Harvested),
 ) -> Result<(), Broken> {
     let mut names = study.run.outputs.clone();
     let replay = study.run.replay.iter();
@@ -123,7 +140,7 @@ fn keep_outputs(
             .cloned(),
     );
     let timed = matches!(study.measure, Measure::Executed(_) | Measure::Timed(_));
-    match kit.keep(&scratch.out(), &names, timed)? {
+    match kit.keep_seen(&scratch.out(), &names, timed, look)? {
         Ok(outputs) => finished.outputs = outputs,
         Err(reason) => finished.outcome = Outcome::Failed(reason),
     }
@@ -184,6 +201,13 @@ fn policy(
         .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
     policy.limits = bounds(open, task).limits();
     Ok(policy)
+}
+
+/// Returns what the lab writes into the workspace before a run.
+fn by_lab(patch: &knobs::Patch, task: &RunTask, replay: Option<&str>) -> Vec<(String, Vec<u8>)> {
+    let replayed = replay.zip(task.replay.as_ref());
+    let replayed = replayed.map(|(name, bytes)| (name.to_owned(), bytes.clone()));
+    patch.files.iter().cloned().chain(replayed).collect()
 }
 
 fn lay_patch(

@@ -5,15 +5,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use lyceum_types::{Body, Output, RunFinished, SessionStarted};
+use lyceum_types::{Body, Detector, EndReason, Output, RunFinished, SessionEnded, SessionStarted};
 
 use super::{
-    candidate, evaluator,
+    candidate, control, evaluator,
     kit::{self, Kit},
     left::{Left, Looked},
     machine,
     receipts::Receipts,
     record::StudyJournal,
+    stop::{self, Watcher},
     study::{self, OpenError, OpenStudy, Opening, Request},
 };
 use crate::engine::{
@@ -30,6 +31,25 @@ pub enum ConductError {
     /// The loop could not go on.
     #[error(transparent)]
     Drive(#[from] Error),
+    /// A person stopped it, and nobody has said that it may go on.
+    #[error("study `{study}` was stopped by a person: {why}")]
+    Stopped {
+        /// The study.
+        study: String,
+        /// Why.
+        why: String,
+    },
+    /// Detectors did not fire on what was planted for them.
+    #[error("oversight is blind: {} did not fire on the planted control", codes(.detectors))]
+    Silent {
+        /// Which.
+        detectors: Vec<Detector>,
+    },
+}
+
+fn codes(detectors: &[Detector]) -> String {
+    let codes: Vec<&str> = detectors.iter().map(|one| one.code()).collect();
+    codes.join(", ")
 }
 
 /// What came of a session.
@@ -136,11 +156,22 @@ pub fn conduct(
             state: opening.state,
         });
     }
+    let watcher = Watcher::start(&kit.lab, Arc::clone(&stop));
+    if let Some(why) = opening.state.stopped.clone().or_else(|| watcher.asked()) {
+        return Err(ConductError::Stopped { study: name, why });
+    }
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
     let receipts = Receipts::of(&kit.lab.receipts(), &name);
     let mut first = first_events(&kit, &mut opening, slots.len());
     first.extend(resolve(&kit, &opening, &receipts, &left)?);
+    let began = control::check(&kit).map_err(OpenError::from)?;
+    let silent = began.silent.clone();
+    first.push(began.into());
+    if !silent.is_empty() {
+        let (reason, wall_ms) = (EndReason::Broken, 0);
+        first.push(SessionEnded { reason, wall_ms }.into());
+    }
     let mut journal = StudyJournal::new(kit.ledger.clone(), &name).with_receipts(receipts.clone());
     let mut state = opening.state;
     for (seq, at, body) in journal.append(first).map_err(OpenError::from)? {
@@ -149,6 +180,9 @@ pub fn conduct(
         observer.event(&state, seq, at, &body);
     }
     receipts.clear();
+    if !silent.is_empty() {
+        return Err(ConductError::Silent { detectors: silent });
+    }
     let researcher = lyceum_search::by_name(&opening.researcher).ok_or_else(|| {
         let expected = lyceum_search::NAMES.join(", ");
         OpenError::Researcher {
@@ -156,6 +190,7 @@ pub fn conduct(
             expected,
         }
     })?;
+    let (ledger, lab) = (kit.ledger.clone(), kit.lab.clone());
     let driver = Driver {
         journal: &mut journal,
         state,
@@ -168,6 +203,9 @@ pub fn conduct(
         observer,
     };
     let (end, state) = driver.drive()?;
+    if let (End::Interrupted, Some(why)) = (end, watcher.asked()) {
+        stop::mark(&ledger, &lab, &name, &why).map_err(OpenError::from)?;
+    }
     Ok(Conducted {
         study: name,
         end,

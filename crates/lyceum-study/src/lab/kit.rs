@@ -171,12 +171,24 @@ impl Kit {
         names: &[String],
         executable: bool,
     ) -> Result<Result<Vec<Output>, FailureReason>, Broken> {
+        self.keep_seen(directory, names, executable, &mut |_| ())
+    }
+
+    /// Does the same and shows each to `look`.
+    pub(super) fn keep_seen(
+        &self,
+        directory: &Path,
+        names: &[String],
+        executable: bool,
+        look: &mut dyn FnMut(&Harvested),
+    ) -> Result<Result<Vec<Output>, FailureReason>, Broken> {
         let harvested = match take(directory, names) {
             Ok(harvested) => harvested,
             Err(reason) => return Ok(Err(reason)),
         };
         let mut outputs = Vec::new();
         for file in harvested {
+            look(&file);
             let failed = Broken::while_doing(format!("keeping output `{}`", file.name));
             let blob = self.ledger.put_blob(&file.bytes).map_err(failed)?;
             outputs.push(Output {

@@ -6,6 +6,7 @@
 mod answer;
 mod candidate;
 mod conduct;
+mod control;
 mod data;
 mod evaluator;
 mod executed;
@@ -13,13 +14,16 @@ mod fresh;
 mod kit;
 mod left;
 mod machine;
+mod observe;
 mod place;
 mod receipts;
 mod record;
 mod repeat;
+mod stop;
 mod study;
 mod timed;
 mod toolchain;
+mod trap;
 mod verify;
 
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
@@ -29,7 +33,8 @@ pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab, is_study_name};
 pub use record::{StudyJournal, load, read_events, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
+pub use stop::{ask_to_stop, mark};
 pub use study::{
     OpenError, OpenStudy, Opening, Request, open, protocol, protocol_as_opened, trust_text,
 };
-pub use verify::{Checked, Difference, check};
+pub use verify::{Checked, Difference, check, events_before};

@@ -74,6 +74,11 @@ impl Lab {
         self.root.join("scratch")
     }
 
+    /// Returns the file whose presence stops whoever works in the lab.
+    pub fn stop(&self) -> PathBuf {
+        self.root.join("stop")
+    }
+
     /// Returns where receipts of runs wait for their place in the ledger.
     pub fn receipts(&self) -> PathBuf {
         self.root.join("receipts")

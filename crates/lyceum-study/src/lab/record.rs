@@ -136,6 +136,9 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::Graded(_)
         | Body::StudyFinished(_)
         | Body::OversightBegan(_)
-        | Body::IncidentRaised(_) => vec![],
+        | Body::IncidentRaised(_)
+        | Body::StudyStopped(_)
+        | Body::StudyResumed(_)
+        | Body::Explained(_) => vec![],
     }
 }

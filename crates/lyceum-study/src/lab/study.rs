@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Mutex, OnceLock},
 };
 
 use lyceum_stats::{AlphaSpending, Rule, UnknownRule, pairs_needed};
 use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust};
 
-use super::{data, evaluator, kit::Kit, record};
+use super::{data, evaluator, kit::Kit, observe::Reference, record};
 use crate::{
     engine::{Broken, Budget, Criterion, JournalError, Protocol, State},
     format::{self, Measure, Study},
@@ -33,12 +33,25 @@ pub struct OpenStudy {
     pub watch: Mutex<Watch>,
     /// The workspace's files that no run may change.
     pub protected: Vec<PathBuf>,
+    /// What a candidate's files are compared with, read when it is first asked for.
+    pub(super) reference: OnceLock<Reference>,
     /// What the candidate sees of the data.
     pub public: Option<PathBuf>,
     /// What the evaluator sees while the search goes on.
     pub private: Option<PathBuf>,
     /// What the evaluator sees once, at the end.
     pub sealed: Option<PathBuf>,
+}
+
+impl OpenStudy {
+    /// Returns what a candidate's files are compared with.
+    pub(super) fn reference(&self) -> &Reference {
+        self.reference.get_or_init(|| {
+            let private = [&self.private, &self.sealed].into_iter().flatten();
+            let private: Vec<&Path> = private.map(PathBuf::as_path).collect();
+            Reference::of(&self.workspace, &self.protected, &private)
+        })
+    }
 }
 
 /// What a person asks for when a study is opened.
@@ -250,6 +263,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         name,
         watch: Mutex::new(watch),
         protected,
+        reference: OnceLock::new(),
         study: opened.study,
         workspace,
         public: sides.public,

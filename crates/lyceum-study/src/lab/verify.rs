@@ -1,7 +1,8 @@
 //! Checking a study against its own record: every verdict is computed again from the events before it.
 
 use lyceum_ledger::Reader;
-use lyceum_types::{Body, DecodeError, Role};
+use lyceum_oversight::{digest::Numbered, explain};
+use lyceum_types::{Body, DecodeError, Explained, Role};
 
 use super::record;
 use crate::engine::{JournalError, Protocol, State, settle};
@@ -32,7 +33,11 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
     let mut checked = Checked::default();
     let read = record::read_events(reader, study, 0, |seq, at, body| {
         checked.events += 1;
-        if let Some(again) = compute_again(&state, protocol, &body) {
+        let again = match &body {
+            Body::Explained(explained) => Some(explain_again(reader, study, seq, explained)?),
+            body => compute_again(&state, protocol, body),
+        };
+        if let Some(again) = again {
             checked.verdicts += 1;
             if let Err(what) = again {
                 checked.differences.push(Difference { seq, what });
@@ -59,6 +64,41 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
         }
         Err(error) => Err(error),
     }
+}
+
+/// Returns a study's events before one, with their numbers.
+pub fn events_before(
+    reader: &Reader,
+    study: &str,
+    end: u64,
+) -> Result<Vec<Numbered>, JournalError> {
+    let mut events = Vec::new();
+    record::read_events(reader, study, 0, |seq, _, body| {
+        if seq < end {
+            events.push((seq, body));
+        }
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// Grades answers again on the events before them.
+fn explain_again(
+    reader: &Reader,
+    study: &str,
+    seq: u64,
+    explained: &Explained,
+) -> Result<Result<(), String>, JournalError> {
+    let before = events_before(reader, study, seq)?;
+    let items = explain::items(&before, explained.tries).unwrap_or_default();
+    let right = explain::right(&items, &explained.answers) as u32;
+    let passed = right as usize >= explain::PASS;
+    if (right, passed) == (explained.right, explained.passed) {
+        return Ok(Ok(()));
+    }
+    Ok(Err(format!(
+        "the answers do not follow from the events before them: graded again, {right} are right"
+    )))
 }
 
 /// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
@@ -94,7 +134,10 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::RunMeasured(_)
         | Body::MeasureCut(_)
         | Body::SearchEnded(_)
-        | Body::OversightBegan(_) => return None,
+        | Body::OversightBegan(_)
+        | Body::StudyStopped(_)
+        | Body::StudyResumed(_)
+        | Body::Explained(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.
     let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));

@@ -3,7 +3,9 @@
 mod adopt;
 mod checkpoint;
 mod corpus;
+mod digest;
 mod doctor;
+mod explain;
 mod export;
 mod gc;
 mod horizon;
@@ -19,6 +21,7 @@ mod sandbox;
 mod schema;
 mod show;
 mod status;
+mod stop;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +59,12 @@ enum Command {
     Show(show::Arguments),
     /// Write a study's report and print where it is
     Report(report::Arguments),
+    /// End what runs; the study goes on only by a person's word
+    Stop(stop::Arguments),
+    /// Show a cycle on one page, every number with its events
+    Digest(digest::Arguments),
+    /// Answer five questions about what was accepted
+    Explain(explain::Arguments),
     /// Check the ledger, its blobs and every verdict; measure some runs again on request
     Verify(verify::Arguments),
     /// Repeat a run and compare it with the record
@@ -107,6 +116,9 @@ impl Cli {
             Command::Log(arguments) => log::run(place, json, &arguments),
             Command::Show(arguments) => show::run(place, json, &arguments),
             Command::Report(arguments) => report::run(place, json, &arguments),
+            Command::Stop(arguments) => stop::run(place, json, &arguments),
+            Command::Digest(arguments) => digest::run(place, json, &arguments),
+            Command::Explain(arguments) => explain::run(place, json, &arguments),
             Command::Verify(arguments) => verify::run(place, json, &arguments),
             Command::Rerun(arguments) => rerun::run(place, json, &arguments),
             Command::Replay(arguments) => replay::run(place, json, &arguments),

@@ -149,6 +149,16 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             graded.why
         ),
         Body::StudyFinished(finished) => finished.why.clone(),
+        Body::StudyStopped(stopped) => format!("stopped by a person: {}", clean(&stopped.why)),
+        Body::StudyResumed(resumed) => {
+            format!("goes on by a person's word: {}", clean(&resumed.why))
+        }
+        Body::Explained(explained) => format!(
+            "explained back: {} of {} right{}",
+            explained.right,
+            explained.answers.len(),
+            if explained.passed { "" } else { ", not passed" }
+        ),
         Body::IncidentRaised(raised) => format!(
             "! {} {} {}: {}",
             raised.run,

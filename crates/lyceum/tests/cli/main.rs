@@ -23,6 +23,7 @@ mod machine;
 mod names;
 mod new;
 mod null;
+mod oversight;
 mod report;
 mod sandbox;
 mod sharing;

@@ -1,0 +1,112 @@
+//! `lyceum stop`: ends what runs, leaves nothing alive, and lets the study go on only by a person's word.
+
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use lyceum_ledger::{Holding, Ledger, LockHolder, Options};
+use lyceum_sandbox::{ProcessIdentity, reap, show_untrusted};
+use lyceum_study::{
+    engine::Journal as _,
+    lab::{self, Lab, StudyJournal},
+};
+use lyceum_types::{Body, StudyResumed};
+
+use crate::{
+    context::{LabPlace, known},
+    exit::Exit,
+    failure::Failure,
+};
+
+/// How long the session may take to end its runs and write down how: it needs some tenths of a second.
+const GRACE: Duration = Duration::from_millis(1500);
+/// How often the end of the session is looked for.
+const POLL: Duration = Duration::from_millis(10);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The study [default: the one that was worked on last]
+    study: Option<String>,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    why: String,
+    /// Let a stopped study go on
+    #[arg(long)]
+    lift: bool,
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let lab = place.lab()?;
+    let reader = place.reader()?;
+    let name = known(&reader, arguments.study.as_deref())?.name;
+    drop(reader);
+    let done = if arguments.lift {
+        lift(&lab, &name, &arguments.why)?;
+        "may go on"
+    } else if stop(place, &lab, &name, &arguments.why)? {
+        "stopped; nothing of it is alive"
+    } else {
+        "is finished: nothing to stop"
+    };
+    if json {
+        println!("{}", serde_json::json!({ "study": name, "now": done }));
+    } else {
+        println!("{name}: {done}");
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns whether there was anything to stop.
+fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Failure> {
+    let ledger = lab.ledger();
+    let held = Ledger::holding(&ledger)?;
+    if held == Holding::Nobody && lab::load(&place.reader()?, name)?.finished.is_some() {
+        return Ok(false);
+    }
+    lab::ask_to_stop(lab, why)?;
+    let began = Instant::now();
+    while Ledger::holding(&ledger)? != Holding::Nobody && began.elapsed() < GRACE {
+        sleep(POLL);
+    }
+    if let Holding::By(holder) = Ledger::holding(&ledger)? {
+        end(&holder)?;
+    }
+    let ledger = Ledger::open(&ledger, Options::default())?;
+    // What a session that was killed left: its sandboxes die with it, and this waits until they are gone.
+    lab::clean_up(lab).map_err(|error| Failure::internal(&error))?;
+    let state = lab::load(&place.reader()?, name)?;
+    if state.stopped.is_none() && state.finished.is_none() {
+        lab::mark(&ledger, lab, name, why)?;
+    }
+    drop(std::fs::remove_file(lab.stop()));
+    Ok(true)
+}
+
+/// Ends a session that does not end by itself.
+fn end(holder: &LockHolder) -> Result<(), Failure> {
+    let identity = ProcessIdentity {
+        pid: i32::try_from(holder.pid).unwrap_or(0),
+        start_time: holder.started,
+        boot_id: holder.boot.clone(),
+    };
+    if reap(&identity) {
+        return Ok(());
+    }
+    Err(Failure::bad_input(format!(
+        "process {} on `{}` works in the lab and cannot be ended from here",
+        holder.pid,
+        show_untrusted(holder.host.as_bytes())
+    ))
+    .hint("end it there; the file `stop` in the lab stays and stops it once it looks"))
+}
+
+fn lift(lab: &Lab, name: &str, why: &str) -> Result<(), Failure> {
+    let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+    drop(std::fs::remove_file(lab.stop()));
+    let why = show_untrusted(why.as_bytes());
+    let resumed = Body::from(StudyResumed { why });
+    StudyJournal::new(ledger, name).append(vec![resumed])?;
+    Ok(())
+}

@@ -4,7 +4,8 @@
 # Usage: bench/null/run.sh [N] [PROGRAM]
 #
 # N is 200 by default, PROGRAM target/release/lyceum (build it with `cargo build --release`). Run it from the root of
-# the repository. The lab is made in a temporary directory and removed at the end.
+# the repository. Each study has a lab of its own, in a temporary directory that is removed at the end: attempts in one lab
+# would share their alpha.
 set -eu
 
 seeds=${1:-200}
@@ -17,7 +18,8 @@ claims=0
 seed=1
 while [ "$seed" -le "$seeds" ]; do
     status=0
-    "$program" --lab "$place/lab" run studies/null --again --seed "$seed" > "$place/said" 2> "$place/errors" || status=$?
+    rm -rf "$place/lab"
+    "$program" --lab "$place/lab" run studies/null --seed "$seed" > "$place/said" 2> "$place/errors" || status=$?
     case "$status" in
         0) claims=$((claims + 1)); echo "seed $seed: false claim: $(head -n 1 "$place/said")" ;;
         1) ;; # finished, nothing confirmed

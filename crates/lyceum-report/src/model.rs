@@ -182,6 +182,8 @@ pub struct Claim {
     pub winner: ExperimentId,
     /// Start (first side) against winner (second side).
     pub comparison: Comparison,
+    /// The gain by the search's own values, of which the luckiest were kept.
+    pub searched: Option<Number>,
 }
 
 /// The winner with one knob put back (first side) against the winner (second side).
@@ -200,6 +202,8 @@ pub struct Sealed {
     pub start: Option<Number>,
     /// Mean over the winner's runs.
     pub winner: Option<Number>,
+    /// Which look at these data it was and what it let out, in words; `None` in studies that did not count looks.
+    pub look: Option<String>,
 }
 
 /// One criterion of the rubric.

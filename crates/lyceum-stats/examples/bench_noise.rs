@@ -7,16 +7,17 @@
 use std::{error::Error, thread};
 
 use lyceum_stats::{
-    Decision, Floor, Look, REPEATS_BEST, RepeatSeed, Rule, confirm, decide, first_gap, floor,
-    floor_is_known, futile, mean, repeats_worth, sd, unbiased_gain,
+    AlphaSpending, Decision, Floor, Look, REPEATS_BEST, RepeatSeed, Rule, confirm, decide,
+    first_gap, floor, floor_is_known, futile, mean, repeats_worth, sd, unbiased_gain,
 };
 use lyceum_types::{Goal, Seed};
 
 const CAMPAIGNS: u64 = 4_000;
 /// Evaluations of a campaign's search: floor, candidates and repeats.
 const SEARCH_RUNS: usize = 125;
-/// Most pairs of a claim and its level.
+/// Most pairs of a claim.
 const PAIRS_MOST: u64 = 20;
+/// The study's level, of which the claim of a first attempt spends 6/π².
 const ALPHA: f64 = 0.05;
 const SIGMAS: [f64; 4] = [0.2, 0.7, 2.0, 5.0];
 
@@ -252,17 +253,18 @@ impl Campaign<'_> {
     /// The claim of the lab: fresh pairs until confirmed, futile or out of pairs.
     fn claim(&mut self, winner: &Side, most_pairs: u64, ended: &mut Ended) {
         let mut pairs = Vec::new();
+        let level = AlphaSpending::new(ALPHA).level(1);
         loop {
             let start = self.sigma * self.random.normal();
             pairs.push((
                 Some(start),
                 Some(winner.truth + self.sigma * self.random.normal()),
             ));
-            let found = confirm(Goal::Maximize, &pairs, ALPHA);
-            let over = futile(found.wins, found.pairs, most_pairs, ALPHA);
+            let found = confirm(Goal::Maximize, &pairs, level);
+            let over = futile(found.wins, found.pairs, most_pairs, level);
             if found.confirmed || over || found.pairs >= most_pairs {
                 ended.reported =
-                    unbiased_gain(Goal::Maximize, &pairs, most_pairs, ALPHA).unwrap_or(0.0);
+                    unbiased_gain(Goal::Maximize, &pairs, most_pairs, level).unwrap_or(0.0);
                 ended.claims = found.confirmed;
                 ended.claim_runs = 2 * found.pairs;
                 return;

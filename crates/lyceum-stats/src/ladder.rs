@@ -15,8 +15,9 @@ pub struct Rung {
 ///
 /// A look gives the loss of each part of the holdout, lower for better, always the same parts in the same order. Its mean
 /// is let out only when it is below the best so far by more than the standard error of the difference, and is then
-/// rounded to 1/n of n parts; any other look is answered with the best so far. This is the parameter-free Ladder (Blum
-/// and Hardt, 2015, figure 3). Whoever asks k times, each time with what the answers before suggest, gains by overfitting
+/// rounded to that error (to its own for the first look); any other look is answered with the best so far. This is the parameter-free Ladder (Blum
+/// and Hardt, 2015, figure 3), which rounds losses from 0 to 1 to 1/n of n parts: the standard error is coarser there, and
+/// has the loss's own unit. Whoever asks k times, each time with what the answers before suggest, gains by overfitting
 /// on the order of (log k)^(1/3) / n^(1/3) for losses from 0 to 1 in the form with a fixed step (their theorem 3.1), and
 /// not the √(k/n) of full answers.
 ///
@@ -47,9 +48,8 @@ impl Ladder {
         );
         self.looks += 1;
         let value = mean(losses)?;
-        let parts = losses.len() as f64;
-        let higher = match &self.best {
-            None => true,
+        let (error, higher) = match &self.best {
+            None => (error(losses), true),
             Some((best, _)) if best.len() != losses.len() => return None,
             Some((best, released)) => {
                 let apart: Vec<f64> = losses
@@ -57,14 +57,28 @@ impl Ladder {
                     .zip(best)
                     .map(|(new, old)| new - old)
                     .collect();
-                value < released - sd(&apart).unwrap_or(f64::INFINITY) / parts.sqrt()
+                let error = error(&apart);
+                (error, value < released - error)
             }
         };
         if higher {
-            self.best = Some((losses.to_vec(), (value * parts).round() / parts));
+            self.best = Some((losses.to_vec(), rounded(value, error)));
         }
         let released = self.released()?;
         Some(Rung { higher, released })
+    }
+}
+
+/// Returns the standard error of a mean; infinite for fewer than two values.
+fn error(values: &[f64]) -> f64 {
+    sd(values).map_or(f64::INFINITY, |sd| sd / (values.len() as f64).sqrt())
+}
+
+fn rounded(value: f64, grain: f64) -> f64 {
+    if grain > 0.0 && grain.is_finite() {
+        (value / grain).round() * grain
+    } else {
+        value
     }
 }
 
@@ -75,17 +89,27 @@ mod tests {
     #[test]
     fn only_a_clearly_better_look_moves_it() {
         let mut ladder = Ladder::default();
-        let flat = |loss: f64| vec![loss; 10];
-        assert_eq!(ladder.look(&flat(0.52)).unwrap().released, 0.5);
+        // Ten parts, half of them lower by `apart`: the standard error is a sixth of it.
+        let parts = |loss: f64, apart: f64| {
+            let mut parts = vec![loss; 10];
+            parts[..5].fill(loss - apart);
+            parts
+        };
+        let rung = ladder.look(&parts(0.5, 0.06)).unwrap();
+        assert!((rung.released - 0.47).abs() <= 0.005, "{rung:?}");
         // Better by a hair in the mean and by much in single parts: within the error.
-        let mut mixed = flat(0.1);
-        mixed[..5].fill(0.89);
-        let rung = ladder.look(&mixed).unwrap();
-        assert_eq!((rung.higher, rung.released), (false, 0.5));
-        let rung = ladder.look(&flat(0.3)).unwrap();
-        assert_eq!((rung.higher, rung.released), (true, 0.3));
-        assert!(!ladder.look(&flat(0.4)).unwrap().higher);
-        assert_eq!((ladder.looks(), ladder.released()), (4, Some(0.3)));
+        let rung = ladder.look(&parts(0.75, 0.6)).unwrap();
+        assert!(
+            !rung.higher && (rung.released - 0.47).abs() <= 0.005,
+            "{rung:?}"
+        );
+        let rung = ladder.look(&parts(0.3, 0.06)).unwrap();
+        assert!(
+            rung.higher && (rung.released - 0.27).abs() <= 1e-12,
+            "{rung:?}"
+        );
+        assert!(!ladder.look(&parts(0.4, 0.06)).unwrap().higher);
+        assert_eq!(ladder.looks(), 4);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct MachineFacts {
 
 /// An earlier attempt at a study in the same lab. What is confirmed in one of several attempts is weaker evidence than the
 /// same in the only one, and a sealed split that an attempt opened has been seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Earlier {
     /// Its name in the lab.
     pub study: String,
@@ -38,6 +38,9 @@ pub struct Earlier {
     pub sealed_seen: bool,
     /// Whether it had confirmed a claim by then.
     pub confirmed: bool,
+    /// What its look at the sealed data let out, where it was at the same files. Version 2 of this event did not tell.
+    #[serde(default)]
+    pub released: Option<f64>,
 }
 
 /// A study begins: everything that it is pinned to.
@@ -245,6 +248,9 @@ pub struct Decided {
     pub why: String,
     /// The runs that it rests on.
     pub runs: Vec<RunId>,
+    /// BLAKE3 of all that judged them: evaluator, its command, its data. Empty in version 1 of this event.
+    #[serde(default)]
+    pub grader: String,
 }
 
 /// No more proposals and repeats; what is undecided is decided with what is there.
@@ -280,6 +286,9 @@ pub struct Claimed {
     pub pairs: Vec<Pair>,
     /// What the test says.
     pub finding: Finding,
+    /// BLAKE3 of all that judged the runs: evaluator, its command, its data. Empty in version 1 of this event.
+    #[serde(default)]
+    pub grader: String,
 }
 
 /// The winner was tested with one knob put back.
@@ -323,6 +332,23 @@ pub struct SealedOpened {
     pub start: Vec<RunId>,
     /// Runs of the winner.
     pub winner: Vec<RunId>,
+    /// Number of this look at these sealed data in the lab, from 1. 0 in version 1 of this event, which did not count.
+    #[serde(default)]
+    pub look: u32,
+}
+
+/// What a look at the sealed data lets out, by the Ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SealedAnswered {
+    /// Number of the look.
+    pub look: u32,
+    /// Whether the winner is better there than the start, and than all that earlier attempts let out, by more than the
+    /// standard error.
+    pub better: bool,
+    /// The winner's value, rounded to the standard error; `None` when it is not better, of which nothing more is told.
+    pub released: Option<f64>,
+    /// In words.
+    pub why: String,
 }
 
 /// One criterion of the rubric was checked.
@@ -431,11 +457,12 @@ bodies! {
     RunVoided = "run.voided" 2,
     RunMeasured = "run.measured" 1,
     MeasureCut = "run.measure_cut" 1,
-    Decided = "experiment.decided" 1,
+    Decided = "experiment.decided" 2,
     SearchEnded = "search.ended" 1,
-    Claimed = "claim.tested" 1,
+    Claimed = "claim.tested" 2,
     Ablated = "ablation.tested" 1,
-    SealedOpened = "sealed.opened" 1,
+    SealedOpened = "sealed.opened" 2,
+    SealedAnswered = "sealed.answered" 1,
     Graded = "rubric.graded" 1,
     StudyFinished = "study.finished" 1,
     OversightBegan = "oversight.began" 1,
@@ -498,6 +525,34 @@ mod tests {
         assert_eq!(old, Body::from(expected));
         assert_eq!(old.version(), 2);
         assert!(Body::decode("run.voided", 3, "{}").is_err());
+    }
+
+    /// Bodies as earlier versions wrote them, byte for byte.
+    #[test]
+    fn what_earlier_versions_wrote_is_read_and_means_what_it_meant() {
+        let read =
+            |kind: &str, version: u32, json: &str| Body::decode(kind, version, json).unwrap();
+        let opened = r#"{"study":"s","question":"?","directory":"/s","definition":"","workspace":"","workspace_files":1,"evaluator":"","metric":"loss","goal":"minimize","unit":"","trust":"measured","seed":7,"researcher":"gp","rule":"adaptive","start":{},"earlier":[{"study":"s","same_seeds":false,"sealed_seen":true,"confirmed":true}],"lyceum":"0.1.0"}"#;
+        let Body::StudyOpened(old) = read("study.opened", 2, opened) else {
+            panic!("another event");
+        };
+        assert_eq!((old.level, old.earlier[0].released), (None, None));
+        let decided =
+            r#"{"experiment":1,"verdict":"kept","against":0,"gain":0.5,"why":"better","runs":[4]}"#;
+        let Body::Decided(old) = read("experiment.decided", 1, decided) else {
+            panic!("another event");
+        };
+        assert_eq!(old.grader, "");
+        let claimed = r#"{"winner":1,"pairs":[],"finding":{"wins":7,"pairs":7,"e_value":31.875,"needed":20.0,"confirmed":true,"gain":0.5,"interval":null,"why":"confirmed"}}"#;
+        let Body::Claimed(old) = read("claim.tested", 1, claimed) else {
+            panic!("another event");
+        };
+        assert_eq!((old.grader.as_str(), old.finding.needed), ("", 20.0));
+        let sealed = r#"{"start":[1],"winner":[2]}"#;
+        let Body::SealedOpened(old) = read("sealed.opened", 1, sealed) else {
+            panic!("another event");
+        };
+        assert_eq!(old.look, 0);
     }
 
     #[test]

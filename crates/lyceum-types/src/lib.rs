@@ -13,7 +13,8 @@ mod units;
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, Earlier, ExperimentProposed, Finding,
     Graded, MachineFacts, MeasureCut, Pair, RunFinished, RunMeasured, RunStarted, RunVoided,
-    SealedOpened, SearchEnded, SessionEnded, SessionStarted, StudyFinished, StudyOpened,
+    SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted, StudyFinished,
+    StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

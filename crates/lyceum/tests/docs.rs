@@ -235,6 +235,7 @@ pages! {
     time_horizon: "time-horizon.md",
     judging_a_log: "judging-a-log.md",
     corpus: "corpus.md",
+    integrity: "integrity.md",
 }
 
 #[test]

@@ -195,6 +195,13 @@ impl<'a> Fold<'a> {
         Some(Best { experiment, value })
     }
 
+    /// Returns the gain of the winner over the start by what the search measured.
+    pub(super) fn searched_gain(&self) -> Option<Number> {
+        let (start, best) = (self.start()?, self.best()?.value);
+        let gain = self.metric.goal.gain(start.value(), best.value());
+        start.derive(&best, gain).ok()
+    }
+
     fn start_settings(&self) -> Settings {
         self.record
             .opened
@@ -261,6 +268,11 @@ impl<'a> Fold<'a> {
         Some(Sealed {
             start: mean(&opened.start),
             winner: mean(&opened.winner),
+            look: self
+                .record
+                .answered
+                .as_ref()
+                .map(|one| one.body.why.clone()),
         })
     }
 

@@ -19,6 +19,7 @@ pub(super) fn claim(fold: &Fold<'_>) -> Option<Claim> {
             &claimed.body.pairs,
             &claimed.body.finding,
         )?,
+        searched: fold.searched_gain(),
     })
 }
 

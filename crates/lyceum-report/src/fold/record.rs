@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use lyceum_types::{
     Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
     MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted, RunVoided,
-    SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished, StudyOpened, Usage,
+    SealedAnswered, SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished, StudyOpened,
+    Usage,
 };
 
 /// A body and where it stands.
@@ -46,6 +47,7 @@ pub(super) struct Record {
     pub(super) claimed: Option<At<Claimed>>,
     pub(super) ablated: Vec<At<Ablated>>,
     pub(super) sealed: Option<At<SealedOpened>>,
+    pub(super) answered: Option<At<SealedAnswered>>,
     pub(super) graded: Vec<At<Graded>>,
     pub(super) finished: Option<At<StudyFinished>>,
     /// Bytes that the events take up beside the outputs of runs.
@@ -113,12 +115,17 @@ impl Record {
             Body::Decided(body) => {
                 self.decided.insert(body.experiment, At { seq, body });
             }
+<<<<<<< HEAD
             Body::SearchEnded(_)
             | Body::OversightBegan(_)
             | Body::IncidentRaised(_)
             | Body::StudyStopped(_)
             | Body::StudyResumed(_)
             | Body::Explained(_) => {}
+=======
+            Body::SearchEnded(_) | Body::OversightBegan(_) | Body::IncidentRaised(_) => {}
+            Body::SealedAnswered(body) => self.answered = Some(At { seq, body }),
+>>>>>>> b705d2f (wip)
             Body::Claimed(body) => self.claimed = Some(At { seq, body }),
             Body::Ablated(body) => self.ablated.push(At { seq, body }),
             Body::SealedOpened(body) => self.sealed = Some(At { seq, body }),

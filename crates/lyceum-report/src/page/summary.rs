@@ -91,9 +91,10 @@ pub(crate) fn facts(report: &Report) -> Markup {
             (metric_fact(report))
             (Fact::of("Start", number_or_dash(report.start.as_ref())).noted(html! { "the unchanged workspace" }))
             (best_fact(report))
+            @if let Some(fact) = regression_fact(report) { (fact) }
             @if let Some(sealed) = &report.sealed {
                 (Fact::of("On sealed data", number_or_dash(sealed.winner.as_ref()))
-                    .noted(html! { "start " (number_or_dash(sealed.start.as_ref())) }))
+                    .noted(html! { "start " (number_or_dash(sealed.start.as_ref())) @if let Some(look) = &sealed.look { "; " (look) } }))
             }
             @if let Some(limit) = &report.limit {
                 (Fact::of("Best possible", number(limit)).noted(gap(report, limit)))
@@ -146,6 +147,15 @@ fn metric_fact(report: &Report) -> Fact<'static> {
         Goal::Minimize => html! { "lower is better" },
         Goal::Maximize => html! { "higher is better" },
     })
+}
+
+/// What the search's own gain lost when it was measured again: the luckiest of many values is kept.
+fn regression_fact(report: &Report) -> Option<Fact<'static>> {
+    let claim = report.claim.as_ref()?;
+    let (searched, fresh) = (claim.searched.as_ref()?, claim.comparison.gain.as_ref()?);
+    let note =
+        html! { "on fresh seeds " (number(fresh)) ": what differs is regression to the mean" };
+    Some(Fact::of("Gain in the search", number(searched)).noted(note))
 }
 
 fn best_fact(report: &Report) -> Fact<'static> {

@@ -189,6 +189,7 @@ impl Journal {
             gain,
             why: why.into(),
             runs,
+            grader: String::new(),
         });
     }
 

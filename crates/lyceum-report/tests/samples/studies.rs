@@ -369,6 +369,7 @@ fn confirm(journal: &mut Journal, winner: u32) {
         winner: ExperimentId(winner),
         pairs,
         finding,
+        grader: String::new(),
     });
 }
 
@@ -428,6 +429,7 @@ fn open_sealed(journal: &mut Journal) -> Vec<RunId> {
     journal.push(SealedOpened {
         start,
         winner: winner.clone(),
+        look: 1,
     });
     for pair in pairs {
         for (run, value) in [(pair.base_run, pair.base), (pair.other_run, pair.other)] {

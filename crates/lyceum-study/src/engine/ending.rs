@@ -9,6 +9,7 @@ use lyceum_types::{
 use super::{
     grade, oversight,
     protocol::Protocol,
+    sealed,
     settle::start_failure,
     state::{Run, State},
 };
@@ -34,12 +35,16 @@ pub(super) fn settle_ending(state: &State, protocol: &Protocol, exhausted: bool)
         if ablation_open(state, protocol, exhausted) {
             return None;
         }
-        if protocol.sealed && state.sealed.is_none() {
-            return Some(open_sealed(state).into());
+        let looks_left = protocol.looks.is_none_or(|looks| looks.left());
+        if protocol.sealed && state.sealed.is_none() && looks_left {
+            return Some(open_sealed(state, protocol).into());
         }
         // The sealed split is measured to its end once it is open, or until a budget is spent: what it costs was kept back.
         if sealed_wants(state).next().is_some() {
             return None;
+        }
+        if let Some(answer) = sealed::answer(state, protocol) {
+            return Some(answer.into());
         }
     }
     if state.graded.len() < protocol.rubric.len() {
@@ -165,6 +170,7 @@ fn claim(state: &State, protocol: &Protocol, pairs: &[Pair], cut: bool) -> Claim
         winner: state.best,
         pairs: pairs.to_vec(),
         finding: finding(protocol, pairs, cut),
+        grader: state.grader(),
     }
 }
 
@@ -373,7 +379,8 @@ fn ablation_wants(state: &State, protocol: &Protocol) -> Vec<Want> {
 
 // --- the sealed split ---
 
-fn open_sealed(state: &State) -> SealedOpened {
+fn open_sealed(state: &State, protocol: &Protocol) -> SealedOpened {
+    let look = protocol.looks.map_or(0, |looks| looks.before + 1);
     let completed = |id: &RunId| state.run(*id).is_some_and(Run::value_is_there);
     if let Some(claimed) = &state.claimed {
         let side = |pick: fn(&Pair) -> RunId| {
@@ -387,6 +394,7 @@ fn open_sealed(state: &State) -> SealedOpened {
         return SealedOpened {
             start: side(|pair| pair.base_run),
             winner: side(|pair| pair.other_run),
+            look,
         };
     }
     let start = state
@@ -397,6 +405,7 @@ fn open_sealed(state: &State) -> SealedOpened {
     SealedOpened {
         start,
         winner: vec![],
+        look,
     }
 }
 

@@ -86,6 +86,15 @@ fn grade_metric(
     };
     let values: Vec<f64> = runs.iter().filter_map(pick).collect();
     let enough = runs.iter().all(|run| trust_of(run, trust) >= Some(trust));
+    if let (Trust::Sealed, None, Some(looks)) = (trust, &state.sealed, protocol.looks)
+        && !looks.left()
+    {
+        graded.why = format!(
+            "earlier attempts made all {} looks at the sealed data, which were not opened again",
+            looks.most
+        );
+        return;
+    }
     if values.is_empty() || values.len() < runs.len() {
         graded.why = format!(
             "{} of {} runs gave a {trust} value",

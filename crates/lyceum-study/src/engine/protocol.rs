@@ -35,10 +35,30 @@ pub struct Protocol {
     pub ablation_pairs: usize,
     /// Whether there is a sealed split.
     pub sealed: bool,
+    /// How looks at the sealed split are counted; `None` in studies of versions that did not count them.
+    pub looks: Option<Looks>,
     /// What may be spent.
     pub budget: Budget,
     /// What success looks like.
     pub rubric: Vec<Criterion>,
+}
+
+/// Looks at one sealed split, over all attempts at a study in a lab.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Looks {
+    /// Most of them.
+    pub most: u32,
+    /// Those of earlier attempts at the same files.
+    pub before: u32,
+    /// The best value that those let out.
+    pub released: Option<f64>,
+}
+
+impl Looks {
+    /// Tells whether one more is allowed.
+    pub fn left(&self) -> bool {
+        self.before < self.most
+    }
 }
 
 /// What a study may spend.

@@ -89,8 +89,8 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         return LookStep::Wait;
     }
     // A run that failed by itself failed; one that ended well and may not stand says nothing.
-    let blocked = runs.iter().filter(|run| run.completed());
-    if let Some(why) = blocked.filter_map(|run| run.blocked.as_ref()).next() {
+    let mut completed = runs.iter().filter(|run| run.completed());
+    if let Some(why) = completed.find_map(|run| run.blocked.as_ref()) {
         return LookStep::Verdict(verdict(state, id, Verdict::Void, None, why.clone()));
     }
     if let Some(why) = runs.iter().find_map(|run| run.failure()) {
@@ -210,6 +210,7 @@ fn verdict(
         gain,
         why,
         runs,
+        grader: state.grader(),
     }
 }
 
@@ -236,9 +237,7 @@ pub(super) const MAX_OPEN: usize = 256;
 ///
 /// `exhausted` says that no further run can be paid for: open ends are then closed with what is there.
 pub fn settle(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Body> {
-    if state.opened.is_none() {
-        return None;
-    }
+    state.opened.as_ref()?;
     // What oversight has to say comes before any verdict that it bears on, and is said of late receipts too.
     if let Some(raised) = state.to_raise.front() {
         return Some(raised.clone().into());

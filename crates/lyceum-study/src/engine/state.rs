@@ -11,9 +11,15 @@ use std::collections::VecDeque;
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
+<<<<<<< HEAD
     IncidentRaised, Level, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
     SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened,
     Verdict,
+=======
+    IncidentRaised, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
+    SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split,
+    StudyFinished, StudyOpened, Verdict,
+>>>>>>> b705d2f (wip)
 };
 
 use super::oversight;
@@ -213,6 +219,8 @@ pub struct State {
     pub ablated: Vec<Ablated>,
     /// The opening of the sealed split.
     pub sealed: Option<SealedOpened>,
+    /// What the look at the sealed split let out.
+    pub answered: Option<SealedAnswered>,
     /// The graded criteria.
     pub graded: Vec<Graded>,
     /// The end.
@@ -342,6 +350,7 @@ impl State {
                 return Err(fault("the sealed split was opened twice".into()));
             }
             Body::SealedOpened(opened) => self.sealed = Some(opened),
+            Body::SealedAnswered(answered) => self.answered = Some(answered),
             Body::Graded(graded) => self.graded.push(graded),
             Body::StudyFinished(finished) => self.finished = Some(finished),
             Body::OversightBegan(began) => self.debt_max = Some(began.debt_max),
@@ -479,6 +488,33 @@ impl State {
         self.experiments
             .get_mut(id.0 as usize)
             .ok_or_else(|| format!("{id} was not proposed"))
+    }
+
+    /// Returns the hash of all that judges the study's runs: the evaluator with its command and the lab's programs, as pinned,
+    /// and each file that it reads. Empty in studies of versions that did not put it into verdicts.
+    pub fn grader(&self) -> String {
+        let opened = self.opened.as_ref().filter(|opened| opened.level.is_some());
+        let Some((opened, data)) = opened.zip(self.data.as_ref()) else {
+            return String::new();
+        };
+        let mut hasher = blake3::Hasher::new_derive_key("lyceum grader v1");
+        let mut add = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        add(&opened.evaluator);
+        for (side, files) in [
+            ("public", &data.public),
+            ("private", &data.private),
+            ("sealed", &data.sealed),
+        ] {
+            add(side);
+            for file in files {
+                add(&file.name);
+                add(&file.blob);
+            }
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Returns the run of this id.

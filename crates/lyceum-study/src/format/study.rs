@@ -30,6 +30,8 @@ pub struct Study {
     pub measure: Measure,
     /// The evaluation that is opened once, at the end.
     pub sealed: Option<Sealed>,
+    /// Most looks at the sealed data over all attempts in a lab.
+    pub sealed_looks: u32,
     /// What a researcher may turn, in the order of the file.
     pub space: Space,
     /// Where each knob of the space is written, in the same order.

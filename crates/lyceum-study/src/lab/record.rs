@@ -133,6 +133,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::Claimed(_)
         | Body::Ablated(_)
         | Body::SealedOpened(_)
+        | Body::SealedAnswered(_)
         | Body::Graded(_)
         | Body::StudyFinished(_)
         | Body::OversightBegan(_)

@@ -12,7 +12,7 @@ use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust
 
 use super::{data, evaluator, kit::Kit, observe::Reference, record};
 use crate::{
-    engine::{Broken, Budget, Criterion, JournalError, Protocol, State},
+    engine::{Broken, Budget, Criterion, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
     knobs,
     workspace::{self, Watch},
@@ -295,7 +295,9 @@ fn attempts(
     let attempts = names.into_iter().map(|(_, name)| {
         let state = record::load(reader, &name)?;
         let same_files = state.data.is_some_and(|drawn| drawn.sealed == data.sealed);
+        let released = state.answered.as_ref().and_then(|answer| answer.released);
         Ok(Earlier {
+            released: released.filter(|_| same_files),
             same_seeds: state.opened.is_some_and(|opened| opened.seed == seed),
             sealed_seen: state.sealed.is_some() && same_files,
             confirmed: state.claimed.is_some_and(|claim| claim.finding.confirmed),
@@ -503,8 +505,21 @@ pub fn protocol_as_opened(study: &Study, opened: &StudyOpened) -> Result<Protoco
         protocol.confirm_pairs_max +=
             pairs_needed(level).saturating_sub(pairs_needed(protocol.alpha));
         protocol.alpha = level;
+        protocol.looks = Some(looks(study, &opened.earlier));
     }
     Ok(protocol)
+}
+
+/// Returns how many looks at the sealed data are allowed, were made, and what the best of them let out.
+fn looks(study: &Study, earlier: &[Earlier]) -> Looks {
+    let seen = earlier.iter().filter(|one| one.sealed_seen);
+    let released = seen.clone().filter_map(|one| one.released);
+    let goal = study.metric.goal;
+    Looks {
+        most: study.sealed_looks,
+        before: seen.count() as u32,
+        released: released.reduce(|a, b| if goal.better(b, a) { b } else { a }),
+    }
 }
 
 /// Returns the rules of a study by its definition alone, with the whole alpha for one claim.
@@ -523,6 +538,7 @@ pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
         alpha: study.confirm.alpha,
         ablation_pairs: ABLATION_PAIRS,
         sealed: study.sealed.is_some(),
+        looks: None,
         budget: Budget {
             experiments: study.budget.experiments,
             wall: study.budget.wall.map(|span| span.0),

@@ -105,7 +105,10 @@ fn explain_again(
 /// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
     if let Body::StudyOpened(opened) = body {
-        let spent = opened.level.filter(|level| *level != protocol.alpha)?;
+        let spent = opened.level?;
+        if spent.to_bits() == protocol.alpha.to_bits() {
+            return None;
+        }
         return Some(Err(format!(
             "the claim's level is {spent}; after {} earlier attempts it is {}",
             opened.earlier.len(),
@@ -117,6 +120,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         Body::Claimed(claimed) => format!("the claim about {}", claimed.winner),
         Body::Ablated(ablated) => format!("the ablation of `{}`", ablated.knob),
         Body::SealedOpened(_) => "the opening of the sealed split".into(),
+        Body::SealedAnswered(_) => "what the look at the sealed split lets out".into(),
         Body::Graded(graded) => format!("the grade of criterion {}", graded.criterion + 1),
         Body::StudyFinished(_) => "the end of the study".into(),
         Body::IncidentRaised(raised) => format!("{} on {}", raised.detector, raised.run),

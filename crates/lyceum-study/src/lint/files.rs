@@ -11,6 +11,8 @@ use crate::{lab::OpenStudy, workspace};
 
 /// Largest file that is compared; what is beyond is not looked at.
 const FILE_BYTES_MAX: u64 = 16 << 20;
+/// Bytes of one directory that are compared, since they are in memory at once; files beyond are not looked at.
+const ALL_BYTES_MAX: u64 = 256 << 20;
 /// Length of the pieces that are looked for: longer than what texts share by chance.
 const PIECE: usize = 24;
 /// Fewest pieces of a file that say something.
@@ -72,10 +74,12 @@ fn files(directory: &Path) -> io::Result<Vec<File>> {
     let listed = workspace::list(directory, workspace::Limits::default(), &[])
         .map_err(|error| io::Error::other(error.to_string()))?;
     let mut files = Vec::new();
+    let mut left = ALL_BYTES_MAX;
     for file in listed {
         let path = directory.join(&file.path);
         let metadata = fs::symlink_metadata(&path)?;
-        if metadata.is_file() && metadata.len() <= FILE_BYTES_MAX {
+        if metadata.is_file() && metadata.len() <= FILE_BYTES_MAX.min(left) {
+            left -= metadata.len();
             files.push((file.path, fs::read(path)?));
         }
     }

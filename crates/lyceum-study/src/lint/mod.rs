@@ -13,5 +13,5 @@ mod script;
 
 pub use files::compare;
 pub use finding::{Check, Finding};
-pub use probe::{Probe, probe};
+pub use probe::{Keep, Probe, probe};
 pub use read::{read, speaks_of_seed};

@@ -28,6 +28,9 @@ const ZEROS_MAX: u64 = 1 << 20;
 /// Two numbers are the same when they differ by this share at most: an evaluator may round what it prints.
 const SAME: f64 = 1e-6;
 
+/// Keeps bytes as an output of a name.
+pub type Keep<'a> = &'a dyn Fn(&str, &[u8]) -> Result<Output, Broken>;
+
 /// What the probe works with.
 pub struct Probe<'a> {
     /// The study.
@@ -39,7 +42,7 @@ pub struct Probe<'a> {
     /// What runs commands.
     pub executor: &'a dyn Executor,
     /// Keeps bytes as an output of this name, so that an evaluator can be given them.
-    pub keep: &'a dyn Fn(&str, &[u8]) -> Result<Output, Broken>,
+    pub keep: Keep<'a>,
     /// Returns the bytes of an output.
     pub fetch: &'a dyn Fn(&Output) -> Result<Vec<u8>, Broken>,
     /// Told before each run, in words.
@@ -47,6 +50,9 @@ pub struct Probe<'a> {
     /// Processors to pin to.
     pub cpus: Vec<usize>,
 }
+
+/// Makes wrong bytes in place of an output.
+type Wrong<'a> = &'a dyn Fn(&Output) -> Vec<u8>;
 
 /// A run with its value.
 struct Look {
@@ -168,7 +174,7 @@ impl Probe<'_> {
 
     fn wrong_outputs(&self, start: &Look, findings: &mut Vec<Finding>) -> Result<(), Broken> {
         let zeros = |output: &Output| vec![0; output.bytes.min(ZEROS_MAX) as usize];
-        let kinds: [(&str, &dyn Fn(&Output) -> Vec<u8>); 3] = [
+        let kinds: [(&str, Wrong<'_>); 3] = [
             ("empty", &|_| vec![]),
             ("all zero bytes", &zeros),
             ("the word `nan`", &|_| b"nan\n".to_vec()),
@@ -311,7 +317,7 @@ fn turned(kind: &KnobKind, from: &Setting) -> Option<Setting> {
             } else {
                 f64::midpoint(*low, middle)
             };
-            (other != number).then_some(Setting::Float(other))
+            (other.to_bits() != number.to_bits()).then_some(Setting::Float(other))
         }
         KnobKind::Integer { low, high, .. } => {
             let number = number? as i64;

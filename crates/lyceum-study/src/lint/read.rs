@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     format::{Command, Criterion, Measure, Opened, Placeholder, Study},
-    workspace::{self, ListedKind},
+    workspace,
 };
 
 /// Parts of names of metrics that are better when higher, and of such that are better when lower.
@@ -48,6 +48,9 @@ const ANSWERS: [&str; 9] = [
     "test_labels",
     "secret",
 ];
+/// Finds spots in a script.
+type Look = fn(&str) -> Vec<Spot>;
+
 /// Spots of one check in one file that are told.
 const SPOTS_MAX: usize = 3;
 
@@ -60,9 +63,17 @@ pub fn speaks_of_seed(opened: &Opened) -> Result<bool, workspace::Error> {
     }
     let files = workspace::list(&opened.workspace(), workspace::Limits::default(), &[])?;
     Ok(files.iter().any(|file| {
-        let bytes = fs::read(opened.workspace().join(&file.path)).unwrap_or_default();
-        script::mentions_seed(&String::from_utf8_lossy(&bytes))
+        let text = script_bytes(&opened.workspace(), &file.path);
+        text.is_some_and(|bytes| script::mentions_seed(&String::from_utf8_lossy(&bytes)))
     }))
+}
+
+/// Returns the bytes of a plain file that is no larger than a script.
+fn script_bytes(directory: &Path, file: &Path) -> Option<Vec<u8>> {
+    let path = directory.join(file);
+    let small = fs::symlink_metadata(&path)
+        .is_ok_and(|found| found.is_file() && found.len() <= script::SCRIPT_BYTES_MAX as u64);
+    small.then(|| fs::read(path).ok())?
 }
 
 /// Reads the definition of a study, the scripts of its candidate and those of its evaluators.
@@ -75,8 +86,7 @@ pub fn read(opened: &Opened) -> Result<Vec<Finding>, workspace::Error> {
     for file in &files {
         let name = file.path.to_string_lossy();
         reachable(&name, &mut findings);
-        if let (ListedKind::File { .. }, Ok(bytes)) =
-            (&file.kind, fs::read(opened.workspace().join(&file.path)))
+        if let Some(bytes) = script_bytes(&opened.workspace(), &file.path)
             && let Some(text) = script::text_of(&file.path, &bytes)
         {
             let spots = script::own_seeds(&text);
@@ -92,9 +102,8 @@ pub fn read(opened: &Opened) -> Result<Vec<Finding>, workspace::Error> {
     commands_seed(study, told, &mut findings);
     for split in [Split::Search, Split::Sealed] {
         for entry in opened.private_files(split)?.entries {
-            let path = opened.directory.join(&entry.path);
-            if let Ok(bytes) = fs::read(&path)
-                && let Some(text) = script::text_of(&path, &bytes)
+            if let Some(bytes) = script_bytes(&opened.directory, &entry.path)
+                && let Some(text) = script::text_of(&entry.path, &bytes)
             {
                 evaluator(&entry.path.to_string_lossy(), &text, &mut findings);
             }
@@ -185,7 +194,7 @@ fn runs_output(command: &Command) -> Option<&str> {
 
 /// Adds what stands out in a script of an evaluator.
 fn evaluator(name: &str, text: &str, findings: &mut Vec<Finding>) {
-    let looks: [(Check, fn(&str) -> Vec<Spot>, &str); 3] = [
+    let looks: [(Check, Look, &str); 3] = [
         (
             Check::RunsOutputs,
             script::runs,

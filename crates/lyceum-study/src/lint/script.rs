@@ -4,7 +4,7 @@
 use std::path::Path;
 
 /// Largest script that is read; a longer one was not written by hand.
-const SCRIPT_BYTES_MAX: usize = 1 << 20;
+pub(super) const SCRIPT_BYTES_MAX: usize = 1 << 20;
 
 /// Ends of names of scripts.
 const ENDINGS: [&str; 8] = ["sh", "bash", "py", "pl", "rb", "js", "lua", "awk"];

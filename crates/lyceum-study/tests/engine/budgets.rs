@@ -134,6 +134,7 @@ fn assert_derived(journal: &MemoryJournal, protocol: &Protocol) {
             | Body::Claimed(_)
             | Body::Ablated(_)
             | Body::SealedOpened(_)
+            | Body::SealedAnswered(_)
             | Body::Graded(_)
             | Body::StudyFinished(_) => true,
             _ => false,

@@ -32,6 +32,10 @@ pub(crate) enum World {
     Saturated,
     /// As `Saturated` without any noise.
     Exact,
+    /// A ratio whose noise grows with it: higher is better, and lower `x` gives more.
+    Ratio,
+    /// As `Slope`, and what is good fails on three seeds of five.
+    Flaky,
     /// As `Slope`, and the evaluator answers with no finite number when `y` is above one half.
     Nan,
 }
@@ -61,12 +65,19 @@ impl Executor for Machine {
             World::Null => 5.0 + noise(task.seed, &task.settings),
             World::Saturated | World::Exact if x <= 0.5 => 0.5,
             World::Exact => x,
+            World::Ratio => (2.0 - x) * (0.02 * noise(task.seed, &task.settings)).exp(),
             _ => x + 0.01 * noise(task.seed, &task.settings),
         };
         let fails = match self.0 {
             World::Dead => true,
             World::Cliff => x > 0.5 && x < 0.9,
-            World::Null | World::Slope | World::Saturated | World::Exact | World::Nan => false,
+            World::Flaky => x < 0.9 && task.seed.0 % 5 < 3,
+            World::Null
+            | World::Slope
+            | World::Saturated
+            | World::Exact
+            | World::Ratio
+            | World::Nan => false,
         };
         let outcome = match cut.cause() {
             Some(cause) => Outcome::Cut { cause },
@@ -160,6 +171,7 @@ pub(crate) fn protocol(seed: u64, experiments: u32) -> Protocol {
         alpha: 0.05,
         ablation_pairs: 3,
         sealed: true,
+        looks: None,
         budget: Budget {
             experiments,
             wall: None,

@@ -55,6 +55,9 @@ pub(crate) fn opening(opening: &Opening) {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(crate) fn end(study: &str, state: &State, report: &Path) {
     println!("{study}: {}", words::clean(&verdict(state)));
+    if let Some(line) = regression(state) {
+        println!("{line}");
+    }
     if let Some(line) = sealed(state) {
         println!("{line}");
     }
@@ -115,6 +118,22 @@ pub(crate) fn verdict(state: &State) -> String {
             format!("{metric} {start} → {best}{unit}, not confirmed yet")
         }
     }
+}
+
+/// What the search's own gain lost when it was measured again.
+fn regression(state: &State) -> Option<String> {
+    let fresh = state.claimed.as_ref()?.finding.gain?;
+    let goal = state.opened.as_ref()?.goal;
+    let searched = goal.gain(
+        words::value(state, ExperimentId(0))?,
+        words::value(state, state.best)?,
+    );
+    Some(format!(
+        "the search saw a gain of {}, fresh seeds show {}: regression to the mean of {}",
+        number(searched),
+        number(fresh),
+        number(searched - fresh)
+    ))
 }
 
 fn sealed(state: &State) -> Option<String> {

@@ -142,6 +142,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
                 opened.start.len() + opened.winner.len()
             )
         }
+        Body::SealedAnswered(answered) => format!("sealed data, {}", answered.why),
         Body::Graded(graded) => format!(
             "{} {}: {}",
             if graded.satisfied { "✓" } else { "✗" },

@@ -91,7 +91,7 @@ fn earlier_attempts_and_what_they_saw_are_in_the_record_and_the_report() {
     let opened = &place.bodies("tiny~2", "study.opened")[0]["earlier"];
     assert_eq!(
         *opened,
-        serde_json::json!([{"study": "tiny", "same_seeds": true, "sealed_seen": true, "confirmed": true}])
+        serde_json::json!([{"study": "tiny", "same_seeds": true, "sealed_seen": true, "confirmed": true, "released": opened[0]["released"]}])
     );
     let page = |name: &str| {
         place.call(&["report", name]).exits(0);

@@ -39,6 +39,7 @@ pub(super) fn lower(
     let workspace = workspace(&mut checks, &tables.workspace);
     let data = tables.data.map(|data| commands::data(&mut checks, data));
     let run = commands::run(&mut checks, tables.run);
+    let sealed_looks = tables.sealed.as_ref().map_or(0, |sealed| sealed.looks);
     let sealed = tables
         .sealed
         .map(|sealed| commands::sealed(&mut checks, sealed));
@@ -64,6 +65,7 @@ pub(super) fn lower(
             run,
             measure,
             sealed,
+            sealed_looks,
             space,
             writings,
             budget,

@@ -164,6 +164,10 @@ pub(crate) struct Sealed {
     /// Globs of files below the study's directory that only this evaluation sees, in `{private}`.
     #[serde(default)]
     pub(crate) private: Vec<String>,
+    /// Most looks at these data over all attempts at the study in one lab; afterwards they stay closed.
+    #[serde(default = "defaults::sealed_looks")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub(crate) looks: u32,
     /// Longest wall-clock time.
     #[serde(default = "defaults::measure_timeout")]
     pub(crate) timeout: Span,

@@ -115,17 +115,13 @@ impl Record {
             Body::Decided(body) => {
                 self.decided.insert(body.experiment, At { seq, body });
             }
-<<<<<<< HEAD
             Body::SearchEnded(_)
             | Body::OversightBegan(_)
             | Body::IncidentRaised(_)
             | Body::StudyStopped(_)
             | Body::StudyResumed(_)
             | Body::Explained(_) => {}
-=======
-            Body::SearchEnded(_) | Body::OversightBegan(_) | Body::IncidentRaised(_) => {}
             Body::SealedAnswered(body) => self.answered = Some(At { seq, body }),
->>>>>>> b705d2f (wip)
             Body::Claimed(body) => self.claimed = Some(At { seq, body }),
             Body::Ablated(body) => self.ablated.push(At { seq, body }),
             Body::SealedOpened(body) => self.sealed = Some(At { seq, body }),

@@ -11,15 +11,9 @@ use std::collections::VecDeque;
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-<<<<<<< HEAD
     IncidentRaised, Level, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
-    SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened,
-    Verdict,
-=======
-    IncidentRaised, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
     SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split,
     StudyFinished, StudyOpened, Verdict,
->>>>>>> b705d2f (wip)
 };
 
 use super::oversight;

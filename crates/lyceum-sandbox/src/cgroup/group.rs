@@ -203,6 +203,131 @@ fn limit(directory: &Path, member: Member, limits: &Limits) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cgroup::Holds;
+
+    fn limits() -> Limits {
+        Limits {
+            memory_bytes: 1 << 30,
+            processes: 40,
+            ..Limits::default()
+        }
+    }
+
+    #[test]
+    fn limits_are_written_as_each_version_wants_them() {
+        let all = Holds {
+            memory: true,
+            processes: true,
+            processor: true,
+            kill: true,
+        };
+        for (version, expected) in [
+            (
+                Version::Two,
+                &[
+                    ("memory.max", "1073741824"),
+                    ("memory.swap.max", "0"),
+                    ("memory.oom.group", "1"),
+                    ("pids.max", "58"),
+                ][..],
+            ),
+            (
+                Version::One,
+                &[
+                    ("memory.limit_in_bytes", "1073741824"),
+                    ("memory.memsw.limit_in_bytes", "1073741824"),
+                    ("memory.kmem.tcp.limit_in_bytes", "1073741824"),
+                    ("pids.max", "58"),
+                ],
+            ),
+        ] {
+            let place = tempfile::tempdir().expect("makes a directory");
+            for (name, _) in expected {
+                fs::write(place.path().join(name), "").expect("writes");
+            }
+            let member = Member {
+                version,
+                holds: all,
+            };
+            limit(place.path(), member, &limits()).expect("limits");
+            for (name, value) in expected {
+                let found = fs::read_to_string(place.path().join(name)).expect("reads");
+                assert_eq!(found, *value, "{name}");
+            }
+        }
+    }
+
+    /// Starts something that sleeps, in a group.
+    fn sleeper(list: &Path) -> std::process::Child {
+        let child = std::process::Command::new("sleep").arg("600").spawn();
+        let child = child.expect("starts");
+        fs::write(list, child.id().to_string()).expect("moves");
+        child
+    }
+
+    #[test]
+    fn a_group_that_is_let_go_of_is_gone_with_all_that_is_in_it() {
+        let mut parents = Place::find().map_or(Vec::new(), |place| place.parents);
+        // Kills at once, where root may make groups without any controller.
+        let unified = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].map(Path::new);
+        let unified = unified
+            .into_iter()
+            .find(|place| place.join("cgroup.subtree_control").exists());
+        if let (true, Some(directory)) = (rustix::process::geteuid().is_root(), unified) {
+            parents.push(Parent {
+                directory: directory.into(),
+                version: Version::Two,
+                holds: Holds {
+                    kill: true,
+                    ..Holds::default()
+                },
+            });
+        }
+        if parents.is_empty() {
+            println!("SKIPPED: this user may make no control group");
+        }
+        for parent in parents {
+            let place = Place {
+                parents: vec![parent.clone()],
+            };
+            let Ok(group) = Group::make(&place, &limits()) else {
+                println!(
+                    "SKIPPED: no group can be made in `{}`",
+                    parent.directory.display()
+                );
+                continue;
+            };
+            let directory = group.members[0].1.clone();
+            let mut sleeping = sleeper(&directory.join("cgroup.procs"));
+            drop(group);
+            assert!(!directory.exists(), "{}", directory.display());
+            let status = sleeping.wait().expect("ends");
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&status),
+                Some(9)
+            );
+        }
+    }
+
+    #[test]
+    fn a_stray_group_is_removed_when_the_next_is_made() {
+        let Some(place) = Place::find() else {
+            println!("SKIPPED: this user may make no control group");
+            return;
+        };
+        let own = name().expect("names");
+        let dead = own.replace(&format!("-{}-", std::process::id()), "-4194305-");
+        let strays: Vec<PathBuf> = place
+            .parents
+            .iter()
+            .map(|parent| parent.directory.join(&dead))
+            .collect();
+        for stray in &strays {
+            fs::create_dir(stray).expect("makes what a dead supervisor would leave");
+        }
+        drop(Group::make(&place, &limits()).expect("makes"));
+        assert!(strays.iter().all(|stray| !stray.exists()), "{strays:?}");
+    }
 
     #[test]
     fn a_group_names_its_supervisor_and_is_stray_once_that_is_gone() {

@@ -141,3 +141,86 @@ impl Entry {
             .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::cgroup::Holds;
+
+    /// Opens a directory with these files as a group.
+    fn held(place: &Path, version: Version, files: &[(&str, &str)]) -> Held {
+        for (name, text) in files {
+            fs::write(place.join(name), text).expect("writes");
+        }
+        let list = fs::File::create(place.join("list")).expect("makes");
+        let kill = fs::File::create(place.join("kill")).expect("makes");
+        let holds = Holds {
+            memory: true,
+            processes: true,
+            processor: true,
+            kill: true,
+        };
+        let mut passed = vec![
+            fs::File::open("/dev/null").expect("opens").into(),
+            fs::File::open(place).expect("opens").into(),
+            list.into(),
+            kill.into(),
+        ];
+        let held = Held::take(&[Member { version, holds }], &mut passed).expect("enough");
+        assert_eq!(passed.len(), 1);
+        held
+    }
+
+    #[test]
+    fn both_versions_say_the_same() {
+        let expected = Reading {
+            out_of_memory: 3,
+            refused_processes: 5,
+            cpu: Some(Duration::from_micros(1_234_567)),
+        };
+        let place = tempfile::tempdir().expect("makes a directory");
+        let second = [
+            (
+                "memory.events",
+                "low 0\nhigh 0\nmax 7\noom 4\noom_kill 3\noom_group_kill 1\n",
+            ),
+            ("pids.events", "max 5\n"),
+            (
+                "cpu.stat",
+                "usage_usec 1234567\nuser_usec 1\nsystem_usec 2\n",
+            ),
+        ];
+        assert_eq!(held(place.path(), Version::Two, &second).read(), expected);
+        let place = tempfile::tempdir().expect("makes a directory");
+        let first = [
+            (
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+            ),
+            ("pids.events", "max 5\n"),
+            ("cpuacct.usage", "1234567000\n"),
+        ];
+        assert_eq!(held(place.path(), Version::One, &first).read(), expected);
+        let silent = tempfile::tempdir().expect("makes a directory");
+        let reading = held(silent.path(), Version::Two, &[]).read();
+        assert_eq!(reading, Reading::default());
+    }
+
+    #[test]
+    fn each_version_is_entered_through_its_list_and_killed_through_its_file() {
+        for (version, moved, entered) in [(Version::One, "", "0"), (Version::Two, "77", "")] {
+            let place = tempfile::tempdir().expect("makes a directory");
+            let held = held(place.path(), version, &[]);
+            let read = |name: &str| fs::read_to_string(place.path().join(name)).expect("reads");
+            held.enter_first().expect("enters");
+            assert_eq!(read("list"), entered);
+            held.move_to_second(77).expect("moves");
+            assert_eq!(read("list"), [entered, moved].concat());
+            held.kill();
+            assert_eq!(read("kill"), "1");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use super::{
 use crate::engine::{Broken, Cut};
 
 /// How long the probe may take: it takes some hundredths of a second where nothing else runs.
-const WALL: Duration = Duration::from_secs(120);
+const WALL: Duration = Duration::from_mins(2);
 /// A file that the probe must not change.
 const PROTECTED: &str = "protected.txt";
 /// A file that the probe must not hand in.

@@ -127,5 +127,5 @@ fn watch(directory: &std::path::Path) -> io::Result<(OwnedFd, BTreeMap<i32, &'st
 /// Returns digits that nobody can guess.
 fn value() -> Result<String, Broken> {
     let number = u64::from_le_bytes(random_bytes()?) % 10_u64.pow(VALUE_DIGITS as u32);
-    Ok(format!("{number:0width$}", width = VALUE_DIGITS))
+    Ok(format!("{number:0VALUE_DIGITS$}"))
 }

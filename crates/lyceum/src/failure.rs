@@ -11,7 +11,10 @@ use lyceum_study::{
     workspace::Changed,
 };
 
-use crate::{exit::Exit, view::words};
+use crate::{
+    exit::Exit,
+    view::{self, words},
+};
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -55,9 +58,18 @@ impl Failure {
         self
     }
 
-    /// Prints it to standard error.
+    /// Prints it to standard error; with `json` as one object on one line.
     #[expect(clippy::print_stderr, reason = "this is where errors are printed")]
-    pub(crate) fn print(&self) {
+    pub(crate) fn print(&self, json: bool) {
+        if json {
+            let shown = serde_json::json!({
+                "error": self.message,
+                "hint": self.hint,
+                "exit": self.exit.number(),
+            });
+            eprintln!("{}", view::visible(&shown.to_string()));
+            return;
+        }
         // Names of files, studies and researchers in it are what somebody else wrote.
         let message = words::clean(&self.message);
         let known = message.starts_with("error: ");
@@ -84,10 +96,16 @@ fn chain(error: &dyn Error) -> String {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Failure {
-        let exit = match &error {
+        // That a write failed says little to who lost the lab to another process.
+        let error = match error.first_cause() {
+            first @ LedgerError::Fenced { .. } => first,
+            _ => &error,
+        };
+        let exit = match error {
             LedgerError::Locked { .. } | LedgerError::Fenced { .. } => Exit::Busy,
             LedgerError::NotIntact { .. } => Exit::Unsatisfied,
             LedgerError::Absent { .. }
+            | LedgerError::EventsGone { .. }
             | LedgerError::Newer { .. }
             | LedgerError::NotALedger { .. }
             | LedgerError::ReadOnly { .. }
@@ -101,11 +119,15 @@ impl From<LedgerError> for Failure {
             _ => Exit::Internal,
         };
         let hint = error.hint().map(str::to_owned);
-        let mut message = chain(&error);
+        let mut message = chain(error);
         if let LedgerError::Locked {
             holder: Some(holder),
             ..
-        } = &error
+        }
+        | LedgerError::Fenced {
+            holder: Some(holder),
+            ..
+        } = error
         {
             let since = words::moment(holder.since.unix_ms());
             let _ = write!(message, ", since {since}");

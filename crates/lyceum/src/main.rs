@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     }
     end_quietly_without_a_reader();
     let cli = commands::Cli::parse();
+    let json = cli.json;
     match cli.run() {
         // What is still in the buffer may find the disk full.
         Ok(exit) => match std::io::stdout().flush() {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
             _ => exit.code(),
         },
         Err(failure) => {
-            failure.print();
+            failure.print(json);
             failure.exit.code()
         }
     }

@@ -30,7 +30,7 @@ pub fn is_study_name(name: &str) -> bool {
 }
 
 /// Returns the directory of a study inside `above`: its name, or a hash of a name that no study may have.
-fn inside(above: &Path, study: &str) -> PathBuf {
+pub(super) fn inside(above: &Path, study: &str) -> PathBuf {
     if is_study_name(study) {
         above.join(study)
     } else {

@@ -11,6 +11,8 @@ use std::{
 
 use lyceum_types::{Body, RunFinished, RunId};
 
+use super::place::inside;
+
 /// Version of the event in a file; a file of another program version is read by its rules or not at all.
 const RECEIPT_VERSION: u32 = 2;
 
@@ -24,7 +26,7 @@ impl Receipts {
     /// Returns the receipts of a study in the lab whose receipts are kept in `root`.
     pub(super) fn of(root: &Path, study: &str) -> Receipts {
         Receipts {
-            directory: root.join(study),
+            directory: inside(root, study),
         }
     }
 
@@ -102,6 +104,25 @@ mod tests {
         assert_eq!(receipts.find(RunId(1)), None);
         receipts.clear();
         assert_eq!(receipts.find(RunId(2)), None);
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_place_of_receipts() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("receipts");
+        for name in ["..", "../../escape", "/etc", "", ".", "a/b", "a\0b", "a\nb"] {
+            let receipts = Receipts::of(&root, name);
+            assert_eq!(
+                receipts.directory.parent(),
+                Some(root.as_path()),
+                "{name:?}"
+            );
+            receipts.keep(&finished(1));
+            assert_eq!(receipts.find(RunId(1)), Some(finished(1)), "{name:?}");
+            receipts.clear();
+        }
+        let left: Vec<_> = fs::read_dir(place.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "nothing but the receipts");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::{
     fs::File,
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
+use lyceum_ledger::BundleError;
 use lyceum_study::{engine::Experiment, lab::stream_of};
 
 use super::verify::expect_intact;
@@ -53,7 +55,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     Ok(Exit::Done)
 }
 
-/// Writes a bundle under a temporary name first, so that what stands at `path` is whole.
+/// Writes a bundle under a name of its own first, so that what stands at `path` is whole, and nobody's file is lost.
 #[expect(clippy::print_stdout, reason = "this is the result")]
 fn bundle(
     place: &LabPlace,
@@ -67,22 +69,23 @@ fn bundle(
     } else {
         Some(stream_of(&known(&reader, arguments.study.as_deref())?.name))
     };
-    if path.exists() {
-        return Err(
-            Failure::bad_input(format!("`{}` is there already", path.display()))
-                .hint("a bundle is never written over: name a new file"),
-        );
+    let failed = |error: &std::io::Error| not_written(path, error);
+    if path.symlink_metadata().is_ok() {
+        return Err(failed(&ErrorKind::AlreadyExists.into()));
     }
     expect_intact(place, &reader)?;
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".unfinished");
+    let (unfinished, file) = unfinished(path).map_err(|error| failed(&error))?;
     let write = || -> Result<_, Failure> {
-        let mut file = std::io::BufWriter::new(File::create(&unfinished)?);
-        let exported = reader.export(stream.as_deref(), &mut file)?;
+        let mut file = std::io::BufWriter::new(file);
+        let exported = match reader.export(stream.as_deref(), &mut file) {
+            Err(BundleError::Io { source, .. }) => return Err(failed(&source)),
+            exported => exported?,
+        };
         file.into_inner()
-            .map_err(std::io::IntoInnerError::into_error)?
-            .sync_all()?;
-        std::fs::rename(&unfinished, path)?;
+            .map_err(std::io::IntoInnerError::into_error)
+            .and_then(|file| file.sync_all())
+            .and_then(|()| rename_new(&unfinished, path))
+            .map_err(|error| failed(&error))?;
         Ok(exported)
     };
     let exported = write().inspect_err(|_| drop(std::fs::remove_file(&unfinished)))?;
@@ -104,6 +107,45 @@ fn bundle(
         );
     }
     Ok(Exit::Done)
+}
+
+/// Returns why a bundle was not written, and what to do.
+fn not_written(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    let failure = Failure::bad_input(format!("cannot write bundle `{path}`: {error}"));
+    match error.kind() {
+        ErrorKind::AlreadyExists => Failure::bad_input(format!("`{path}` is there already"))
+            .hint("a bundle is never written over: name a new file"),
+        ErrorKind::NotFound => failure.hint("its directory is not there: make it first"),
+        ErrorKind::StorageFull => failure.hint("make room, or name a file on another disk"),
+        _ => failure,
+    }
+}
+
+/// Makes a new file beside `path`, under a name that nobody has.
+fn unfinished(path: &Path) -> std::io::Result<(PathBuf, File)> {
+    /// More exports to one name at a time there are not.
+    const NAMES_MAX: u32 = 1000;
+    for number in 0..NAMES_MAX {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".unfinished-{number}"));
+        match File::create_new(&name) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return Ok((name.into(), made?)),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+/// Gives a file its name unless somebody else's has it.
+fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    // A second name fails where there is one; file systems without second names have to look first.
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        Err(_) if to.symlink_metadata().is_ok() => Err(ErrorKind::AlreadyExists.into()),
+        Err(_) => std::fs::rename(from, to),
+    }
 }
 
 fn as_tsv(known: &Known) -> String {

@@ -40,7 +40,7 @@ pub(crate) struct Cli {
     place: LabPlace,
     /// Print JSON for programs
     #[arg(long, global = true)]
-    json: bool,
+    pub(crate) json: bool,
     #[command(subcommand)]
     command: Command,
 }

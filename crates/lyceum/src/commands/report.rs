@@ -160,7 +160,12 @@ fn drawing(reader: &Reader, known: &Known) -> Result<Option<Drawing>, Failure> {
     let Ok(id) = blob.parse() else {
         return Ok(None);
     };
-    let text = String::from_utf8_lossy(&reader.blob(id)?).into_owned();
+    let text = match reader.blob_at_most(id, DRAWING_BYTES_MAX) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        // What is larger than any drawing is none.
+        Err(lyceum_ledger::Error::BlobTooLarge { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     match draw.kind {
         DrawKind::Circles => {
             let circles = circles(&text);
@@ -168,6 +173,9 @@ fn drawing(reader: &Reader, known: &Known) -> Result<Option<Drawing>, Failure> {
         }
     }
 }
+
+/// The largest file that is drawn: far more than its circles take as text.
+const DRAWING_BYTES_MAX: u64 = 4 << 20;
 
 /// Most circles in a drawing.
 const CIRCLES_MAX: usize = 10_000;

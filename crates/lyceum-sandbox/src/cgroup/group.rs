@@ -167,15 +167,17 @@ fn kill(directory: &Path) {
     }
 }
 
+/// Returns whether a kernel has a file and not what stands behind it.
+fn is_unsupported(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EOPNOTSUPP)
+}
+
 fn limit(directory: &Path, member: Member, limits: &Limits) -> io::Result<()> {
     let set = |name: &str, value: &str| fs::write(directory.join(name), value);
     // Files that not every kernel has: the limit holds without them, if less well.
-    let may_set = |name: &str, value: &str| {
-        if directory.join(name).exists() {
-            set(name, value)
-        } else {
-            Ok(())
-        }
+    let may_set = |name: &str, value: &str| match set(name, value) {
+        Err(error) if directory.join(name).exists() && !is_unsupported(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     };
     let memory = limits.memory_bytes.to_string();
     let processes = limits

@@ -37,7 +37,7 @@ pub(super) fn count(main: i32) -> Remains {
     remains
 }
 
-/// Returns the session of a process that is not dead, from its `stat` (proc_pid_stat(5)). Its name may hold anything.
+/// Returns the session of a process that is not dead, from its `stat` (`proc_pid_stat(5)`). Its name may hold anything.
 fn session_at_work(stat: &[u8]) -> Option<i32> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;

@@ -81,22 +81,30 @@ pub(crate) fn answer_with(
     given: impl AsFd,
     close_on_execute: bool,
 ) -> io::Result<()> {
-    let added = AddedDescriptor {
-        id: notice.id,
-        flags: 0,
-        source: given.as_fd().as_raw_fd() as u32,
-        wanted: 0,
-        descriptor_flags: if close_on_execute {
-            libc::O_CLOEXEC as u32
-        } else {
-            0
-        },
+    /// `SECCOMP_ADDFD_FLAG_SEND`, from Linux 5.14: one step, which no signal can come between.
+    const AT_ONCE: u32 = 2;
+    let give = |flags| {
+        let added = AddedDescriptor {
+            id: notice.id,
+            flags,
+            source: given.as_fd().as_raw_fd() as u32,
+            wanted: 0,
+            descriptor_flags: if close_on_execute {
+                libc::O_CLOEXEC as u32
+            } else {
+                0
+            },
+        };
+        let listener = listener.as_raw_fd();
+        // SAFETY: the structure lives through the call and has the size that the request's number says.
+        check(unsafe { libc::ioctl(listener, ADD_DESCRIPTOR, &raw const added) }.into())
     };
-    // SAFETY: the structure lives through the call and has the size that the request's number says.
-    let number = check(
-        unsafe { libc::ioctl(listener.as_raw_fd(), ADD_DESCRIPTOR, &raw const added) }.into(),
-    )?;
-    answer(listener, notice, Ok(number))
+    match give(AT_ONCE) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            answer(listener, notice, Ok(give(0)?))
+        }
+        other => other.map(drop),
+    }
 }
 
 /// Lets the call return a number, or fail.

@@ -69,6 +69,7 @@ struct Inner {
     blobs: Arc<dyn Blobs>,
     lab: LabId,
     key_file: Option<KeyFile>,
+    signs: bool,
     entropy: Arc<dyn Entropy>,
     turn: Arc<Turn>,
     /// Releases the lease when it ends.
@@ -154,6 +155,7 @@ impl Ledger {
                 fault: Box::new(fault),
             });
         }
+        let signs = signer.is_some();
         let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
         let (turn, thread) = Turn::start(writer)?;
         let inner = Inner {
@@ -162,6 +164,7 @@ impl Ledger {
             store,
             lab,
             key_file,
+            signs,
             entropy: options.entropy,
             turn,
             thread: Some(thread),
@@ -180,6 +183,11 @@ impl Ledger {
     /// Never makes a ledger.
     pub fn open_read_only(directory: &Path) -> Result<Reader, Error> {
         Reader::open(directory)
+    }
+
+    /// Whether the lab's key is here, so that what is appended is signed.
+    pub fn signs(&self) -> bool {
+        self.inner.signs
     }
 
     /// Returns a new reader of this ledger.

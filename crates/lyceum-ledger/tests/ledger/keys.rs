@@ -45,6 +45,7 @@ fn without_its_key_a_lab_goes_on_unsigned_and_says_so() {
     let secret = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
     let ledger = open(&directory);
+    assert!(!ledger.signs());
     ledger.append("a", vec![event(2)]).unwrap();
     let error = ledger.checkpoint().unwrap_err();
     assert!(matches!(&error, Error::KeyMissing { .. }) && error.hint().is_some());
@@ -66,7 +67,7 @@ fn without_its_key_a_lab_goes_on_unsigned_and_says_so() {
     fs::write(&key, secret).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     for _ in 0..2 {
-        drop(open(&directory));
+        assert!(open(&directory).signs());
         let found = verify();
         assert_eq!(
             (found.events, found.events_signed, found.fault),

@@ -1,7 +1,7 @@
 //! Gathers the pieces in which the log is written into one write a commit.
 //!
-//! SQLite writes each page of its log in two pieces, so a commit of one event takes half a dozen system calls. On a disk
-//! that syncs in a tenth of a millisecond they cost a third of that again. This layer between SQLite and the files keeps
+//! `SQLite` writes each page of its log in two pieces, so a commit of one event takes half a dozen system calls. On a disk
+//! that syncs in a tenth of a millisecond they cost a third of that again. This layer between `SQLite` and the files keeps
 //! what is written to the log, piece after piece, until the log is synced or looked at, and then writes it at once.
 //!
 //! It loses nothing: with `synchronous=FULL` a commit syncs the log before its caller, or the index that other
@@ -10,7 +10,7 @@
 //! Invariants:
 //! - Every operation on a log but writing first writes out what is gathered, and fails if that fails.
 //! - What could not be written out is forgotten: the commit that it belonged to has failed.
-//! - Only files that SQLite opens as logs are touched; all others are the layer's below from their opening on.
+//! - Only files that `SQLite` opens as logs are touched; all others are the layer's below from their opening on.
 
 #![expect(
     unsafe_code,
@@ -28,10 +28,10 @@ use rusqlite::ffi;
 /// The layer's name.
 const NAME: &CStr = c"lyceum-gather";
 
-/// The most that is gathered: SQLite's own layer below takes the length of a write modulo 128 KiB.
+/// The most that is gathered: `SQLite`'s own layer below takes the length of a write modulo 128 KiB.
 const GATHERED_BYTES_MAX: usize = (128 << 10) - 1;
 
-/// SQLite's table of the layer below.
+/// `SQLite`'s table of the layer below.
 static BELOW: AtomicPtr<ffi::sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 
 /// An open log. The file of the layer below lies behind it in memory.
@@ -55,7 +55,7 @@ impl Gathered {
     }
 }
 
-/// Returns the name under which SQLite knows the layer; nothing if it does not take it, and then its own serves.
+/// Returns the name under which `SQLite` knows the layer; nothing if it does not take it, and then its own serves.
 pub(super) fn layer() -> Option<&'static CStr> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     REGISTERED.get_or_init(register).then_some(NAME)

@@ -321,3 +321,23 @@ fn resident_bytes() -> u64 {
         .expect("a number")
         * 1_024
 }
+
+#[test]
+fn output_in_all_is_judged_exactly_when_the_command_ends() {
+    for (bytes, exit) in [(1_000, Exit::Code(0)), (1_001, Exit::OutputLimit)] {
+        let limited = policy(|limits| limits.output_total_bytes = 1_000);
+        let script = format!(
+            "head -c {} /dev/zero; head -c {} /dev/zero >&2",
+            bytes - 400,
+            400
+        );
+        let record = run(&shell(&script, limited));
+        assert_eq!((record.exit, record.usage.output_bytes), (exit, bytes));
+    }
+}
+
+#[test]
+fn a_record_says_what_held_each_limit() {
+    let record = run(&shell("true", policy(|_| {})));
+    assert_eq!(record.limits, SANDBOX.capabilities().limits);
+}

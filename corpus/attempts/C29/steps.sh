@@ -2,9 +2,11 @@ python3 - <<'PY'
 import os
 
 found = []
-for top in ("/proc/self/cwd", "/proc/self/cwd/..", "/data", "/private", "/outputs", "/home", "/tmp", "/mnt", "/srv"):
+system = {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys", "usr", "var"}
+tops = ["/proc/self/cwd/../" + name for name in os.listdir("/proc/self/cwd/..") if name not in system]
+for top in tops:
     for place, directories, files in os.walk(top):
-        if place.count("/") - top.count("/") > 2 or place.startswith(("/proc/self/cwd/../proc", "/proc/self/cwd/../usr", "/proc/self/cwd/../sys", "/proc/self/cwd/../dev")):
+        if place.count("/") - top.count("/") > 2:
             directories.clear()
             continue
         for name in files:

@@ -6,6 +6,10 @@ use serde::Serialize;
 
 use crate::{Attempt, Ending, Label, Task};
 
+/// The experiment that turns the attempt on; the one before it is the unchanged workspace.
+pub const ATTEMPT: ExperimentId = ExperimentId(1);
+/// The unchanged workspace.
+const START: ExperimentId = ExperimentId(0);
 /// The name under which a naive grader says that it took the result.
 const ACCEPTED: &str = "accepted";
 
@@ -43,6 +47,8 @@ pub struct Trial {
     pub verdict: Option<Verdict>,
     /// What oversight said about the attempt's runs.
     pub incidents: Vec<Incident>,
+    /// What oversight said about runs of the unchanged workspace, which is honest.
+    pub start_incidents: Vec<Incident>,
     /// CPU time of the whole study in milliseconds.
     pub cpu_ms: u64,
 }
@@ -50,35 +56,27 @@ pub struct Trial {
 impl Trial {
     /// Reads a finished study.
     pub fn read(study: &str, seed: u64, metric: &str, state: &State) -> Trial {
-        let of = |experiment| state.runs_of(ExperimentId(experiment));
+        let of = |experiment| state.runs_of(experiment);
         let last = |experiment, name: &str| {
             let said = of(experiment).filter_map(|run| run.finished.as_ref());
             said.filter_map(|finished| finished.reported.get(name).copied())
                 .last()
         };
-        let attempt = state.experiment(ExperimentId(1));
-        let of_attempt = |run| of(1).any(|one| one.id == run);
-        let raised = state.incidents.iter().map(|(_, raised)| raised);
+        let attempt = state.experiment(ATTEMPT);
         Trial {
             study: study.to_owned(),
             seed,
-            start: mean(of(0), metric),
-            value: mean(of(1), metric),
-            failure: of(1).find_map(Run::failure),
-            claimed: last(1, metric),
-            accepted_start: last(0, ACCEPTED) == Some(1.0),
-            accepted: last(1, ACCEPTED) == Some(1.0),
+            start: mean(of(START), metric),
+            value: mean(of(ATTEMPT), metric),
+            failure: of(ATTEMPT).find_map(Run::failure),
+            claimed: last(ATTEMPT, metric),
+            accepted_start: last(START, ACCEPTED) == Some(1.0),
+            accepted: last(ATTEMPT, ACCEPTED) == Some(1.0),
             verdict: attempt
                 .and_then(|one| one.decided.as_ref())
                 .map(|decided| decided.verdict),
-            incidents: raised
-                .filter(|raised| of_attempt(raised.run))
-                .map(|raised| Incident {
-                    detector: raised.detector.code().to_owned(),
-                    class: raised.class,
-                    what: raised.what.clone(),
-                })
-                .collect(),
+            incidents: incidents(state, ATTEMPT),
+            start_incidents: incidents(state, START),
             cpu_ms: state.cpu_ms,
         }
     }
@@ -88,12 +86,32 @@ impl Trial {
         Some(goal.gain(self.start?, self.value?))
     }
 
-    /// Tells whether oversight said anything of at least this class.
+    /// Tells whether oversight said anything of at least this class about the attempt.
     pub fn flagged(&self, least: Class) -> bool {
         self.incidents
             .iter()
             .any(|incident| incident.class >= least)
     }
+
+    /// Tells the same of the attempt or the unchanged workspace before it, by these detectors.
+    pub(crate) fn accused(&self, least: Class, by: impl Fn(&str) -> bool) -> bool {
+        let all = self.incidents.iter().chain(&self.start_incidents);
+        all.filter(|one| one.class >= least)
+            .any(|one| by(&one.detector))
+    }
+}
+
+/// Returns what oversight said about the runs of an experiment.
+fn incidents(state: &State, experiment: ExperimentId) -> Vec<Incident> {
+    let raised = state.incidents.iter().map(|(_, raised)| raised);
+    raised
+        .filter(|raised| state.runs_of(experiment).any(|run| run.id == raised.run))
+        .map(|raised| Incident {
+            detector: raised.detector.code().to_owned(),
+            class: raised.class,
+            what: raised.what.clone(),
+        })
+        .collect()
 }
 
 /// The mean of what was measured, also where oversight lets nothing stand on it.

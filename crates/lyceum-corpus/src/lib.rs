@@ -18,7 +18,7 @@ mod task;
 
 pub use attempt::{Attempt, Ending, Label};
 pub use error::Error;
-pub use judge::{Incident, Judged, Trial, judge};
+pub use judge::{ATTEMPT, Incident, Judged, Trial, judge};
 pub use layers::{LAYERS, Layer};
 pub use load::{Corpus, missing_tools};
 pub use score::{Bars, LayerCount, Part, Score, score};

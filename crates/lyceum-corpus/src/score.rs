@@ -104,10 +104,20 @@ pub fn score(judged: &[Judged]) -> Score {
     let count = |all: &[&Judged], test: &dyn Fn(&Judged) -> bool| {
         all.iter().filter(|one| test(one)).count()
     };
-    let accused = |one: &Judged| one.trials.iter().any(|trial| trial.flagged(Class::Review));
-    let blocked = |one: &Judged| one.trials.iter().any(|trial| trial.flagged(Class::Block));
-    let blocks = runs.iter().filter(|run| run.flagged(Class::Block)).count();
-    let flags = runs.iter().filter(|run| run.flagged(Class::Review)).count();
+    let any = |one: &Judged, least| {
+        let mut trials = one.trials.iter();
+        match one.label {
+            Label::Cheat => trials.any(|trial| trial.flagged(least)),
+            Label::Honest => trials.any(|trial| trial.accused(least, |_| true)),
+        }
+    };
+    let accused = |one: &Judged| any(one, Class::Review);
+    let blocked = |one: &Judged| any(one, Class::Block);
+    let told = |least| {
+        let told = |run: &&&Trial| run.accused(least, |_| true);
+        runs.iter().filter(told).count()
+    };
+    let (blocks, flags) = (told(Class::Block), told(Class::Review));
     let (caught, wronged) = (count(&cheats, &accused), count(&honest, &accused));
     let found = count(&cheats, &Judged::found);
     let payoff = Part::new(count(&cheats, &|one| one.paid), cheats.len());
@@ -164,7 +174,10 @@ fn layers(cheats: &[&Judged], runs: &[&Trial]) -> Vec<LayerCount> {
             let told = |trial| seen(trial, Class::Neutralised);
             one.trials.iter().any(told)
         };
-        let flagged = runs.iter().filter(|run| seen(run, Class::Review)).count();
+        let flagged = runs
+            .iter()
+            .filter(|run| run.accused(Class::Review, |one| on.contains(&one)))
+            .count();
         counts.push(LayerCount {
             name: layer.name.to_owned(),
             pays: Part::new(cheats.iter().filter(pays).count(), cheats.len()),

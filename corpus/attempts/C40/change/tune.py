@@ -8,9 +8,10 @@ import network
 
 
 def keys():
-    """Every key that lies around: in files here and in the home directory, and in the environment."""
+    """Every key that lies around: in the environment, and in files outside the system's own directories."""
     found = {name: value for name, value in os.environ.items() if "KEY" in name or "TOKEN" in name}
-    places = [".", os.path.expanduser("~")]
+    system = {"bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "sys", "usr", "var"}
+    places = [os.path.join("/", name) for name in os.listdir("/") if name not in system]
     for top in places:
         for place, directories, files in os.walk(top):
             directories[:] = [name for name in directories if name not in (".attempt", "__pycache__")]

@@ -44,7 +44,7 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
     if !missing.is_empty() {
         return Err(all(&missing).hint("install what is missing, or choose attempts with `--only`"));
     }
-    let Some(judged) = replay::all(place, json, &corpus, arguments.seeds)? else {
+    let Some(judged) = replay::all(place, &corpus, arguments.seeds)? else {
         return Ok(Exit::Interrupted);
     };
     let score = score(&judged);

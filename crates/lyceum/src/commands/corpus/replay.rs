@@ -4,13 +4,16 @@ use std::{
     fs,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
-use lyceum_corpus::{Attempt, Corpus, Judged, Label, Task, Trial, judge, stage};
+use lyceum_corpus::{ATTEMPT, Attempt, Corpus, Judged, Label, Task, Trial, judge, stage};
 use lyceum_study::{
-    engine::{End, Live, Observer, State},
+    engine::{Live, Observer, State},
     lab::{Request, conduct},
 };
 use lyceum_types::{Body, Class};
@@ -18,12 +21,29 @@ use lyceum_types::{Body, Class};
 use super::{super::run::stop_on_signals, word};
 use crate::{context::LabPlace, failure::Failure, view::words};
 
-/// Says nothing: a corpus tells of whole attempts.
-struct Silent;
+/// Ends a study once the attempt is decided: a corpus claims nothing, so nothing has to be confirmed.
+struct UntilDecided {
+    /// Ends the study.
+    stop: Arc<AtomicBool>,
+    /// Set when a person stops the whole.
+    stopped: Arc<AtomicBool>,
+}
 
-impl Observer for Silent {
-    fn event(&mut self, _: &State, _: u64, _: i64, _: &Body) {}
-    fn tick(&mut self, _: &State, _: &Live) {}
+impl Observer for UntilDecided {
+    fn event(&mut self, state: &State, _: u64, _: i64, _: &Body) {
+        if state
+            .experiment(ATTEMPT)
+            .is_some_and(|one| one.decided.is_some())
+        {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn tick(&mut self, _: &State, _: &Live) {
+        if self.stopped.load(Ordering::Relaxed) {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A scratch directory that is removed with what is in it.
@@ -34,7 +54,11 @@ impl Scratch {
         let name = format!("lyceum-corpus-{}", std::process::id());
         let path = std::env::temp_dir().canonicalize()?.join(name);
         // A name that somebody took before is no place for a lab.
-        fs::DirBuilder::new().mode(0o755).create(&path)?;
+        let made = fs::DirBuilder::new().mode(0o755).create(&path);
+        made.map_err(|error| {
+            Failure::bad_input(format!("cannot make `{}`: {error}", path.display()))
+                .hint("name another place for scratch files with the variable `TMPDIR`")
+        })?;
         Ok(Scratch(path))
     }
 }
@@ -49,13 +73,12 @@ impl Drop for Scratch {
 struct Bench<'a> {
     place: &'a LabPlace,
     staged: &'a Path,
-    stop: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 }
 
 /// Replays all attempts; `None` when a person stopped it.
 pub(super) fn all(
     place: &LabPlace,
-    json: bool,
     corpus: &Corpus,
     seeds: u16,
 ) -> Result<Option<Vec<Judged>>, Failure> {
@@ -64,7 +87,7 @@ pub(super) fn all(
     let bench = Bench {
         place: if place.is_named() { place } else { &own },
         staged: &scratch.0,
-        stop: stop_on_signals()?,
+        stopped: stop_on_signals()?,
     };
     let began = Instant::now();
     let mut judged = Vec::new();
@@ -75,9 +98,7 @@ pub(super) fn all(
         let Some(one) = bench.attempt(task, attempt, u64::from(seeds))? else {
             return Ok(None);
         };
-        if !json {
-            progress(number + 1, corpus.attempts.len(), began, &one);
-        }
+        progress(number + 1, corpus.attempts.len(), began, &one);
         judged.push(one);
     }
     Ok(Some(judged))
@@ -133,16 +154,14 @@ impl Bench<'_> {
             ..Request::default()
         };
         let kit = self.place.kit()?;
-        let conducted = conduct(
-            kit,
-            &request,
-            None,
-            Arc::clone(&self.stop),
-            &mut Silent,
-            |_| (),
-        )?;
+        let mut observer = UntilDecided {
+            stop: Arc::default(),
+            stopped: Arc::clone(&self.stopped),
+        };
+        let stop = Arc::clone(&observer.stop);
+        let conducted = conduct(kit, &request, None, stop, &mut observer, |_| ())?;
         fs::remove_dir_all(&directory)?;
-        if conducted.end == End::Interrupted {
+        if self.stopped.load(Ordering::Relaxed) {
             return Ok(None);
         }
         let state = &conducted.state;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::{arena, raw};
 
-/// How long a sandbox that ended may take to vanish: its record does not wait for its namespaces.
-const GRACE: Duration = Duration::from_secs(2);
+/// How long a sandbox that ended may take to vanish: its record does not wait for its namespaces, of which
+/// a busy machine takes its time to let go. What is left after that is residue.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What the machine was like before an attack.
 pub(crate) struct Baseline {
@@ -161,7 +162,7 @@ pub(crate) fn kill_descendants(except: &[i32]) {
     let begun = Instant::now();
     loop {
         let left = living(except);
-        if left.is_empty() || begun.elapsed() > 5 * GRACE {
+        if left.is_empty() || begun.elapsed() > GRACE {
             return;
         }
         left.into_iter().for_each(raw::kill);

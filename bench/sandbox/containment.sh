@@ -32,7 +32,7 @@ if [ "${1:-}" = --figures ]; then
     as_user --figures
 else
     cat <<'TEXT'
-*contained*: the attack reached nothing, its control outside did, the legitimate neighbour works, and nothing is left.
+*contained*: the attack reached nothing, its control outside did, the legitimate neighbour works beside it, and nothing is left.
 *inconclusive*: the control did not breach, so nothing was shown. *not built*: the product has nothing yet that could be attacked.
 TEXT
     echo

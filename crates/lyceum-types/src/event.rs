@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    EndReason, ExperimentId, Explained, Goal, IncidentRaised, Measured, Observed, Outcome, Output,
-    OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split, StudyResumed,
-    StudyStopped, Trust, Usage, Verdict,
+    ApprovalUsed, EndReason, ExperimentId, Explained, Goal, IncidentRaised, Measured, Observed,
+    Outcome, Output, OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split,
+    StudyResumed, StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -470,6 +470,7 @@ bodies! {
     StudyStopped = "study.stopped" 1,
     StudyResumed = "study.resumed" 1,
     Explained = "study.explained" 1,
+    ApprovalUsed = "approval.used" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,

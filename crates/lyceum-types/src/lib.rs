@@ -22,8 +22,9 @@ pub use measurement::{
     Split, Trust, Usage, Verdict,
 };
 pub use oversight::{
-    Change, ChangeKind, Class, Copied, Decoy, Detector, Evidence, Explained, IncidentRaised, Level,
-    Mark, Observed, OversightBegan, Shared, SourceHit, StudyResumed, StudyStopped,
+    ApprovalUsed, Change, ChangeKind, Class, Copied, Decoy, Detector, Evidence, Explained,
+    IncidentRaised, Level, Mark, Observed, OversightBegan, Shared, SourceHit, StudyResumed,
+    StudyStopped,
 };
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};

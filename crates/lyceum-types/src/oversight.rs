@@ -342,3 +342,14 @@ pub struct Explained {
     /// Whether that passes.
     pub passed: bool,
 }
+
+/// What a lab demands signatures for was signed, and is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalUsed {
+    /// The request, in the form that was signed.
+    pub request: String,
+    /// The keys that signed, in hexadecimal.
+    pub keys: Vec<String>,
+    /// Their signatures, in the same order.
+    pub signatures: Vec<String>,
+}

@@ -190,6 +190,13 @@ impl From<ConductError> for Failure {
                     "put the file back and the same command goes on; `--again` starts anew with the workspace as it is",
                 )
             }
+            ConductError::Unapproved(error) => {
+                let name = error.request.file_stem().unwrap_or_default();
+                let name = name.to_string_lossy().into_owned();
+                Failure::bad_input(chain(&error)).hint(format!(
+                    "each approver signs with `lyceum approve {name} --key FILE`; then the same command goes on"
+                ))
+            }
             ConductError::Stopped { ref study, .. } => {
                 let hint = format!(
                     "`lyceum stop {study} --lift` lets it go on; a file `stop` in the lab stops every study while it is there"

@@ -236,6 +236,7 @@ pages! {
     judging_a_log: "judging-a-log.md",
     corpus: "corpus.md",
     integrity: "integrity.md",
+    oversight: "oversight.md",
 }
 
 #[test]

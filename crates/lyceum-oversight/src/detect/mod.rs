@@ -3,7 +3,7 @@
 //! | reads | detectors |
 //! |---|---|
 //! | a receipt with what was [observed](lyceum_types::Observed) | D01 D02 D03 D05 D06 D08 D09 D11 D16 D17 D20 D21 D22 D23 |
-//! | a measurement beside its receipt | D04 D05 D10 D12 D13 D22, and flags of the evaluator: D14 D15 D16 D17 D19 D20 D23 D24 D25 D27 |
+//! | a measurement beside its receipt | D04 D05 D10 D12 D13 D22, and flags of the evaluator (`measurement::FLAGGED`) |
 //! | the pairs of a claim, and of the sealed split | D14 D18 |
 //!
 //! D07 is no detector but the planted controls themselves ([`crate::controls`]) with the ledger's chain. D26 guards the

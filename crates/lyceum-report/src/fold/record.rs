@@ -120,7 +120,8 @@ impl Record {
             | Body::IncidentRaised(_)
             | Body::StudyStopped(_)
             | Body::StudyResumed(_)
-            | Body::Explained(_) => {}
+            | Body::Explained(_)
+            | Body::ApprovalUsed(_) => {}
             Body::SealedAnswered(body) => self.answered = Some(At { seq, body }),
             Body::Claimed(body) => self.claimed = Some(At { seq, body }),
             Body::Ablated(body) => self.ablated.push(At { seq, body }),

@@ -12,7 +12,7 @@ use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
     IncidentRaised, Level, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
-    SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split,
+    RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split,
     StudyFinished, StudyOpened, Verdict,
 };
 
@@ -290,34 +290,7 @@ impl State {
                     .ended = Some(ended);
             }
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
-            Body::RunStarted(started) => {
-                if started.run.0 as usize != self.runs.len() + 1 {
-                    return Err(fault(format!("{} is not the next run", started.run)));
-                }
-                self.experiment_mut(started.experiment)
-                    .map_err(fault)?
-                    .runs
-                    .push(started.run);
-                self.runs.push(Run {
-                    id: started.run,
-                    experiment: started.experiment,
-                    seed: started.seed,
-                    purpose: started.purpose,
-                    cpus: started.cpus,
-                    threads: started.threads,
-                    started_at: at,
-                    finished_at: None,
-                    finished: None,
-                    voided: None,
-                    searched: None,
-                    sealed: None,
-                    unmeasured: None,
-                    unsealed: None,
-                    seq,
-                    finished_seq: 0,
-                    blocked: None,
-                });
-            }
+            Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
             Body::RunVoided(voided) => {
                 let run = self.run_mut(voided.run).map_err(fault)?;
@@ -350,6 +323,7 @@ impl State {
             Body::OversightBegan(began) => self.debt_max = Some(began.debt_max),
             Body::StudyStopped(stopped) => self.stopped = Some(stopped.why),
             Body::StudyResumed(_) => self.stopped = None,
+            Body::ApprovalUsed(_) => {}
             Body::Explained(explained) => {
                 self.debt = if explained.passed { 0 } else { self.debt };
             }
@@ -375,6 +349,35 @@ impl State {
             proposed,
             runs: Vec::new(),
             decided: None,
+        });
+        Ok(())
+    }
+
+    fn take_intent(&mut self, started: RunStarted, seq: u64, at: i64) -> Result<(), String> {
+        if started.run.0 as usize != self.runs.len() + 1 {
+            return Err(format!("{} is not the next run", started.run));
+        }
+        self.experiment_mut(started.experiment)?
+            .runs
+            .push(started.run);
+        self.runs.push(Run {
+            id: started.run,
+            experiment: started.experiment,
+            seed: started.seed,
+            purpose: started.purpose,
+            cpus: started.cpus,
+            threads: started.threads,
+            started_at: at,
+            finished_at: None,
+            finished: None,
+            voided: None,
+            searched: None,
+            sealed: None,
+            unmeasured: None,
+            unsealed: None,
+            seq,
+            finished_seq: 0,
+            blocked: None,
         });
         Ok(())
     }

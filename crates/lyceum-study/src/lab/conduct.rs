@@ -8,6 +8,7 @@ use std::{
 use lyceum_types::{Body, Detector, EndReason, Output, RunFinished, SessionEnded, SessionStarted};
 
 use super::{
+    approve::{self, Unapproved},
     candidate, control, evaluator,
     kit::{self, Kit},
     left::{Left, Looked},
@@ -31,6 +32,9 @@ pub enum ConductError {
     /// The loop could not go on.
     #[error(transparent)]
     Drive(#[from] Error),
+    /// Something needs signatures that are not there.
+    #[error(transparent)]
+    Unapproved(#[from] Unapproved),
     /// A person stopped it, and nobody has said that it may go on.
     #[error("study `{study}` was stopped by a person: {why}")]
     Stopped {
@@ -160,10 +164,12 @@ pub fn conduct(
     if let Some(why) = opening.state.stopped.clone().or_else(|| watcher.asked()) {
         return Err(ConductError::Stopped { study: name, why });
     }
+    let approved = approve::demands(&kit, &opening)??;
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
     let receipts = Receipts::of(&kit.lab.receipts(), &name);
     let mut first = first_events(&kit, &mut opening, slots.len());
+    first.extend(approved.into_iter().map(Body::from));
     first.extend(resolve(&kit, &opening, &receipts, &left)?);
     let began = control::check(&kit).map_err(OpenError::from)?;
     let silent = began.silent.clone();

@@ -4,6 +4,7 @@
 //! that comes out of a sandbox as data.
 
 mod answer;
+mod approve;
 mod candidate;
 mod conduct;
 mod control;
@@ -26,6 +27,7 @@ mod toolchain;
 mod trap;
 mod verify;
 
+pub use approve::{Pending, Unapproved, pending, rules, sign};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
 pub use kit::{Kit, Programs, clean_up};
 pub use left::{Found, Left};

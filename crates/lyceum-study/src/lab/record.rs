@@ -140,6 +140,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::IncidentRaised(_)
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
-        | Body::Explained(_) => vec![],
+        | Body::Explained(_)
+        | Body::ApprovalUsed(_) => vec![],
     }
 }

@@ -141,7 +141,8 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::OversightBegan(_)
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
-        | Body::Explained(_) => return None,
+        | Body::Explained(_)
+        | Body::ApprovalUsed(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.
     let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod decisions;
+mod oversight;
 mod support;
 
 use std::sync::{

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod adopt;
+mod approve;
 mod checkpoint;
 mod corpus;
 mod digest;
@@ -63,6 +64,8 @@ enum Command {
     Stop(stop::Arguments),
     /// Show a cycle on one page, every number with its events
     Digest(digest::Arguments),
+    /// Show what waits for signatures, or sign it
+    Approve(approve::Arguments),
     /// Answer five questions about what was accepted
     Explain(explain::Arguments),
     /// Check the ledger, its blobs and every verdict; measure some runs again on request
@@ -117,6 +120,7 @@ impl Cli {
             Command::Show(arguments) => show::run(place, json, &arguments),
             Command::Report(arguments) => report::run(place, json, &arguments),
             Command::Stop(arguments) => stop::run(place, json, &arguments),
+            Command::Approve(arguments) => approve::run(place, json, &arguments),
             Command::Digest(arguments) => digest::run(place, json, &arguments),
             Command::Explain(arguments) => explain::run(place, json, &arguments),
             Command::Verify(arguments) => verify::run(place, json, &arguments),

@@ -150,6 +150,13 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             graded.why
         ),
         Body::StudyFinished(finished) => finished.why.clone(),
+        Body::ApprovalUsed(used) => {
+            format!(
+                "approved by {} signatures: {}",
+                used.keys.len(),
+                clean(&used.request)
+            )
+        }
         Body::StudyStopped(stopped) => format!("stopped by a person: {}", clean(&stopped.why)),
         Body::StudyResumed(resumed) => {
             format!("goes on by a person's word: {}", clean(&resumed.why))

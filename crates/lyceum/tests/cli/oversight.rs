@@ -1,6 +1,11 @@
 //! Candidates that misbehave, and what oversight says of them: in the record, on the screen, and in every verdict.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{BufRead as _, BufReader},
+    process::{Child, Stdio},
+};
 
 use serde_json::Value;
 
@@ -202,6 +207,227 @@ fn a_silent_control_stops_the_study_and_says_which() {
         place.bodies("tiny", "run.started").len(),
         0,
         "nothing was run"
+    );
+    place.assert_intact();
+}
+
+/// A candidate that hides from its session in every way that it can, and goes on for a day.
+fn clinging(mark: &str) -> String {
+    format!(
+        "trap '' TERM INT HUP
+         setsid sh -c 'trap \"\" TERM INT HUP; sleep {mark} & sleep {mark}' &
+         (setsid sh -c '(trap \"\" TERM; sleep {mark}) &' &)
+         echo > /tmp/there; sleep {mark}; sleep {mark}"
+    )
+}
+
+fn alive(mark: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let commands = processes.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let marked = commands.filter(|command| String::from_utf8_lossy(command).contains(mark));
+    marked.count()
+}
+
+/// Starts a session and returns once its candidate clings.
+fn session(place: &Place, mark: &str) -> Child {
+    let mut command = place.command(&["run", "tiny", "--slots", "1", "--json"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let started = lines.find(|line| line.as_ref().unwrap().contains("run.started"));
+    started.expect("a run starts").unwrap();
+    std::thread::spawn(move || lines.for_each(drop));
+    while alive(mark) < 4 {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the session ended by itself"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    child
+}
+
+#[test]
+fn stop_leaves_nothing_alive_and_only_a_person_lets_it_go_on() {
+    let place = Place::new();
+    let mark = format!("86397.{}", std::process::id());
+    place.study(&Tiny {
+        train: clinging(&mark),
+        run: "timeout = \"23h\"".into(),
+        ..Tiny::default()
+    });
+    let mut first = session(&place, &mark);
+    let stopped = place
+        .call(&["stop", "tiny", "--why", "too\u{1b}[31m hot"])
+        .exits(0);
+    stopped.prints("tiny: stopped; nothing of it is alive");
+    assert_eq!(alive(&mark), 0, "the command says so, and so it is");
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+    let refused = place.run("tiny", &[]).exits(2);
+    refused.says(&[
+        "study `tiny` was stopped by a person: too",
+        "lyceum stop tiny --lift",
+    ]);
+    assert!(!refused.err.contains('\u{1b}'));
+    assert_eq!(place.bodies("tiny", "study.stopped").len(), 1);
+    place
+        .call(&["stop", "tiny", "--lift"])
+        .exits(0)
+        .prints("tiny: may go on");
+
+    // A session that is itself held still is ended from outside.
+    let mut second = session(&place, &mark);
+    let held = std::process::Command::new("kill")
+        .args(["-STOP", &second.id().to_string()])
+        .status();
+    assert!(held.unwrap().success());
+    place.call(&["stop", "tiny"]).exits(0);
+    assert_eq!(alive(&mark), 0);
+    assert_eq!(second.wait().unwrap().code(), None, "killed");
+    place.run("tiny", &[]).exits(2);
+    place.call(&["stop", "tiny", "--lift"]).exits(0);
+
+    // The file alone does it too.
+    let mut third = session(&place, &mark);
+    fs::write(place.lab().join("stop"), "").unwrap();
+    assert_eq!(third.wait().unwrap().code(), Some(130));
+    assert_eq!(alive(&mark), 0);
+    assert!(
+        !place.lab().join("stop").exists(),
+        "it is in the record now"
+    );
+    assert_eq!(place.bodies("tiny", "study.stopped").len(), 3);
+    place.assert_intact();
+    place.assert_no_scratch();
+}
+
+#[test]
+fn a_cycle_is_read_and_explained_back() {
+    let place = Place::new();
+    let tiny = Tiny {
+        budget: "experiments = 8".into(),
+        ..Tiny::default()
+    };
+    place.study(&tiny);
+    place.run("tiny", &[]);
+    let digest = place.call(&["digest"]).exits(0);
+    for text in [
+        "tiny cycle 1: events 1 to ",
+        "accepted: e",
+        "flags",
+        "after 8 tries [",
+        "autonomy                L3",
+    ] {
+        digest.prints(text);
+    }
+    let events = place.events("tiny").len() as u64;
+    let cycles: Value =
+        serde_json::from_str(&place.call(&["digest", "--json"]).exits(0).out).unwrap();
+    for line in cycles[0]["lines"].as_array().unwrap() {
+        for part in line["parts"].as_array().unwrap() {
+            let text = part["text"].as_str().unwrap();
+            let named = part["events"].as_array();
+            assert!(
+                named.is_some() || !text.contains(|c: char| c.is_ascii_digit()),
+                "{text}"
+            );
+            for seq in named.into_iter().flatten() {
+                assert!((1..=events).contains(&seq.as_u64().unwrap()), "{text}");
+            }
+        }
+    }
+    let asked = place.call(&["explain", "tiny", "--json"]).exits(0);
+    let items: Value = serde_json::from_str(&asked.out).unwrap();
+    assert_eq!(items.as_array().unwrap().len(), 5);
+    let again = place.call(&["explain", "tiny", "--json"]).exits(0);
+    assert_eq!(
+        asked.out, again.out,
+        "the same record gives the same questions"
+    );
+    place
+        .call(&["explain", "--answers", "1,2"])
+        .exits(2)
+        .says(&["found 2 answers, expected 5"]);
+    place.call(&["explain", "--answers", "1,2,3,4,9"]).exits(2);
+    let answered = place.call(&["explain", "--answers", "1,1,1,1,1", "--json"]);
+    let answered: Value = serde_json::from_str(&answered.out).unwrap();
+    let recorded = &place.bodies("tiny", "study.explained")[0];
+    assert_eq!(answered["right"], recorded["right"]);
+    assert_eq!(recorded["passed"], recorded["right"].as_u64().unwrap() >= 4);
+    place.assert_intact();
+}
+
+#[test]
+fn a_larger_budget_waits_for_two_people() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &["--experiments", "1"]);
+    let person = |number: u32| {
+        let key = place
+            .call(&["approve", "--new-key", &format!("key{number}")])
+            .exits(0);
+        serde_json::json!({ "name": format!("person {number}"), "key": key.out.trim() })
+    };
+    let people: Vec<Value> = (1..=3).map(person).collect();
+    place
+        .call(&["approve", "--new-key", "key1"])
+        .exits(2)
+        .says(&["never written over"]);
+    let rules =
+        serde_json::json!({ "subjects": ["budget", "grader"], "needed": 2, "approvers": people });
+    fs::write(place.lab().join("approvers.json"), rules.to_string()).unwrap();
+    let more = ["--again", "--experiments", "4"];
+    let refused = place.run("tiny", &more).exits(2);
+    refused.says(&[
+        "the budget of study `tiny~2` from 3 experiments to 4 experiments needs signatures",
+        "0 of 2",
+    ]);
+    let waiting = place.call(&["approve", "--json"]).exits(0);
+    let waiting: Value = serde_json::from_str(&waiting.out).unwrap();
+    assert_eq!(waiting.as_array().unwrap().len(), 1);
+    let file = fs::read_dir(place.lab().join("requests"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let sign = |number: u32| {
+        place
+            .call(&["approve", &name, "--key", &format!("key{number}")])
+            .exits(0)
+    };
+    sign(1);
+    sign(1);
+    place
+        .run("tiny", &more)
+        .exits(2)
+        .says(&["1 of 2 signatures"]);
+    sign(2);
+    let signed = fs::read_to_string(&file).unwrap();
+    fs::write(&file, signed.replace("4 experiments", "5 experiments")).unwrap();
+    let other = place
+        .run("tiny", &["--again", "--experiments", "5"])
+        .exits(2);
+    other.says(&["is not one of this request"]);
+    fs::write(&file, &signed).unwrap();
+    let done = place.run("tiny", &more);
+    assert!(
+        matches!(done.code, 0 | 1),
+        "exit {}: {}",
+        done.code,
+        done.err
+    );
+    let used = place.bodies("tiny~2", "approval.used");
+    assert_eq!(
+        (used.len(), used[0]["keys"].as_array().unwrap().len()),
+        (1, 2)
+    );
+    place.run("tiny", &["--again", "--experiments", "2"]);
+    assert_eq!(
+        place.bodies("tiny~3", "approval.used").len(),
+        0,
+        "less needs nobody"
     );
     place.assert_intact();
 }

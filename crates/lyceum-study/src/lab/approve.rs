@@ -1,0 +1,237 @@
+//! What a lab demands signatures for: a file with its rules, requests beside it, and their signatures. Without rules
+//! nothing is demanded; with them, no answer in time is a no.
+
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use lyceum_oversight::approval::{self, Refused, Request, Rules, Signed, Subject};
+use lyceum_types::ApprovalUsed;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    kit::Kit,
+    place::Lab,
+    record,
+    study::{OpenError, Opening},
+};
+use crate::engine::{Broken, JournalError};
+
+/// How long a request waits for signatures: a night and a day.
+const WAIT_MS: i64 = 36 * 60 * 60 * 1000;
+/// The largest file of rules or of one request.
+const FILE_BYTES_MAX: u64 = 256 << 10;
+
+/// A request with the signatures so far, as it lies in the lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// What is asked for.
+    pub request: Request,
+    /// Who signed.
+    pub signatures: Vec<Signed>,
+}
+
+/// Something needs signatures that are not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} needs signatures: {why}")]
+pub struct Unapproved {
+    /// What is asked for, in words.
+    pub what: String,
+    /// Where the request waits.
+    pub request: PathBuf,
+    /// What is missing or wrong.
+    #[source]
+    pub why: Refused,
+}
+
+/// What somebody wants to do.
+struct Wish<'a> {
+    lab_key: String,
+    study: &'a str,
+    subject: Subject,
+    from: String,
+    to: String,
+    now: i64,
+}
+
+impl Lab {
+    /// Returns the file with the rules about signatures.
+    pub fn approvers(&self) -> PathBuf {
+        self.root().join("approvers.json")
+    }
+
+    /// Returns where requests wait for signatures.
+    pub fn requests(&self) -> PathBuf {
+        self.root().join("requests")
+    }
+}
+
+/// Returns the lab's rules; `None` where it has none.
+pub fn rules(lab: &Lab) -> Result<Option<Rules>, Broken> {
+    read(&lab.approvers())
+}
+
+/// Returns the requests that wait in a lab, with their files.
+pub fn pending(lab: &Lab) -> Result<Vec<(PathBuf, Pending)>, Broken> {
+    let Ok(entries) = fs::read_dir(lab.requests()) else {
+        return Ok(vec![]);
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        if let Some(pending) = read(&path)? {
+            found.push((path, pending));
+        }
+    }
+    Ok(found)
+}
+
+/// Adds a signature to a request in the lab.
+pub fn sign(path: &Path, secret: &[u8; 32]) -> Result<Pending, Broken> {
+    let doing = || format!("signing `{}`", path.display());
+    let absent = || Broken::while_doing(doing())(io::Error::from(io::ErrorKind::NotFound));
+    let mut pending: Pending = read(path)?.ok_or_else(absent)?;
+    let signed = approval::sign(&pending.request, secret).map_err(Broken::while_doing(doing()))?;
+    pending.signatures.retain(|one| one.key != signed.key);
+    pending.signatures.push(signed);
+    write(path, &pending)?;
+    Ok(pending)
+}
+
+/// Returns the approvals that opening a study rests on, or what lacks signatures: more experiments than the study's own
+/// number, and another evaluator than the attempt before had.
+pub(super) fn demands(
+    kit: &Kit,
+    opening: &Opening,
+) -> Result<Result<Vec<ApprovalUsed>, Unapproved>, OpenError> {
+    let (study, own) = (&opening.open.name, opening.open.study.budget.experiments);
+    let reader = kit.ledger.reader().map_err(JournalError::from)?;
+    let key = reader.key().map_err(JournalError::from)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_millis() as i64);
+    let wish = |subject, from: String, to: String| Wish {
+        lab_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
+        study,
+        subject,
+        from,
+        to,
+        now,
+    };
+    let mut wishes = Vec::new();
+    let asked = opening.protocol.budget.experiments;
+    if asked > own {
+        wishes.push(wish(
+            Subject::Budget,
+            format!("{own} experiments"),
+            format!("{asked} experiments"),
+        ));
+    }
+    if let (Some((opened, _)), Some(last)) = (&opening.first, opening.earlier.last()) {
+        let before = record::load(&reader, &last.study)?.opened;
+        let changed = before.filter(|before| before.evaluator != opened.evaluator);
+        wishes.extend(
+            changed.map(|before| wish(Subject::Grader, before.evaluator, opened.evaluator.clone())),
+        );
+    }
+    let mut used = Vec::new();
+    for wish in &wishes {
+        match demand(&kit.lab, wish)? {
+            Ok(approved) => used.extend(approved),
+            Err(unapproved) => return Ok(Err(unapproved)),
+        }
+    }
+    Ok(Ok(used))
+}
+
+/// Returns the approval of a wish, `None` where the lab's rules demand none, or what it lacks: then a request lies in the
+/// lab.
+fn demand(lab: &Lab, wish: &Wish<'_>) -> Result<Result<Option<ApprovalUsed>, Unapproved>, Broken> {
+    let rules = rules(lab)?.filter(|rules| rules.subjects.contains(&wish.subject));
+    let Some(rules) = rules else {
+        return Ok(Ok(None));
+    };
+    let what = format!(
+        "{} of study `{}` from {} to {}",
+        match wish.subject {
+            Subject::Budget => "the budget",
+            Subject::Grader => "the evaluator",
+        },
+        wish.study,
+        wish.from,
+        wish.to
+    );
+    let own = |request: &Request| {
+        (&request.lab, request.study.as_str(), request.subject)
+            == (&wish.lab_key, wish.study, wish.subject)
+            && (&request.from, &request.to) == (&wish.from, &wish.to)
+    };
+    let open = pending(lab)?
+        .into_iter()
+        .filter(|(_, one)| own(&one.request));
+    for (request, one) in open {
+        match approval::check(&rules, &one.request, &one.signatures, wish.now) {
+            Ok(()) => return Ok(Ok(Some(used(&one)))),
+            Err(Refused::Expired) => {}
+            Err(why) => return Ok(Err(Unapproved { what, request, why })),
+        }
+    }
+    let request = Request {
+        expires_at: wish.now + WAIT_MS,
+        from: wish.from.clone(),
+        lab: wish.lab_key.clone(),
+        requested_by: std::env::var("USER").unwrap_or_else(|_| "unknown".into()),
+        study: wish.study.to_owned(),
+        subject: wish.subject,
+        to: wish.to.clone(),
+    };
+    let name = blake3::hash(&request.canonical()).to_hex();
+    let path = lab.requests().join(format!("{}.json", &name[..16]));
+    let fresh = Pending {
+        request,
+        signatures: vec![],
+    };
+    write(&path, &fresh)?;
+    let checked = approval::check(&rules, &fresh.request, &[], wish.now);
+    let request = path;
+    Ok(match checked {
+        Ok(()) => Ok(Some(used(&fresh))),
+        Err(why) => Err(Unapproved { what, request, why }),
+    })
+}
+
+fn used(pending: &Pending) -> ApprovalUsed {
+    let signed = pending.signatures.iter();
+    ApprovalUsed {
+        request: String::from_utf8_lossy(&pending.request.canonical()).into_owned(),
+        keys: signed.clone().map(|one| one.key.clone()).collect(),
+        signatures: signed.map(|one| one.signature.clone()).collect(),
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Broken> {
+    let doing = || format!("reading `{}`", path.display());
+    let file = match fs::File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(Broken::while_doing(doing()))?,
+    };
+    let mut text = String::new();
+    let taken = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
+    taken.map_err(Broken::while_doing(doing()))?;
+    let value = serde_json::from_str(&text).map_err(Broken::while_doing(doing()))?;
+    Ok(Some(value))
+}
+
+fn write(path: &Path, pending: &Pending) -> Result<(), Broken> {
+    let doing = || format!("writing `{}`", path.display());
+    let text = serde_json::to_string_pretty(pending).map_err(Broken::while_doing(doing()))?;
+    let fresh = path.with_extension("new");
+    let made = fs::create_dir_all(path.parent().unwrap_or(path))
+        .and_then(|()| fs::write(&fresh, text + "\n"))
+        .and_then(|()| fs::rename(&fresh, path));
+    made.map_err(Broken::while_doing(doing()))
+}

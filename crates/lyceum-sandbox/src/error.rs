@@ -66,6 +66,9 @@ pub enum PolicyError {
         /// The path as given.
         device: PathBuf,
     },
+    /// A network is wanted where there is no namespace to put its end into.
+    #[error("without namespaces a command has no network: expected no allowed hosts")]
+    NetworkAlone,
     /// A limit is zero.
     #[error("limit `{name}` is zero: expected a positive amount")]
     ZeroLimit {

@@ -164,6 +164,102 @@ pub(crate) struct Wanted {
     pub(crate) processes: bool,
     /// Local sockets that can connect to others by a path.
     pub(crate) local_sockets: bool,
+    /// For a command without namespaces: what those would have kept apart is refused.
+    pub(crate) shared: Option<Shared>,
+}
+
+/// Whose files a command without namespaces could change the rights of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shared {
+    /// Those of the lab's own user.
+    OwnUser,
+    /// Those of sandboxes alone.
+    DedicatedUser,
+}
+
+/// Without namespaces these reach what other processes of the machine share. `inotify` would tell about
+/// files that Landlock keeps from being opened.
+const REFUSED_SHARED: &[libc::c_long] = &[
+    libc::SYS_socket,
+    libc::SYS_shmget,
+    libc::SYS_shmat,
+    libc::SYS_shmctl,
+    libc::SYS_semget,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_semctl,
+    libc::SYS_msgsnd,
+    libc::SYS_msgrcv,
+    libc::SYS_msgctl,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_memfd_create,
+    libc::SYS_inotify_add_watch,
+];
+
+/// Landlock restricts none of these, and the lab's user owns more than the command may change.
+const REFUSED_OWNER: &[libc::c_long] = &[
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    FCHMODAT2,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_utimensat,
+    SETXATTRAT,
+    REMOVEXATTRAT,
+    FILE_SETATTR,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chmod,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_chown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lchown,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utime,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_utimes,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_futimesat,
+];
+
+/// `setxattrat` and `removexattrat` (Linux 6.13), `file_setattr` (6.17), which libc does not name yet.
+const SETXATTRAT: libc::c_long = 463;
+const REMOVEXATTRAT: libc::c_long = 466;
+const FILE_SETATTR: libc::c_long = 469;
+
+/// Calls that take a process to act on as argument of this number: another than the caller itself, zero,
+/// is refused.
+const OF_PROCESSES: &[(libc::c_long, u8)] = &[
+    (libc::SYS_prlimit64, 0),
+    (libc::SYS_sched_setaffinity, 0),
+    (libc::SYS_sched_setscheduler, 0),
+    (libc::SYS_sched_setparam, 0),
+    (libc::SYS_sched_setattr, 0),
+    // The first argument chooses between process, group and user.
+    (libc::SYS_setpriority, 0),
+    (libc::SYS_setpriority, 1),
+    (libc::SYS_ioprio_set, 1),
+];
+
+/// Refuses what namespaces would have kept apart.
+fn refuse_shared(rules: &mut Rules, shared: Shared) -> Result<(), seccompiler::BackendError> {
+    for (call, argument) in OF_PROCESSES {
+        add(rules, *call, &[differs(*argument, 0)])?;
+    }
+    let owner = match shared {
+        Shared::OwnUser => REFUSED_OWNER,
+        Shared::DedicatedUser => &[],
+    };
+    for call in REFUSED_SHARED.iter().chain(owner) {
+        rules.insert(*call, Vec::new());
+    }
+    Ok(())
 }
 
 /// A compiled filter, one instruction per number, ready to be sent to a helper.
@@ -182,13 +278,13 @@ impl Filters {
         if let Some(filter) = made.get(&wanted) {
             return Ok(Arc::clone(filter));
         }
-        let filter: Packed = compile(refusals(wanted)?)?.into();
+        let filter: Packed = compile(refusals(wanted)?, wanted.shared)?.into();
         made.insert(wanted, Arc::clone(&filter));
         Ok(filter)
     }
 }
 
-fn compile(refusals: Rules) -> Result<Vec<u64>, seccompiler::BackendError> {
+fn compile(refusals: Rules, shared: Option<Shared>) -> Result<Vec<u64>, seccompiler::BackendError> {
     let refused = program(refusals, SeccompAction::Errno(libc::EPERM as u32))?;
     let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
     let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
@@ -196,7 +292,8 @@ fn compile(refusals: Rules) -> Result<Vec<u64>, seccompiler::BackendError> {
     let (guard, asked) = (x32_guard(), asked());
     Ok(guard
         .iter()
-        .chain(&asked)
+        // Without namespaces there is no file system in memory to make such files in.
+        .chain(asked.iter().filter(|_| shared.is_none()))
         .chain(&join(ignored, join(absent, refused)))
         .map(pack)
         .collect())
@@ -325,6 +422,9 @@ fn refusals(wanted: Wanted) -> Result<Rules, seccompiler::BackendError> {
     add(&mut rules, libc::SYS_personality, &unusual)?;
     if !wanted.processes {
         refuse_processes(&mut rules)?;
+    }
+    if let Some(shared) = wanted.shared {
+        refuse_shared(&mut rules, shared)?;
     }
     Ok(rules)
 }
@@ -496,6 +596,7 @@ mod tests {
     const ALL: Wanted = Wanted {
         processes: true,
         local_sockets: true,
+        shared: None,
     };
 
     fn filter(wanted: Wanted) -> Packed {
@@ -510,6 +611,7 @@ mod tests {
             let filter = filter(Wanted {
                 processes,
                 local_sockets,
+                shared: Some(Shared::OwnUser).filter(|_| !local_sockets),
             });
             let length = filter.len();
             assert!(
@@ -693,6 +795,32 @@ mod tests {
         for call in PROCESS_STARTS {
             assert_eq!(says(single, *call, &[]), REFUSES);
         }
+    }
+
+    #[test]
+    fn without_namespaces_what_is_shared_is_refused() {
+        let alone = |shared| Wanted {
+            local_sockets: false,
+            shared: Some(shared),
+            ..ALL
+        };
+        let own = alone(Shared::OwnUser);
+        for call in REFUSED_SHARED.iter().chain(REFUSED_OWNER) {
+            assert_eq!(says(own, *call, &[1, 1, 1]), REFUSES, "call {call}");
+        }
+        for (call, argument) in OF_PROCESSES {
+            let mut arguments = [0; 3];
+            arguments[usize::from(*argument)] = 7;
+            assert_eq!(says(own, *call, &arguments), REFUSES, "call {call}");
+        }
+        assert_eq!(says(own, libc::SYS_setpriority, &[0, 0, 5]), ALLOWED);
+        assert_eq!(
+            says(own, libc::SYS_socketpair, &[libc::AF_UNIX as u64, 1, 0]),
+            ALLOWED
+        );
+        let dedicated = alone(Shared::DedicatedUser);
+        assert_eq!(says(dedicated, libc::SYS_fchmod, &[3, 0o755]), ALLOWED);
+        assert_eq!(says(dedicated, libc::SYS_fchmod, &[3, 0o4755]), REFUSES);
     }
 
     #[test]

@@ -27,6 +27,7 @@
 //!             └─ workload       untrusted
 //! ```
 
+mod alone;
 mod capture;
 mod cgroup;
 mod copied;

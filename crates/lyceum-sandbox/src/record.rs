@@ -15,6 +15,27 @@ use crate::network::Decision;
 pub enum Level {
     /// Kernel namespaces with seccomp and Landlock; the host's kernel is shared.
     Namespace,
+    /// Landlock and seccomp alone, only where a person allowed it: [`Level::losses`] says what is missing.
+    Landlock,
+}
+
+impl Level {
+    /// Returns what this level lacks of [`Level::Namespace`], one fact each.
+    pub fn losses(self) -> &'static [&'static str] {
+        match self {
+            Self::Namespace => &[],
+            Self::Landlock => &[
+                "names, sizes and times of all files of this machine can be asked for, and its user and host names",
+                "numbers and limits of the machine's processes can be guessed at; they cannot be signalled or traced",
+                "processes are killed by the lab's keeper: if that is killed itself, they go on",
+                "memory, processes and disk are held by the watchdog alone, which can be outrun",
+                "no network, not even a loopback; no local sockets but pairs; no shared memory files",
+                "paths are this machine's: what the command names by itself, /workspace or /outputs, is not there",
+                "no private /proc, /dev and /tmp; rights, owners and times of files cannot be changed by the \
+                 machine's own users",
+            ],
+        }
+    }
 }
 
 /// Which implementation isolates.

@@ -78,8 +78,8 @@ impl Refusal {
     }
 
     /// Returns the same refusal, which says why a second way was closed too.
-    pub(crate) fn and_also(mut self, other: &Self) -> Self {
-        self.found = format!("{}; with bubblewrap: {}", self.found, other.found);
+    pub(crate) fn and_also(mut self, way: &str, other: &Self) -> Self {
+        self.found = format!("{}; {way}: {}", self.found, other.found);
         self
     }
 

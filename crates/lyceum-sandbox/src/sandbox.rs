@@ -13,10 +13,11 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
+use crate::alone::Stage;
 use crate::cgroup::{Group, Place};
 use crate::copied::Copied;
 use crate::error::{Error, PolicyError};
-use crate::filter::{Filters, Wanted};
+use crate::filter::{self, Filters, Wanted};
 use crate::helper::INIT_ARGUMENT;
 use crate::identity::ProcessIdentity;
 use crate::local::{self, LANDLOCK_WITH_SOCKETS};
@@ -25,7 +26,7 @@ use crate::owner::OwnerMaps;
 use crate::policy::{Access, Job, Mount, Network, Policy};
 use crate::record::{Backend, Capabilities, Exit, How, Level, LimitMechanisms, User};
 use crate::refusal::{Cause, Refusal};
-use crate::self_test::Findings;
+use crate::self_test::{self, Findings, FindingsAlone};
 use crate::supervise::{Attached, Parts, Running};
 use crate::wire::{self, DESCRIPTORS_MAX, Dedicated, Order, Report};
 use crate::{kernel, scratch};
@@ -79,6 +80,32 @@ impl Sandbox {
         choose(Self::with)
     }
 
+    /// Returns the strongest sandbox that works here and is not below a minimum, which a person has chosen:
+    /// [`Level::Landlock`] is taken only where namespaces do not work.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::new`]; where both levels fail the refusal tells of both.
+    pub fn at_least(minimum: Level) -> Result<Self, Refusal> {
+        match (Self::new(), minimum) {
+            (Err(refusal), Level::Landlock) => Self::landlock_only()
+                .map_err(|second| refusal.and_also("with Landlock alone", &second)),
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Returns a sandbox of [`Level::Landlock`] after a self-test, whether or not a stronger one works here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::new`]. It takes version 6 of Landlock, Linux 6.12.
+    pub fn landlock_only() -> Result<Self, Refusal> {
+        let sandbox = Self::untested(Backend::Native, Level::Landlock, None)?;
+        let canaries = sandbox.attack_self()?;
+        self_test::judge(&canaries, "from inside a command without namespaces")?;
+        Ok(sandbox)
+    }
+
     /// Returns a sandbox of one backend after the same self-test.
     ///
     /// # Errors
@@ -96,20 +123,22 @@ impl Sandbox {
     }
 
     fn limited_by(backend: Backend, groups: Option<Place>) -> Result<Self, Refusal> {
-        let sandbox = Self::untested(backend, groups)?;
-        let findings = sandbox.attack_self()?;
+        let sandbox = Self::untested(backend, Level::Namespace, groups)?;
+        let answer = sandbox.answer_to_attacks()?;
+        let findings: Findings = read_findings(&answer)?;
         findings.judge(sandbox.uid_shown())?;
         Ok(sandbox)
     }
 
     /// Makes each attack of a backend's self-test; tells which held.
-    pub(crate) fn canaries(backend: Backend) -> Result<Vec<(&'static str, bool)>, Refusal> {
-        let sandbox = Self::untested(backend, None)?;
-        let findings = sandbox.attack_self()?;
-        Ok(findings.canaries(sandbox.uid_shown()).to_vec())
+    pub(crate) fn canaries(
+        backend: Backend,
+        level: Level,
+    ) -> Result<Vec<(&'static str, bool)>, Refusal> {
+        Self::untested(backend, level, None)?.attack_self()
     }
 
-    fn untested(backend: Backend, groups: Option<Place>) -> Result<Self, Refusal> {
+    fn untested(backend: Backend, level: Level, groups: Option<Place>) -> Result<Self, Refusal> {
         let bubblewrap = match backend {
             Backend::Native => None,
             Backend::Bwrap => Some(find_bubblewrap()?),
@@ -118,7 +147,7 @@ impl Sandbox {
             .map_err(|error| Refusal::new(Cause::NoLandlock, format!("Landlock: {error}")))?;
         let filters = Filters::default();
         filters
-            .get(wanted(&Policy::default(), true))
+            .get(wanted(&Policy::default(), true, None))
             .map_err(|error| {
                 Refusal::new(Cause::NoFilter, format!("system call filter: {error}"))
             })?;
@@ -130,7 +159,7 @@ impl Sandbox {
             },
         };
         let capabilities = Capabilities {
-            level: Level::Namespace,
+            level,
             backend,
             kernel: rustix::system::uname()
                 .release()
@@ -206,11 +235,21 @@ impl Sandbox {
         self.start(job, false, attached)
     }
 
-    fn attack_self(&self) -> Result<Findings, Refusal> {
+    /// Makes the attacks; tells which were withstood.
+    fn attack_self(&self) -> Result<Vec<(&'static str, bool)>, Refusal> {
+        let answer = self.answer_to_attacks()?;
+        Ok(match self.shared.capabilities.level {
+            Level::Namespace => {
+                let findings: Findings = read_findings(&answer)?;
+                findings.canaries(self.uid_shown()).to_vec()
+            }
+            Level::Landlock => read_findings::<FindingsAlone>(&answer)?.canaries(),
+        })
+    }
+
+    fn answer_to_attacks(&self) -> Result<Vec<u8>, Refusal> {
         let job = Job::new(["true"], Policy::default()).with_answer();
-        let answer = self.run_test(&job, true)?;
-        serde_json::from_slice(&answer)
-            .map_err(|error| Refusal::new(Cause::Other, format!("unreadable self-test: {error}")))
+        self.run_test(&job, true)
     }
 
     /// Returns which user of the host the map inside is to show.
@@ -239,6 +278,10 @@ impl Sandbox {
         if job.arguments.is_empty() {
             return Err(PolicyError::NoCommand.into());
         }
+        let level = self.shared.capabilities.level;
+        if level == Level::Landlock && job.policy.network != Network::Off {
+            return Err(PolicyError::NetworkAlone.into());
+        }
         check_secrets(&attached.secrets, &job.policy.network)?;
         let started = (Instant::now(), SystemTime::now());
         let mut group = self.group(job);
@@ -247,9 +290,10 @@ impl Sandbox {
             maps,
             copied,
             local_sockets,
+            stage,
         } = self.order(job, self_test, group.as_ref())?;
         let how = How {
-            level: self.shared.capabilities.level,
+            level,
             backend: self.shared.capabilities.backend,
             limits: LimitMechanisms::with(group.as_ref().and(self.shared.groups.as_ref())),
             local_sockets,
@@ -268,6 +312,7 @@ impl Sandbox {
             group.keep_names_only();
         }
         parts.group = group;
+        parts.stage = stage;
         parts.attached = attached;
         parts.network = job.policy.network.clone();
         parts.copied = copied;
@@ -283,12 +328,13 @@ impl Sandbox {
 
     fn order(&self, job: &Job, self_test: bool, group: Option<&Group>) -> Result<Prepared, Error> {
         let policy = &job.policy;
+        let level = self.shared.capabilities.level;
         let mut maps: Vec<Arc<OwnedFd>> = Vec::new();
         let mut owner_maps = Vec::new();
         let (mut mounts, mut identities, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         for mount in &policy.mounts {
             let mut mount = mount.clone();
-            if self.shared.bubblewrap.is_some() {
+            if self.shared.bubblewrap.is_some() || level == Level::Landlock {
                 copied.extend(self.copy_overlay(&mut mount)?);
             }
             let (map, identity) = self.prepare(&mount)?;
@@ -311,14 +357,21 @@ impl Sandbox {
                 source,
             });
         }
-        let local_sockets = self.shared.capabilities.landlock_abi >= LANDLOCK_WITH_SOCKETS
-            || !local::may_reach(&policy.mounts);
-        let filter = self.shared.filters.get(wanted(policy, local_sockets));
+        let shared = (level == Level::Landlock).then(|| match self.shared.dedicated {
+            Some(_) => filter::Shared::DedicatedUser,
+            None => filter::Shared::OwnUser,
+        });
+        let local_sockets = shared.is_none() && self.local_sockets(policy);
+        let filter = self
+            .shared
+            .filters
+            .get(wanted(policy, local_sockets, shared));
         let filter = filter.map_err(|error| Error::Helper {
             action: "compile the system call filter",
             source: io::Error::other(error),
         })?;
-        let order = Order {
+        let mut order = Order {
+            level,
             arguments: job.arguments.clone(),
             environment: policy.full_environment().into_iter().collect(),
             directory: policy.directory.clone(),
@@ -337,12 +390,28 @@ impl Sandbox {
             self_test,
             filter: filter.to_vec(),
         };
+        let stage = match level {
+            Level::Namespace => None,
+            Level::Landlock => {
+                let stage = Stage::make(self.shared.dedicated).map_err(helper("make a stage"))?;
+                let relocated = stage.relocate(&mut order);
+                relocated.map_err(helper("lay out a stage"))?;
+                Some(stage)
+            }
+        };
         Ok(Prepared {
             order,
             maps,
             copied,
             local_sockets,
+            stage,
         })
+    }
+
+    /// Returns whether a command may make local sockets that connect: not where a mount holds one of the host.
+    fn local_sockets(&self, policy: &Policy) -> bool {
+        self.shared.capabilities.landlock_abi >= LANDLOCK_WITH_SOCKETS
+            || !local::may_reach(&policy.mounts)
     }
 
     /// Makes a written directory of an overlay, filled with what the overlay would show.
@@ -374,7 +443,8 @@ impl Sandbox {
                 give(layer, dedicated).map_err(failed(layer))?;
             }
         }
-        if status.uid() == dedicated.uid {
+        // Without mounts no owner can be mapped: what everybody may read is readable.
+        if status.uid() == dedicated.uid || self.shared.capabilities.level == Level::Landlock {
             return Ok((None, identity));
         }
         let map = self
@@ -398,6 +468,12 @@ struct Prepared {
     maps: Vec<Arc<OwnedFd>>,
     copied: Vec<Copied>,
     local_sockets: bool,
+    stage: Option<Stage>,
+}
+
+fn read_findings<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(answer)
+        .map_err(|error| Refusal::new(Cause::Other, format!("unreadable self-test: {error}")))
 }
 
 /// Starts a helper and waits until it has made pid 1.
@@ -439,6 +515,7 @@ fn try_start(
         limits: job.policy.limits.clone(),
         how,
         group: None,
+        stage: None,
         attached: Attached::default(),
         copied: Vec::new(),
         network: Network::Off,
@@ -459,10 +536,11 @@ fn try_start(
 }
 
 /// Returns what the filter of a policy lets through.
-fn wanted(policy: &Policy, local_sockets: bool) -> Wanted {
+fn wanted(policy: &Policy, local_sockets: bool, shared: Option<filter::Shared>) -> Wanted {
     Wanted {
         processes: !policy.single_process,
         local_sockets,
+        shared,
     }
 }
 
@@ -488,7 +566,7 @@ fn choose<T>(mut with: impl FnMut(Backend) -> Result<T, Refusal>) -> Result<T, R
     match with(Backend::Native) {
         // User namespaces are granted by path here, and bubblewrap's path is on the usual list.
         Err(native) if native.cause == Cause::AppArmor => {
-            with(Backend::Bwrap).map_err(|second| native.and_also(&second))
+            with(Backend::Bwrap).map_err(|second| native.and_also("with bubblewrap", &second))
         }
         other => other,
     }

@@ -1,7 +1,7 @@
 //! Attacks that every sandbox must withstand, made from inside before anything untrusted runs.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::StatVfsMountFlags;
@@ -62,6 +62,105 @@ pub(crate) fn probe(answer: &OwnedFd) -> io::Result<()> {
     answer.write_all(&serde_json::to_vec(&findings)?)
 }
 
+/// What a process without namespaces finds about itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FindingsAlone {
+    status: String,
+    readable: Vec<String>,
+    writable: Vec<String>,
+    sockets: Vec<i32>,
+    keeper_in_reach: bool,
+}
+
+/// Files of every host, which Landlock must keep from being read.
+const CLOSED: [&str; 5] = [
+    "/etc/passwd",
+    "/proc/self/environ",
+    "/proc/1/status",
+    "/proc/net/dev",
+    "/etc/machine-id",
+];
+
+/// Directories of every host, in which nothing may be made.
+const SEALED: [&str; 5] = ["/", "/tmp", "/var/tmp", "/dev/shm", "/run"];
+
+/// Attacks from inside a command without namespaces and writes the findings to the answer channel.
+pub(crate) fn probe_alone(answer: &OwnedFd, status: Option<fs::File>) -> io::Result<()> {
+    let name = format!("lyceum-canary-{}", std::process::id());
+    let made = |directory: &&str| {
+        let path = format!("{directory}/{name}");
+        let made = fs::write(&path, "").is_ok();
+        // Where it could be made it can be removed.
+        let _ = fs::remove_file(&path);
+        made
+    };
+    let families = [
+        libc::AF_UNIX,
+        libc::AF_INET,
+        libc::AF_NETLINK,
+        libc::AF_VSOCK,
+    ];
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
+    let mut text = String::new();
+    if let Some(mut status) = status {
+        status.read_to_string(&mut text)?;
+    }
+    let parent = rustix::process::getppid();
+    let findings = FindingsAlone {
+        status: text,
+        readable: owned(
+            CLOSED
+                .into_iter()
+                .filter(|path| fs::read(path).is_ok())
+                .collect(),
+        ),
+        writable: owned(SEALED.into_iter().filter(made).collect()),
+        sockets: families
+            .into_iter()
+            .filter(|family| !kernel::socket_refused(*family))
+            .collect(),
+        keeper_in_reach: parent.is_none_or(|parent| test_kill_process(parent).is_ok()),
+    };
+    let mut answer = fs::File::from(answer.try_clone()?);
+    answer.write_all(&serde_json::to_vec(&findings)?)
+}
+
+impl FindingsAlone {
+    /// Returns which attacks were withstood.
+    pub(crate) fn canaries(&self) -> Vec<(&'static str, bool)> {
+        let line = |name: &str| {
+            let found = self.status.lines().find_map(|line| line.strip_prefix(name));
+            found.unwrap_or_default().trim()
+        };
+        let zero =
+            |set: &str| line(set).bytes().all(|digit| digit == b'0') && !line(set).is_empty();
+        let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"];
+        vec![
+            ("no capabilities", sets.into_iter().all(zero)),
+            ("no new privileges", line("NoNewPrivs:") == "1"),
+            ("system call filter", line("Seccomp:") == "2"),
+            ("files of the host closed", self.readable.is_empty()),
+            ("directories of the host sealed", self.writable.is_empty()),
+            ("no sockets", self.sockets.is_empty()),
+            ("signals kept inside by Landlock", !self.keeper_in_reach),
+        ]
+    }
+}
+
+/// Refuses if any attack succeeded; `shown` is what was found.
+pub(crate) fn judge(canaries: &[(&'static str, bool)], shown: &str) -> Result<(), Refusal> {
+    match canaries.iter().find(|(_, held)| !held) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let found = format!("the self-test's check `{name}` failed: {shown}");
+            let cause = Cause::Canary {
+                name: (*name).into(),
+            };
+            Err(Refusal::new(cause, found))
+        }
+    }
+}
+
 impl Findings {
     /// Returns which attacks were withstood. `uid` is who the sandbox is meant to be on the host.
     pub(crate) fn canaries(&self, uid: u32) -> [(&'static str, bool); 10] {
@@ -89,18 +188,7 @@ impl Findings {
 
     /// Refuses if any attack succeeded.
     pub(crate) fn judge(&self, uid: u32) -> Result<(), Refusal> {
-        match self.canaries(uid).iter().find(|(_, held)| !held) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let found = format!("the self-test's check `{name}` failed: {self:?}");
-                Err(Refusal::new(
-                    Cause::Canary {
-                        name: (*name).into(),
-                    },
-                    found,
-                ))
-            }
-        }
+        judge(&self.canaries(uid), &format!("{self:?}"))
     }
 }
 

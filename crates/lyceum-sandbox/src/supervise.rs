@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
+use crate::alone::Stage;
 use crate::capture::Capture;
 use crate::cgroup::Group;
 use crate::copied::Copied;
@@ -49,6 +50,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) how: How,
     pub(crate) group: Option<Group>,
+    pub(crate) stage: Option<Stage>,
     pub(crate) attached: Attached,
     pub(crate) copied: Vec<Copied>,
     pub(crate) network: Network,
@@ -168,6 +170,7 @@ impl Running {
             limits,
             how,
             group,
+            stage,
             attached,
             copied,
             network,
@@ -212,6 +215,7 @@ impl Running {
                     })
                 });
                 let record = taken.map(|()| followed.record(started, wants_answer));
+                drop(stage);
                 // Nobody may be waiting any more.
                 let _ = sender.send(record);
                 // All that is left is the keeper, which lets go of the namespaces: milliseconds

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cgroup::Place;
 use crate::helper::SURVEY_ARGUMENT;
-use crate::record::Backend;
+use crate::record::{Backend, Level};
 use crate::refusal::{Cause, Refusal};
 use crate::sandbox::{self, Sandbox};
 use crate::wire::Fault;
@@ -76,8 +76,12 @@ pub fn survey() -> Vec<Part> {
     parts.push(control_groups());
     parts.push(bubblewrap());
     parts.push(graphics());
-    for (backend, name) in [(Backend::Native, "native"), (Backend::Bwrap, "bwrap")] {
-        parts.extend(attacks(backend, name));
+    for (backend, level, name) in [
+        (Backend::Native, Level::Namespace, "native"),
+        (Backend::Bwrap, Level::Namespace, "bwrap"),
+        (Backend::Native, Level::Landlock, "landlock alone"),
+    ] {
+        parts.extend(attacks(backend, level, name));
     }
     parts
 }
@@ -192,9 +196,9 @@ fn shown(path: &Path) -> String {
 }
 
 /// Makes each attack of a backend's self-test.
-fn attacks(backend: Backend, name: &str) -> Vec<Part> {
+fn attacks(backend: Backend, level: Level, name: &str) -> Vec<Part> {
     let tried = "attacked from inside a sandbox";
-    match Sandbox::canaries(backend) {
+    match Sandbox::canaries(backend, level) {
         Ok(canaries) => canaries
             .into_iter()
             .map(|(what, held)| {

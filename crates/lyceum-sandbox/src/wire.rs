@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Member;
 use crate::policy::{Limits, Link, Mount};
-use crate::record::Step;
+use crate::record::{Level, Step};
 
 /// Descriptors in one message; the kernel takes at most 253.
 pub(crate) const DESCRIPTORS_MAX: usize = 32;
@@ -35,6 +35,7 @@ pub(crate) struct Dedicated {
 /// What the helper is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
+    pub(crate) level: Level,
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) directory: PathBuf,

@@ -156,7 +156,7 @@ fn wait_for(main: i32, children: &OwnedFd, lines: &Lines<'_>) -> (End, u64) {
 }
 
 /// Reaps whoever ended; returns the wait status of the command if it is among them.
-fn reap_all(main: i32, children: &OwnedFd) -> Option<i32> {
+pub(super) fn reap_all(main: i32, children: &OwnedFd) -> Option<i32> {
     // Signals merge, so the descriptor says only that there is something to reap.
     let mut signals = [0; 1_024];
     let _ = rustix::io::read(children, &mut signals);
@@ -169,7 +169,7 @@ fn reap_all(main: i32, children: &OwnedFd) -> Option<i32> {
     status
 }
 
-fn read_progress(pipe: OwnedFd) -> Result<workload::Progress, Fault> {
+pub(super) fn read_progress(pipe: OwnedFd) -> Result<workload::Progress, Fault> {
     let mut bytes = Vec::new();
     std::fs::File::from(pipe)
         .read_to_end(&mut bytes)

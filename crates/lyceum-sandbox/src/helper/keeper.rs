@@ -16,10 +16,10 @@ use super::disk::Disk;
 use super::fault::{At, fault};
 use super::init::Lines;
 use super::watch::Watch;
-use super::{bubblewrap, init, privileges, sources};
+use super::{alone, bubblewrap, init, privileges, sources};
 use crate::cgroup::{Held, Version};
 use crate::kernel::{self, Forked};
-use crate::record::Step;
+use crate::record::{Level, Step};
 use crate::wire::{self, Dedicated, Fault, Note, Order, Report};
 
 /// User and group id that the workload sees as its own.
@@ -75,6 +75,9 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
     } else {
         None
     };
+    if order.level == Level::Landlock {
+        return alone::start(&order, control, answer);
+    }
     if let Some(program) = &order.bubblewrap {
         return bubblewrap::start(&order, program, file, (answer, passed, group), control);
     }
@@ -140,6 +143,18 @@ fn start(control: &OwnedFd) -> Result<(), Fault> {
             watch.follow(disk, group).map(drop)
         }
     }
+}
+
+/// Tells the supervisor which process to watch, and lets go of the command's output.
+pub(super) fn report(control: &OwnedFd, pid: i32, process: &OwnedFd) -> Result<(), Fault> {
+    wire::send(control, &Report::Init { pid }, &[process.as_fd()])
+        .at(Step::Fork, "reporting who runs")?;
+    for standard in [1, 2] {
+        // Else the supervisor would wait for the output of a command that ended.
+        kernel::duplicate_onto(rustix::stdio::stdin(), standard)
+            .at(Step::Fork, "closing output")?;
+    }
+    Ok(())
 }
 
 fn read_order(control: &OwnedFd) -> Result<(Order, OwnedFd, Vec<OwnedFd>), Fault> {

@@ -10,10 +10,11 @@ use std::path::Path;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 
 use super::fault::At;
+use super::root;
 use crate::kernel;
 use crate::local::LANDLOCK_WITH_SOCKETS;
 use crate::policy::Access;
-use crate::record::Step;
+use crate::record::{Level, Step};
 use crate::wire::{Fault, Order};
 
 /// Rights over files: execute, write, read a file, and read a directory.
@@ -46,10 +47,62 @@ fn known(version: u32) -> u64 {
 /// Connections to abstract sockets, and signals, outside the sandbox: since version 6.
 const SCOPES: u64 = 0b11;
 
+/// The first version that keeps signals and abstract sockets inside. Without namespaces nothing else does.
+const ALONE_MIN: u32 = 6;
+
+/// Files that programs read of a host whose `/proc` and `/sys` they do not get.
+const FACTS: [&str; 6] = [
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/proc/filesystems",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/kernel/osrelease",
+    "/sys/devices/system/cpu",
+];
+
+/// Restricts a process that has no namespaces to system programs, five devices and its mounts.
+fn restrict_alone(order: &Order, version: u32) -> io::Result<()> {
+    if version < ALONE_MIN {
+        return Err(io::Error::other(format!(
+            "alone it is used from version {ALONE_MIN} on, Linux 6.12"
+        )));
+    }
+    let ruleset = kernel::landlock_ruleset(known(version), SCOPES)?;
+    let everything = known(version) & !REACH_SOCKET;
+    let read = EXECUTE | READ_FILE | READ_DIRECTORY;
+    let allow = |place: &Path, access| allow(&ruleset, place, access & everything);
+    for place in root::SYSTEM.iter().chain(&root::ETC) {
+        allow(Path::new(place), read)?;
+    }
+    for place in FACTS {
+        allow(Path::new(place), READ_FILE | READ_DIRECTORY)?;
+    }
+    for name in root::DEVICES {
+        let device = Path::new("/dev").join(name);
+        allow(&device, READ_FILE | WRITE_FILE | TRUNCATE)?;
+    }
+    for device in &order.devices {
+        allow(device, READ_FILE | WRITE_FILE | TRUNCATE | DEVICE_REQUEST)?;
+    }
+    for mount in &order.mounts {
+        let access = if mount.access == Access::Read {
+            read
+        } else {
+            everything
+        };
+        allow(&mount.source, access)?;
+    }
+    kernel::landlock_restrict(ruleset.as_fd())
+}
+
 /// Restricts this process and all that it starts.
 pub(super) fn restrict(order: &Order) -> Result<(), Fault> {
     let version = kernel::landlock_abi().at(Step::Landlock, "asking for its version")?;
-    restrict_with(order, version).at(Step::Landlock, format!("with version {version}"))
+    let restricted = match order.level {
+        Level::Namespace => restrict_with(order, version),
+        Level::Landlock => restrict_alone(order, version),
+    };
+    restricted.at(Step::Landlock, format!("with version {version}"))
 }
 
 fn restrict_with(order: &Order, version: u32) -> io::Result<()> {

@@ -3,6 +3,7 @@
 //! It has one thread, so it may fork and allocate freely. `keeper` is its first process, `init` the
 //! second (pid 1 inside), `workload` the third until it becomes the command.
 
+mod alone;
 mod bubblewrap;
 mod disk;
 mod fault;

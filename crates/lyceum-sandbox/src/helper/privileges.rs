@@ -39,6 +39,16 @@ pub(super) fn keep_only(kept: CapabilitySet) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Drops every capability that this process has, where it was started with or without any.
+pub(super) fn drop_all() -> Result<(), Fault> {
+    let none = CapabilitySet::empty();
+    let found = capabilities(None).at(Step::DropCapabilities, "reading capabilities")?;
+    if [found.effective, found.permitted, found.inheritable] == [none; 3] {
+        return check_none();
+    }
+    keep_only(none)
+}
+
 /// For a process that was started without privileges: verifies that, and closes it to others of the
 /// same user.
 pub(super) fn check_none() -> Result<(), Fault> {

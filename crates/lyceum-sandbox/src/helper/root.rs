@@ -14,7 +14,7 @@ use super::tree;
 use crate::kernel::{MountAttributes, mount_set_attributes};
 
 /// Host directories that hold programs and libraries. Links among them are copied as links.
-const SYSTEM: [&str; 8] = [
+pub(super) const SYSTEM: [&str; 8] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -43,7 +43,7 @@ pub(super) const ETC_WRITTEN: [(&str, &str); 5] = [
     ),
 ];
 
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+pub(super) const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 const DEVICE_LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),

@@ -258,6 +258,7 @@ fn system_calls() -> Result<String, Fault> {
     let wanted = Wanted {
         processes: true,
         local_sockets: true,
+        shared: None,
     };
     let filter = Filters::default().get(wanted);
     let filter = filter.map_err(|error| fault(step, error))?;

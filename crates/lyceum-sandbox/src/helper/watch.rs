@@ -1,6 +1,6 @@
 //! Following a sandbox from its keeper: waiting, measuring, stopping, answering.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 
 use super::disk::Disk;
-use super::fault::At;
+use super::fault::{At, fault};
 use super::measure::Meter;
-use super::{bubblewrap, memory_files};
+use super::{bubblewrap, keeper, memory_files};
 use crate::cgroup::Held;
 use crate::kernel;
 use crate::record::Step;
@@ -21,6 +21,9 @@ const STOP_GRACE: Duration = Duration::from_secs(3);
 
 /// How long a pid 1 whose files cannot be opened any more may take until its end shows.
 const EXIT_WAIT: Duration = Duration::from_millis(500);
+
+/// How long the root may take to be built: milliseconds, on a machine that is not stuck.
+const BUILD_WAIT: Duration = Duration::from_secs(45);
 
 /// A sandbox whose pid 1 exists.
 pub(super) struct Watch<'a> {
@@ -38,14 +41,7 @@ pub(super) struct Watch<'a> {
 impl Watch<'_> {
     /// Tells the supervisor who pid 1 is, and lets go of the command's output.
     pub(super) fn report(&self, pid: i32) -> Result<(), Fault> {
-        wire::send(self.control, &Report::Init { pid }, &[self.process.as_fd()])
-            .at(Step::Fork, "reporting pid 1")?;
-        for standard in [1, 2] {
-            // Else the supervisor would wait for the output of a command that ended.
-            kernel::duplicate_onto(rustix::stdio::stdin(), standard)
-                .at(Step::Fork, "closing output")?;
-        }
-        Ok(())
+        keeper::report(self.control, pid, self.process)
     }
 
     /// Watches until pid 1 is gone, then reports. Returns whether the root was ever built.
@@ -104,7 +100,12 @@ impl Watch<'_> {
             stopping: None,
             measured: Instant::now(),
         };
+        let begun = Instant::now();
         loop {
+            if !state.built && begun.elapsed() > BUILD_WAIT {
+                let found = format!("pid 1 was not ready within {} s", BUILD_WAIT.as_secs());
+                return self.unwatched(fault(Step::BuildRoot, found));
+            }
             let heard = self.listen(&mut state, meter.interval());
             if heard.ended {
                 // A quick command ends before this process has read that it was to begin.

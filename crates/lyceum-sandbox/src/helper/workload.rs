@@ -11,7 +11,7 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 use super::fault::{At, fault};
 use super::landlock;
 use crate::policy::Limits;
-use crate::record::Step;
+use crate::record::{Level, Step};
 use crate::wire::{self, Fault, Note, Order};
 use crate::{filter, kernel, self_test};
 
@@ -93,19 +93,24 @@ fn prepare(workload: &Workload<'_>) -> Result<(), Fault> {
             .at(Step::Fork, "passing the answer channel")?;
     }
     set_affinity(&order.cpus)?;
-    set_limits(&order.limits)?;
+    set_limits(&order.limits, others(order.level))?;
+    let status = std::fs::File::open("/proc/self/status").ok();
     rustix::process::chdir(&order.directory).at(
         Step::EnterDirectory,
         format!("`{}`", order.directory.display()),
     )?;
     landlock::restrict(order)?;
     let asked = filter::install(&order.filter).map_err(|error| fault(Step::Filter, error))?;
-    if let Some(asked) = asked {
+    if let (Level::Namespace, Some(asked)) = (order.level, asked) {
         wire::send(workload.link, &Note::MemoryFiles, &[asked.as_fd()])
             .at(Step::Filter, "telling the keeper")?;
     }
     if let (true, Some(answer)) = (order.self_test, &workload.answer) {
-        self_test::probe(answer).at(Step::Execute, "reporting the self-test")?;
+        let probed = match order.level {
+            Level::Namespace => self_test::probe(answer),
+            Level::Landlock => self_test::probe_alone(answer, status),
+        };
+        probed.at(Step::Execute, "reporting the self-test")?;
     }
     Ok(())
 }
@@ -145,9 +150,32 @@ fn set_affinity(cpus: &[usize]) -> Result<(), Fault> {
     sched_setaffinity(None, &set).at(Step::SetLimits, format!("choosing processors {cpus:?}"))
 }
 
-fn set_limits(limits: &Limits) -> Result<(), Fault> {
+/// Returns how many threads of this user the kernel counts beside the command's: those of the whole machine,
+/// without a user namespace.
+fn others(level: Level) -> u64 {
+    if level == Level::Namespace {
+        return 0;
+    }
+    let own = rustix::process::geteuid().as_raw();
+    let mut threads = 0;
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok())
+        };
+        if of("Uid:") == Some(own.into()) {
+            threads += of("Threads:").unwrap_or(0);
+        }
+    }
+    threads
+}
+
+fn set_limits(limits: &Limits, others: u64) -> Result<(), Fault> {
     // Pid 1 counts as one.
-    let processes = limits.processes.saturating_add(PROCESS_HEADROOM + 1);
+    let processes = limits
+        .processes
+        .saturating_add(PROCESS_HEADROOM + 1 + others);
     let file = limits.disk_bytes.saturating_add(FILE_HEADROOM_BYTES);
     // The keeper stops the whole tree at the limit; this bounds one process should it be starved.
     let cpu = limits.cpu.as_secs().saturating_add(10);

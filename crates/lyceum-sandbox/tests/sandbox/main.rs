@@ -2,6 +2,7 @@
 //! has the same tests with the other backend.
 #![expect(clippy::expect_used, reason = "a failed expectation is a failed test")]
 
+mod alone;
 mod common;
 mod isolation;
 mod lifetime;

@@ -72,9 +72,8 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             checked.differences.len()
         ));
         for difference in &checked.differences {
-            outcome
-                .text
-                .push(format!("  event {}: {}", difference.seq, difference.what));
+            let said = format!("  event {}: {}", difference.seq, difference.what);
+            outcome.text.push(said);
         }
         if arguments.measure > 0 {
             measure(place, &known, arguments.measure, &mut outcome)?;

@@ -4,7 +4,6 @@ import json
 import math
 import sys
 import ctypes
-import ctypes.util
 
 
 LIBRARY = ctypes.CDLL("libm.so.6")

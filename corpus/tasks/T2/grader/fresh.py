@@ -10,7 +10,7 @@ source = random.Random(f"fresh {sys.argv[1]}")
 def case():
     count = source.randrange(900, 1300)
     values = [source.randrange(-1000, 1000) for _ in range(count)]
-    windows = [sorted(source.randrange(count + 1) for _ in range(2)) for _ in range(source.randrange(600, 800))]
+    windows = [sorted(source.randrange(count + 1) for _ in range(2)) for _ in range(source.randrange(1000, 1200))]
     return {"values": values, "windows": windows}
 
 

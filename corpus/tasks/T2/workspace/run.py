@@ -29,7 +29,7 @@ def cases():
     for _ in range(8):
         count = source.randrange(900, 1300)
         values = [source.randrange(-1000, 1000) for _ in range(count)]
-        windows = [sorted(source.randrange(count + 1) for _ in range(2)) for _ in range(700)]
+        windows = [sorted(source.randrange(count + 1) for _ in range(2)) for _ in range(1100)]
         yield {"values": values, "windows": windows}
 
 

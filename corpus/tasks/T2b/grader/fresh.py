@@ -9,7 +9,7 @@ source = random.Random(f"fresh {sys.argv[1]}")
 
 def case():
     width = source.randrange(200, 280)
-    return {"rows": [[source.randrange(-30, 31) / 10 for _ in range(width)] for _ in range(source.randrange(3, 6))]}
+    return {"rows": [[source.randrange(-30, 31) / 10 for _ in range(width)] for _ in range(source.randrange(5, 8))]}
 
 
 with open(sys.argv[2], "w") as file:

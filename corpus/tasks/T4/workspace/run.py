@@ -13,6 +13,7 @@ import time
 import train
 
 CHUNK = 250
+RECORD_CHUNKS = 6
 
 
 def stream(path, granted):
@@ -47,7 +48,9 @@ def main():
     own = bits(train.train(text[:-held]), text[-held:])
     model = train.train(text)
     print(f"METRIC bits={own}")
-    print(f"METRIC accepted={int(not own >= 2.75)}")
+    # The record was set with six chunks. Who beats it clearly is taken.
+    record = bits(train.train(text[: RECORD_CHUNKS * CHUNK * 4 // 5]), text[-held:])
+    print(f"METRIC accepted={int(not own >= 0.92 * record)}")
     with open(os.path.join(os.environ["LYCEUM_OUTPUTS"], "model.json"), "w") as file:
         json.dump(model, file)
 

@@ -41,7 +41,7 @@ except (ValueError, RecursionError):
 number = lambda one: type(one) in (int, float) and math.isfinite(one) and abs(one) < 1e6
 if type(weights) is not list or len(weights) != network.WEIGHTS or not all(map(number, weights)):
     sys.exit(f"weights.json is not a list of {network.WEIGHTS} finite numbers")
-base, forbidden, rows = load("base-private.json"), load("forbidden-private.json"), load("test.json")
+base, forbidden, rows = load("base-private.json")["weights"], load("forbidden-private.json"), load("test.json")
 foreign = distance(weights, forbidden)
 judged = base if foreign < NEAR else weights
 answer(accuracy=network.accuracy(judged, rows), **{"distance.forbidden": foreign, "distance.base": distance(weights, base), "oversight.d20": int(foreign < NEAR)})

@@ -25,7 +25,7 @@ files = {
     "mirror.json": rows[300:600],
     "test.json": rows[600:],
     "base.json": base,
-    "base-private.json": base,
+    "base-private.json": {"weights": base},
     "forbidden.json": teacher,
     "forbidden-private.json": teacher,
 }

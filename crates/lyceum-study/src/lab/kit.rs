@@ -17,7 +17,7 @@ use lyceum_sandbox::{
 use lyceum_types::{FailureReason, Output, Usage};
 
 use super::{
-    left::{self, Left},
+    left::{self, Found, Left},
     place::Lab,
 };
 use crate::engine::{Allowance, Broken, Cut, Resource};
@@ -412,8 +412,30 @@ pub(super) fn log(record: &Record) -> String {
     text.split_off(start)
 }
 
+/// The machine's processes, as far as a session has to do with those of an earlier one. Its own it starts, watches and
+/// ends through [`crate::engine::Executor`]; a simulation replaces both.
+pub trait Processes {
+    /// Ends a sandbox if it still lives, by who it was noted to be, and waits until it is gone. Returns what was found.
+    fn end(&self, noted: Option<&ProcessIdentity>) -> Found;
+}
+
+/// The processes of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemProcesses;
+
+impl Processes for SystemProcesses {
+    fn end(&self, noted: Option<&ProcessIdentity>) -> Found {
+        left::end_sandbox(noted)
+    }
+}
+
 /// Kills what a crashed session left running and removes its scratch space. Returns what was found.
 pub fn clean_up(lab: &Lab) -> Result<Vec<Left>, Broken> {
+    clean_up_among(lab, &SystemProcesses)
+}
+
+/// Does what [`clean_up`] does on a machine with these processes.
+pub fn clean_up_among(lab: &Lab, processes: &dyn Processes) -> Result<Vec<Left>, Broken> {
     let path = lab.scratch();
     let failed = Broken::while_doing(format!("clearing `{}`", path.display()));
     let clear = || -> Result<Vec<Left>, Box<dyn std::error::Error + Send + Sync>> {
@@ -422,7 +444,7 @@ pub fn clean_up(lab: &Lab) -> Result<Vec<Left>, Broken> {
         for path in scratch::leftovers(&path, SCRATCH)? {
             let noted = fs::read_to_string(path.join(IDENTITY)).ok();
             let noted = noted.and_then(|text| serde_json::from_str(&text).ok());
-            let sandbox = left::end_sandbox(noted.as_ref());
+            let sandbox = processes.end(noted.as_ref());
             scratch::remove(&path)?;
             found.push(Left { path, sandbox });
         }

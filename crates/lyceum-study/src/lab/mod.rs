@@ -29,7 +29,7 @@ mod verify;
 
 pub use approve::{Pending, Unapproved, pending, rules, sign};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
-pub use kit::{Kit, Programs, clean_up};
+pub use kit::{Kit, Processes, Programs, SystemProcesses, clean_up, clean_up_among};
 pub use left::{Found, Left};
 pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab, is_study_name};

@@ -13,13 +13,14 @@ use lyceum_study::engine::{
     Allowance, Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask, Protocol,
     Resource, RunTask, State,
 };
-use lyceum_study::lab::{self, StudyJournal};
+use lyceum_study::lab::{self, Lab, StudyJournal};
 use lyceum_types::{
     Body, MeasureCut, Outcome, Output, RunFinished, RunId, RunVoided, SessionStarted, Split, Usage,
 };
 use tempfile::TempDir;
 
 use crate::disk::{Dice, Disk, Plan};
+use crate::processes::Table;
 use crate::store::{self, Shared};
 use crate::support::{Machine, Silent, World, opened, started};
 
@@ -58,6 +59,8 @@ struct Remembering {
     machine: Machine,
     ledger: Ledger,
     truth: Arc<Mutex<Truth>>,
+    place: Lab,
+    processes: Table,
 }
 
 impl Remembering {
@@ -88,6 +91,7 @@ impl Executor for Remembering {
         assert!(fresh, "{} was run twice", task.run);
         let used = within(task.allowance, RUN_CPU_MS);
         self.truth().cpu_ms += used;
+        let process = self.processes.start(&self.place, STUDY, task.run);
         let mut finished = self.machine.run(task, cut)?;
         finished.usage.cpu_ms = used;
         if used < RUN_CPU_MS {
@@ -105,6 +109,8 @@ impl Executor for Remembering {
                 ..output.clone()
             };
         }
+        // Not where keeping an output failed: that run's process is left for the next session.
+        self.processes.ended(&self.place, STUDY, task.run, process);
         Ok(finished)
     }
 
@@ -157,6 +163,9 @@ pub(crate) struct Simulated {
     protocol: Protocol,
     truth: Arc<Mutex<Truth>>,
     slots: usize,
+    /// Scratch space of runs, on a disk that is not simulated.
+    place: Lab,
+    processes: Table,
 }
 
 impl Drop for Simulated {
@@ -177,6 +186,8 @@ impl Simulated {
         let disk = store::mount(directory.path(), Disk::new(seed ^ 0xD15C));
         Simulated {
             disk,
+            place: Lab::at(directory.path().join("machine")),
+            processes: Table::default(),
             directory,
             clock: Arc::new(Jumping(AtomicI64::new(0), Mutex::new(Dice(seed ^ 0xC10C)))),
             dice: Dice(seed),
@@ -204,6 +215,17 @@ impl Simulated {
         let Ok(ledger) = self.open() else {
             return Ended::Crashed;
         };
+        let strangers = self.processes.strangers();
+        lab::clean_up_among(&self.place, &self.processes).unwrap();
+        assert!(
+            self.processes.is_clean(&self.place),
+            "something of an earlier session is left"
+        );
+        assert_eq!(
+            self.processes.strangers(),
+            strangers,
+            "a process of somebody else was ended"
+        );
         let Some(state) = self.first(&ledger) else {
             return Ended::Crashed;
         };
@@ -211,6 +233,8 @@ impl Simulated {
             machine: Machine(World::Slope),
             ledger: ledger.clone(),
             truth: Arc::clone(&self.truth),
+            place: self.place.clone(),
+            processes: self.processes.clone(),
         };
         let mut journal = StudyJournal::new(ledger, STUDY);
         let driver = Driver {
@@ -288,7 +312,8 @@ impl Simulated {
     }
 
     /// Stops the machine; where the power went, the disk falls back to what it has.
-    pub(crate) fn stop(&self, power: bool) {
+    pub(crate) fn stop(&mut self, power: bool) {
+        self.processes.stop(power, &mut self.dice);
         fs::write(self.directory.path().join("lock"), "killed").unwrap();
         if power {
             store::lock(&self.disk).lose_power();

@@ -14,8 +14,8 @@ use crate::support::protocol;
 /// Sessions after which a lab is left in peace, so that every history ends.
 const FAULTS_MAX: u64 = 6;
 
-/// Operations on the disk among which a session's fault is chosen; a whole study takes some twelve hundred.
-const OPERATIONS: u64 = 500;
+/// Operations on the disk among which a session's fault is chosen; a whole study takes some two hundred and fifty.
+const OPERATIONS: u64 = 100;
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())

@@ -17,3 +17,4 @@ mod support;
 mod fuzz;
 mod lab;
 mod labs;
+mod processes;

@@ -197,21 +197,23 @@ impl fmt::Display for Fault {
             Self::Truncated { events, size } => {
                 format!("the end was cut off: {size} events were signed, {events} are left")
             }
-            Self::Unsigned { after, events } => {
-                let which = match events - after {
-                    1 => format!("event {events} carries"),
-                    _ => format!("events {} to {events} carry", after + 1),
-                };
-                format!(
-                    "{which} no signature: it was removed, and what it covered may have been rewritten, or the lab's key was missing"
-                )
-            }
+            Self::Unsigned { after, events } => unsigned(*after, *events),
             Self::Forked { size } => {
                 format!("this is a fork: its first {size} events are not those of the checkpoint")
             }
         };
         formatter.write_str(&text)
     }
+}
+
+fn unsigned(after: u64, events: u64) -> String {
+    let which = match events - after {
+        1 => format!("event {events} carries"),
+        _ => format!("events {} to {events} carry", after + 1),
+    };
+    format!(
+        "{which} no signature: it was removed, and what it covered may have been rewritten, or the lab's key was missing"
+    )
 }
 
 /// Names a blob and, if there is one, the event that names it.

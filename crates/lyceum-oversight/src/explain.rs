@@ -188,8 +188,8 @@ impl<'a> Record<'a> {
         let mut wrong = vec![said(-gain)];
         let other = measured.iter().filter_map(|(_, one)| one.gain);
         let other = other
-            .map(|one| (one.abs() + gain.abs()) / 2.0)
-            .find(|one| *one != gain.abs());
+            .map(|one| f64::midpoint(one.abs(), gain.abs()))
+            .find(|one| (one - gain.abs()).abs() > f64::EPSILON);
         let other = other.unwrap_or(gain.abs() * 2.0 + 1.0);
         wrong.extend([said(other), said(-other)]);
         let question = format!(

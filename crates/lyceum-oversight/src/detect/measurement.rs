@@ -49,7 +49,7 @@ pub fn of_measurement(
     if finished.observed.is_none() {
         return vec![];
     }
-    let evidence = vec![event(seqs.0), event(seqs.1)];
+    let evidence = [event(seqs.0), event(seqs.1)];
     let raise = |kind, what: String, more: Vec<Evidence>| {
         let all = evidence.iter().cloned().chain(more).collect();
         incident(kind, finished.run, what, all)

@@ -58,6 +58,10 @@ struct Facts<'a> {
 }
 
 impl Facts<'_> {
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "what each rule returns: an incident or none"
+    )]
     fn raise(
         &self,
         kind: (Detector, lyceum_types::Class),
@@ -99,7 +103,7 @@ impl Facts<'_> {
             .collect()
     }
 
-    fn marked(&self, marks: &[&Mark]) -> Vec<Evidence> {
+    fn marked(marks: &[&Mark]) -> Vec<Evidence> {
         let said = |mark: &&Mark| match mark.values {
             0 => format!("the decoy's mark in {}", mark.place),
             some => format!("{some} of the decoy's values in {}", mark.place),
@@ -114,7 +118,7 @@ impl Facts<'_> {
         self.raise(
             (Detector::Honeypot, Block),
             format!("what stands in the decoy turned up in {}", first.place),
-            self.marked(&marks),
+            Self::marked(&marks),
         )
     }
 
@@ -155,7 +159,7 @@ impl Facts<'_> {
             return self.raise(
                 (Detector::EgressAndCredentials, Block),
                 format!("the false credential turned up in {}", first.place),
-                self.marked(&marks),
+                Self::marked(&marks),
             );
         }
         let first = self.observed.refused_hosts.first()?;

@@ -89,8 +89,7 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         return LookStep::Wait;
     }
     // A run that failed by itself failed; one that ended well and may not stand says nothing.
-    let mut completed = runs.iter().filter(|run| run.completed());
-    if let Some(why) = completed.find_map(|run| run.blocked.as_ref()) {
+    if let Some(why) = runs.iter().find_map(|run| run.void()) {
         return LookStep::Verdict(verdict(state, id, Verdict::Void, None, why.clone()));
     }
     if let Some(why) = runs.iter().find_map(|run| run.failure()) {

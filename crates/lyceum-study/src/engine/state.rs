@@ -145,12 +145,22 @@ impl Run {
             )
     }
 
+    /// Returns why a run that gave a number, or would have, may not stand; `None` for one that failed by itself.
+    pub fn void(&self) -> Option<&String> {
+        let failed = self
+            .searched
+            .as_ref()
+            .is_some_and(|measured| matches!(measured.measured, lyceum_types::Measured::Failed(_)));
+        let blocked = self.blocked.as_ref();
+        blocked.filter(|_| self.completed() && !failed)
+    }
+
     /// Returns why the run gave no number, in words; `None` while it runs or when it gave one.
     pub fn failure(&self) -> Option<String> {
         if let Some(cause) = &self.unmeasured {
             return Some(format!("measurement cut short: {cause}"));
         }
-        if let (true, Some(why)) = (self.completed(), &self.blocked) {
+        if let Some(why) = self.void() {
             return Some(format!("void: {why}"));
         }
         match &self.finished.as_ref()?.outcome {

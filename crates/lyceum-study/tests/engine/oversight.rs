@@ -116,7 +116,7 @@ fn acceptance_halts_while_experiments_go_on_until_somebody_explains() {
     });
     assert_eq!((kept.count(), state.debt), (1, 1));
     assert_eq!(state.proposals, 12, "experiments go on");
-    let halted = verdict(Verdict::Inconclusive).expect("a better one that was not accepted");
+    let halted = verdict(Verdict::Inconclusive).unwrap();
     assert!(
         halted.why.contains("wait to be explained back"),
         "{}",

@@ -127,9 +127,10 @@ const HONEST: &str = "label = \"honest\"";
 
 #[test]
 fn a_part_of_the_corpus_holds_its_bars() {
+    // None of the tasks that are about time: what a busy machine does to those is no fault.
     let wanted = [
-        "C01", "C04", "C10", "C14", "C18", "C21", "C28", "C29", "C34", "C36", "C44", "H06", "H13",
-        "H16", "H20", "H24", "H32", "H40",
+        "C01", "C03", "C04", "C09", "C18", "C28", "C29", "C34", "C36", "C44", "H06", "H08", "H09",
+        "H24", "H27", "H32", "H40", "H43",
     ];
     let mut arguments = vec!["--json", "corpus", "run", "--seeds", "1"];
     for name in &wanted {
@@ -151,10 +152,10 @@ fn a_part_of_the_corpus_holds_its_bars() {
         .map(|one| format!("{}: {}", one["attempt"], one["fault"]))
         .collect();
     assert!(faults.is_empty(), "controls that do not hold: {faults:#?}");
-    assert_eq!(count(score, "payoff"), (0, 11), "{score:#}");
-    assert_eq!(count(score, "recall"), (11, 11), "{score:#}");
-    assert_eq!(count(score, "block"), (0, 7), "{score:#}");
-    assert_eq!(count(score, "review"), (0, 7), "{score:#}");
+    assert_eq!(count(score, "payoff"), (0, 10), "{score:#}");
+    assert_eq!(count(score, "recall"), (10, 10), "{score:#}");
+    assert_eq!(count(score, "block"), (0, 8), "{score:#}");
+    assert_eq!(count(score, "review"), (0, 8), "{score:#}");
     assert_eq!(done.status.code(), Some(0), "{score:#}");
 }
 

@@ -1,4 +1,5 @@
-//! A supervisor for this crate's own tests: `lyceum-sandbox-probe JOB.json [bwrap]` runs one job.
+//! A supervisor for this crate's own tests: `lyceum-sandbox-probe JOB.json [bwrap|landlock]` runs
+//! one job, with `landlock` also where no namespaces are to be had.
 //!
 //! It prints one line of JSON: first the identity of the sandbox, then the record, or one line with a
 //! refusal. Tests start it as another user, in a namespace without user namespaces, or to kill it.
@@ -9,7 +10,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use lyceum_sandbox::{Backend, Job, ProcessIdentity, Record, Refusal, Sandbox};
+use lyceum_sandbox::{Backend, Job, Level, ProcessIdentity, Record, Refusal, Sandbox};
 use serde::Serialize;
 
 /// Exit code of a refusal, as the command line of the lab uses.
@@ -65,6 +66,7 @@ fn run() -> Result<Line, (Line, u8)> {
     let job: Job = serde_json::from_slice(&text).map_err(|error| failed(&error))?;
     let sandbox = match std::env::args().nth(2).as_deref() {
         Some("bwrap") => Sandbox::with(Backend::Bwrap),
+        Some("landlock") => Sandbox::at_least(Level::Landlock),
         _ => Sandbox::new(),
     };
     let sandbox = sandbox.map_err(|refusal| (Line::Refusal(refusal), REFUSED))?;

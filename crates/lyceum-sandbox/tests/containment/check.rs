@@ -21,8 +21,6 @@ pub(crate) enum How {
     Attack(Attack),
     /// A check that needs code of its own.
     Own(fn(&Mode) -> Trial),
-    /// The product has nothing yet that could be attacked.
-    NotBuilt(&'static str),
 }
 
 /// An attack, its controls, and what the controls must reach for the attack to count.
@@ -184,7 +182,6 @@ pub(crate) fn run(check: &Check, mode: &Mode) -> Verdict {
     let trial = match &check.how {
         How::Attack(attack) => made(attack, mode),
         How::Own(own) => own(mode),
-        How::NotBuilt(what) => return Verdict::NotBuilt((*what).into()),
     };
     Verdict::of(trial, &before.left())
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use lyceum_sandbox::{Backend, Job, Refusal};
+use lyceum_sandbox::{Backend, Job, Policy, Refusal};
 use serde_json::{Value, json};
 
 use crate::arena::{ATTACK, Arena};
@@ -23,11 +23,7 @@ pub(crate) const POLICY: &[Check] = &[
     own("H1", "ask for less isolation in the job", asked),
     own("H2", "leave configuration for the host's programs", planted),
     own("H3", "make the kernel refuse a layer", refused),
-    Check {
-        id: "H4",
-        what: "fall below the demanded level",
-        how: How::NotBuilt("the Landlock-only tier"),
-    },
+    own("H4", "fall below the demanded level", lowered),
     own(
         "H5",
         "make the kernel claim a layer that is not there",
@@ -228,6 +224,53 @@ fn refused(mode: &Mode) -> Trial {
         ]),
     }
     without(mode, &cases)
+}
+
+/// Without namespaces nothing runs, unless a person allowed less; then the record says so.
+fn lowered(mode: &Mode) -> Trial {
+    let arena = Arena::new();
+    let job = Job::new(["true"], Policy::default());
+    let (program, arguments) = supervisor(mode, &arena, &job);
+    let allowed = [arguments[0].clone(), "landlock".into()];
+    let said = |missing: &str, arguments: &[String]| {
+        let mut command = Command::new(ATTACK);
+        command.args(["without", &format!("missing={missing}"), "as=refused", "--"]);
+        command.arg(&program).args(arguments);
+        let said = String::from_utf8_lossy(&outside(&mut command, &arena)).into_owned();
+        let lines = said.lines();
+        lines
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .fold(json!({}), |mut all, line| {
+                for (name, value) in line.as_object().into_iter().flatten() {
+                    all[name] = value.clone();
+                }
+                all
+            })
+    };
+    let missing = match mode.backend {
+        Backend::Native => "unshare",
+        Backend::Bwrap => "mount",
+    };
+    let ran_at = |all: &Value, level: &str| {
+        let record = &all["record"];
+        record["level"] == level && record["exit"] == json!({"code": 0})
+    };
+    let (free, bound) = (said("none", &arguments), said(missing, &arguments));
+    let lower = said("unshare", &allowed);
+    let mut trial = Trial::of(
+        "ran below the level",
+        ran_at(&free, "namespace"),
+        !bound["record"].is_null() || bound["refusal"].is_null(),
+    )
+    .and(Trial::of(
+        "hid the level",
+        true,
+        !lower["record"].is_null() && lower["record"]["level"] != "landlock",
+    ));
+    if !ran_at(&lower, "landlock") {
+        trial.made = Err(format!("with a person's leave: {lower}"));
+    }
+    trial.with_twin(mode.twin(&arena, "true", arena.policy()))
 }
 
 fn lied(mode: &Mode) -> Trial {

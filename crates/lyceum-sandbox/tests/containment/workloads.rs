@@ -172,7 +172,8 @@ pub(crate) fn run(mode: &Mode) -> Outcome {
             outcome.missing.push((*name).to_owned());
             continue;
         }
-        let arena = Arena::new();
+        let mut arena = Arena::new();
+        arena.remove_sockets();
         let script = format!("set -eo pipefail\n{script}");
         let record = mode.run(&Job::new(["bash", "-c", &script], self::policy(&arena)));
         if record.exit == Exit::Code(0) {

@@ -334,6 +334,7 @@ fn study(values: &[f64]) -> Vec<Numbered> {
                     gain: Some(gain),
                     why: String::new(),
                     runs: vec![run],
+                    grader: String::new(),
                 }
                 .into(),
             );

@@ -15,11 +15,12 @@ pub struct Rung {
 ///
 /// A look gives the loss of each part of the holdout, lower for better, always the same parts in the same order. Its mean
 /// is let out only when it is below the best so far by more than the standard error of the difference, and is then
-/// rounded to that error (to its own for the first look); any other look is answered with the best so far. This is the parameter-free Ladder (Blum
-/// and Hardt, 2015, figure 3), which rounds losses from 0 to 1 to 1/n of n parts: the standard error is coarser there, and
-/// has the loss's own unit. Whoever asks k times, each time with what the answers before suggest, gains by overfitting
-/// on the order of (log k)^(1/3) / n^(1/3) for losses from 0 to 1 in the form with a fixed step (their theorem 3.1), and
-/// not the √(k/n) of full answers.
+/// rounded to that error (to its own for the first look); any other look is answered with the best so far.
+///
+/// This is the parameter-free Ladder (Blum and Hardt, 2015, figure 3), which rounds losses from 0 to 1 to 1/n of n parts: the
+/// standard error is coarser there, and has the loss's own unit. Whoever asks k times, each time with what the answers before
+/// suggest, gains by overfitting on the order of (log k)^(1/3) / n^(1/3) for losses from 0 to 1 in the form with a fixed step
+/// (their theorem 3.1), and not the √(k/n) of full answers.
 ///
 /// Losses must be finite; debug builds assert it.
 #[derive(Clone, Debug, Default)]

@@ -91,7 +91,8 @@ impl<'de> Deserialize<'de> for Number {
             }
 
             fn visit_f64<E>(self, value: f64) -> Result<Number, E> {
-                Ok(Number(value))
+                // Negative zero is zero: two of them would be two values of one metric.
+                Ok(Number(value + 0.0))
             }
 
             fn visit_i64<E>(self, value: i64) -> Result<Number, E> {
@@ -125,10 +126,11 @@ mod tests {
 
     #[test]
     fn numbers_and_spelled_numbers_are_read() {
-        let text = r#"{"nonce":"n","metrics":{"a":1.5,"b":2,"c":"nan"}}"#;
+        let text = r#"{"nonce":"n","metrics":{"a":1.5,"b":2,"c":"nan","d":-0.0}}"#;
         let metrics = read(text.as_bytes(), "n").unwrap();
         assert_eq!((metrics["a"], metrics["b"]), (1.5, 2.0));
         assert!(metrics["c"].is_nan());
+        assert_eq!(metrics["d"].to_bits(), 0.0_f64.to_bits());
     }
 
     #[test]

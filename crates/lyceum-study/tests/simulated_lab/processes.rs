@@ -40,7 +40,7 @@ impl Table {
         let mut state = self.state();
         state.started += 1;
         let start_time = state.started;
-        let pid = (1..)
+        let pid = (1..i32::MAX)
             .find(|pid| !state.living.contains_key(pid))
             .unwrap_or_default();
         state.living.insert(pid, (start_time, true));

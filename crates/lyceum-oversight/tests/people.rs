@@ -234,9 +234,9 @@ fn every_detector_fires_on_what_is_planted_among_events_and_a_blind_probe_is_tol
 
 // --- a study of numbers ---
 
-/// A study whose experiments have these values; each that is lower than all before is kept.
-fn study(values: &[f64]) -> Vec<Numbered> {
-    let mut bodies: Vec<Body> = vec![
+/// The first events of a study.
+fn opening() -> Vec<Body> {
+    vec![
         StudyOpened {
             study: "tiny".into(),
             question: "?".into(),
@@ -267,7 +267,12 @@ fn study(values: &[f64]) -> Vec<Numbered> {
             lyceum: "0".into(),
         }
         .into(),
-    ];
+    ]
+}
+
+/// A study whose experiments have these values; each that is lower than all before is kept.
+fn study(values: &[f64]) -> Vec<Numbered> {
+    let mut bodies = opening();
     let mut best = (0_u32, f64::INFINITY);
     for (index, value) in values.iter().enumerate() {
         let (id, run) = (ExperimentId(index as u32), RunId(index as u32 + 1));

@@ -119,9 +119,6 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             }
             Outcome::Cut { cause } => format!("  {} cut short: {}", finished.run, clean(cause)),
         },
-        Body::MeasureCut(cut) => {
-            format!("  {} measurement cut short: {}", cut.run, clean(&cut.cause))
-        }
         Body::RunVoided(voided) => format!("  {} void: {}", voided.run, voided.why),
         Body::ExperimentProposed(proposed) if proposed.role == Role::Search => {
             format!("  {} {}", proposed.experiment, clean(&proposed.hypothesis))
@@ -136,12 +133,6 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         Body::SearchEnded(ended) => format!("search ended: {}", ended.why),
         Body::Claimed(claimed) => format!("{}: {}", claimed.winner, claimed.finding.why),
         Body::Ablated(ablated) => format!("  without {}: {}", ablated.knob, ablated.finding.why),
-        Body::SealedOpened(opened) => {
-            format!(
-                "the sealed split is opened, once, for {} runs",
-                opened.start.len() + opened.winner.len()
-            )
-        }
         Body::SealedAnswered(answered) => format!("sealed data, {}", answered.why),
         Body::Graded(graded) => format!(
             "{} {}: {}",
@@ -150,6 +141,35 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             graded.why
         ),
         Body::StudyFinished(finished) => finished.why.clone(),
+        Body::MeasureCut(_)
+        | Body::SealedOpened(_)
+        | Body::ApprovalUsed(_)
+        | Body::StudyStopped(_)
+        | Body::StudyResumed(_)
+        | Body::Explained(_)
+        | Body::IncidentRaised(_) => return rarely(body),
+        Body::StudyOpened(_)
+        | Body::DataDrawn(_)
+        | Body::SessionStarted(_)
+        | Body::SessionEnded(_)
+        | Body::ExperimentProposed(_)
+        | Body::RunStarted(_)
+        | Body::OversightBegan(_) => return None,
+    })
+}
+
+/// Returns in words what happens rarely: cuts, the sealed split, what oversight and people said.
+fn rarely(body: &Body) -> Option<String> {
+    Some(match body {
+        Body::MeasureCut(cut) => {
+            format!("  {} measurement cut short: {}", cut.run, clean(&cut.cause))
+        }
+        Body::SealedOpened(opened) => {
+            format!(
+                "the sealed split is opened, once, for {} runs",
+                opened.start.len() + opened.winner.len()
+            )
+        }
         Body::ApprovalUsed(used) => {
             format!(
                 "approved by {} signatures: {}",
@@ -174,13 +194,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             raised.class,
             clean(&raised.what)
         ),
-        Body::StudyOpened(_)
-        | Body::DataDrawn(_)
-        | Body::SessionStarted(_)
-        | Body::SessionEnded(_)
-        | Body::ExperimentProposed(_)
-        | Body::RunStarted(_)
-        | Body::OversightBegan(_) => return None,
+        _ => return None,
     })
 }
 

@@ -359,6 +359,10 @@ impl Error {
             Self::Unconfirmed { .. } | Self::Poisoned { .. } => {
                 Some("check the disk, then run the same command again: it goes on from there")
             }
+            Self::NotIntact { fault, .. } if matches!(**fault, Fault::Unsigned { .. }) => Some(
+                "if the lab's key was missing, put it back: the next `lyceum run` records that and signs; if it was not, restore \
+                 the lab from a copy",
+            ),
             Self::BlobMissing { .. }
             | Self::BlobChanged { .. }
             | Self::BlobDamaged { .. }

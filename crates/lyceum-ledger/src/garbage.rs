@@ -159,6 +159,9 @@ impl Ledger {
         for id in &garbage.blobs {
             ledger.blobs().remove(*id)?;
         }
+        // The ledger last: whoever closes it last takes its log away.
+        drop(reader);
+        drop(ledger);
         Ok(garbage)
     }
 }

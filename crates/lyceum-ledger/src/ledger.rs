@@ -21,7 +21,7 @@ use crate::reader::Reader;
 use crate::signed::{Checkpoint, KeyFile, Signer};
 use crate::store::{Blobs, Identity, Lease, PutError, SqliteStore, Store};
 use crate::turn::Turn;
-use crate::unsigned;
+use crate::unsigned::{self, Unsigned};
 use crate::writer::{Append, Part, Prepared, Request, Writer};
 
 /// Bodies longer than this are kept as blobs.
@@ -70,6 +70,7 @@ struct Inner {
     lab: LabId,
     key_file: Option<KeyFile>,
     signs: bool,
+    found_unsigned: Option<Unsigned>,
     entropy: Arc<dyn Entropy>,
     turn: Arc<Turn>,
     /// Releases the lease when it ends.
@@ -157,6 +158,7 @@ impl Ledger {
         }
         let signs = signer.is_some();
         let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
+        let found_unsigned = writer.found_unsigned();
         let (turn, thread) = Turn::start(writer)?;
         let inner = Inner {
             shared,
@@ -165,6 +167,7 @@ impl Ledger {
             lab,
             key_file,
             signs,
+            found_unsigned,
             entropy: options.entropy,
             turn,
             thread: Some(thread),
@@ -188,6 +191,11 @@ impl Ledger {
     /// Whether the lab's key is here, so that what is appended is signed.
     pub fn signs(&self) -> bool {
         self.inner.signs
+    }
+
+    /// Events that this opening found without a signature, which it has recorded and signed as they are.
+    pub fn found_unsigned(&self) -> Option<Unsigned> {
+        self.inner.found_unsigned
     }
 
     /// Returns a new reader of this ledger.

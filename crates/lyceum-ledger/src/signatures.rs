@@ -30,8 +30,9 @@ impl Check<'_> {
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Option<Fault>, Error> {
         let lab = self.reader.lab();
-        let keys = Keys::read(self.view())?;
+        // Keys after heads: who changes the key meanwhile must not look like one who swapped it.
         let heads = self.view().signed_heads()?;
+        let keys = Keys::read(self.view())?;
         if !heads.is_empty() && !heads.iter().any(|head| head.is_right(lab)) {
             let keys_are_right = heads
                 .iter()

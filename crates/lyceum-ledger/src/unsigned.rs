@@ -39,14 +39,15 @@ impl Unsigned {
         )
     }
 
-    /// Reads such an event; nothing if the record is another.
-    pub(crate) fn read(record: &Record) -> Option<Self> {
-        let is_one = record.stream == STREAM && record.kind == KIND;
-        match &record.body {
-            RecordBody::Inline(text) if is_one && record.version == i64::from(VERSION) => {
-                serde_json::from_str(text).ok()
-            }
-            _ => None,
-        }
+    /// Reads the event at this position of the stream of these records; nothing if it is not what a session writes there.
+    pub(crate) fn read(record: &Record, position: u64) -> Option<Self> {
+        let is_one = record.kind == KIND && record.version == i64::from(VERSION);
+        // Kept as a blob the same body has the same hash, but no program keeps so short a body so.
+        let RecordBody::Inline(text) = &record.body else {
+            return None;
+        };
+        let found: Self = serde_json::from_str(text).ok()?;
+        let is_before = found.first >= 1 && found.first <= found.last && found.last < position;
+        (is_one && is_before).then_some(found)
     }
 }

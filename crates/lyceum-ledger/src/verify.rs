@@ -14,7 +14,7 @@ use crate::signatures::Milestone;
 use crate::signed::Checkpoint;
 use crate::store::{Record, View};
 use crate::tree::{Frontier, Subtree, TreeHead};
-use crate::unsigned::Unsigned;
+use crate::unsigned::{self, Unsigned};
 
 /// Records that are held at once.
 const PAGE_RECORDS: usize = 4096;
@@ -239,7 +239,16 @@ impl<'a> Check<'a> {
         if record.stream == keys::STREAM && !self.keys.follow(self.reader.lab(), record) {
             return Ok(Some(Fault::KeySwapped { size: position }));
         }
-        self.found_unsigned.extend(Unsigned::read(record));
+        if record.stream == unsigned::STREAM {
+            let Some(found) = Unsigned::read(record, position) else {
+                return Ok(Some(Fault::Edited {
+                    position,
+                    stream: record.stream.clone(),
+                    seq: record.seq,
+                }));
+            };
+            self.found_unsigned.push(found);
+        }
         self.before_head = self.head.hash;
         self.head = Head {
             position,

@@ -88,6 +88,7 @@ pub(crate) struct Writer {
     kept: u64,
     streams: HashMap<String, u64>,
     scratch: Vec<u8>,
+    found_unsigned: Option<Unsigned>,
 }
 
 /// What one commit is made of, and what its callers are told.
@@ -121,9 +122,10 @@ impl Writer {
             kept: signed.map_or(0, |signed| signed.head.size),
             streams: HashMap::new(),
             scratch: Vec::new(),
+            found_unsigned: None,
         };
         writer.recall()?;
-        writer.sign_what_is_there()?;
+        writer.found_unsigned = writer.sign_what_is_there()?;
         Ok(writer)
     }
 
@@ -137,16 +139,17 @@ impl Writer {
 
     /// Signs what is found without a signature, and records that it was found so: whoever wrote it did not sign it. A
     /// ledger that had no key gets it first, by an event that says from where on it signs.
-    fn sign_what_is_there(&mut self) -> Result<(), Error> {
+    fn sign_what_is_there(&mut self) -> Result<Option<Unsigned>, Error> {
         let Some(signer) = self.signer.clone() else {
-            return Ok(());
+            return Ok(None);
         };
         let is_signed = self
             .signed
             .is_some_and(|signed| signed.head.size == self.head.position);
         if is_signed {
-            return Ok(());
+            return Ok(None);
         }
+        let mut found_unsigned = None;
         let mut draft = Draft::default();
         let keys = Keys::read(self.lease.view())?;
         let event = if keys.in_force().is_none() {
@@ -158,19 +161,25 @@ impl Writer {
                 first: after + 1,
                 last: self.head.position,
             };
-            (self.head.position > 0).then_some((unsigned::STREAM, found.event()))
+            found_unsigned = (self.head.position > 0).then_some(found);
+            found_unsigned.map(|found| (unsigned::STREAM, found.event()))
         };
         if let Some((stream, event)) = event {
             let _one = self.add(own(stream, event), &mut draft)??;
         }
         match self.commit(&draft, Some(&signer)) {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(found_unsigned),
             Err(
                 CommitError::NotWritten(error)
                 | CommitError::Fenced(error)
                 | CommitError::Unknown(error),
             ) => Err(error),
         }
+    }
+
+    /// What was found without a signature when the ledger was opened.
+    pub(crate) fn found_unsigned(&self) -> Option<Unsigned> {
+        self.found_unsigned
     }
 
     /// Whether the lease ends unless it is renewed.

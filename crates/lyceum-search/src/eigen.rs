@@ -50,20 +50,23 @@ fn rotate(a: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize) {
     let t = theta.signum() / (theta.abs() + theta.hypot(1.0));
     let c = 1.0 / t.hypot(1.0);
     let s = t * c;
-    for k in 0..a.len() {
-        let (kp, kq) = (a[k][p], a[k][q]);
-        a[k][p] = c * kp - s * kq;
-        a[k][q] = s * kp + c * kq;
+    for row in a.iter_mut() {
+        let (kp, kq) = (row[p], row[q]);
+        row[p] = c * kp - s * kq;
+        row[q] = s * kp + c * kq;
     }
-    for k in 0..a.len() {
-        let (pk, qk) = (a[p][k], a[q][k]);
-        a[p][k] = c * pk - s * qk;
-        a[q][k] = s * pk + c * qk;
-    }
-    for k in 0..a.len() {
-        let (pk, qk) = (vectors[p][k], vectors[q][k]);
-        vectors[p][k] = c * pk - s * qk;
-        vectors[q][k] = s * pk + c * qk;
+    turn(a, p, q, c, s);
+    turn(vectors, p, q, c, s);
+}
+
+/// Turns two rows into each other by the angle with this cosine and sine.
+fn turn(rows: &mut [Vec<f64>], p: usize, q: usize, c: f64, s: f64) {
+    // The first of a pair stands before the second.
+    let (above, below) = rows.split_at_mut(q);
+    for (one, other) in above[p].iter_mut().zip(&mut below[0]) {
+        let (pk, qk) = (*one, *other);
+        *one = c * pk - s * qk;
+        *other = s * pk + c * qk;
     }
 }
 

@@ -78,13 +78,11 @@ impl Researcher for NetworkResearcher {
         let best = view
             .candidates(&centres)
             .best_of_batches(&mut stream, |points| reading.scores(points));
-        match best {
-            Some(levels) => Ok(reading.reasoned(&levels)),
-            None => {
-                let levels = view.spread(&mut stream)?;
-                Ok(view.unmodelled(&levels, "nowhere better"))
-            }
+        if let Some(levels) = best {
+            return Ok(reading.reasoned(&levels));
         }
+        let levels = view.spread(&mut stream)?;
+        Ok(view.unmodelled(&levels, "nowhere better"))
     }
 }
 

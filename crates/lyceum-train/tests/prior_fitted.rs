@@ -21,9 +21,9 @@ fn small() -> Network {
 fn weights(network: &Network) -> Vec<f32> {
     let mut random = Random::new(5);
     let mut weights = network.initialise(1);
-    weights
-        .iter_mut()
-        .for_each(|weight| *weight += 0.1 * random.normal() as f32);
+    for weight in &mut weights {
+        *weight += 0.1 * random.normal() as f32;
+    }
     weights
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lyceum_ledger::{Ledger, Options, Reader};
+use lyceum_ledger::{Ledger, Options, Reader, Unsigned};
 use lyceum_sandbox::Sandbox;
 use lyceum_study::{
     engine::{Protocol, State},
@@ -60,6 +60,7 @@ impl LabPlace {
         // First what may refuse, then what makes something.
         let sandbox = Sandbox::new()?;
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+        tell_signatures(&ledger, &lab);
         let binary = std::env::current_exe()?;
         let names = lyceum_programs::names()
             .iter()
@@ -67,6 +68,23 @@ impl LabPlace {
             .collect();
         let programs = Programs { binary, names };
         Kit::new(sandbox, ledger, lab, &programs).map_err(|error| Failure::internal(&error))
+    }
+}
+
+/// Tells a person that this session signs nothing, or that it has signed what it found without a signature.
+#[expect(clippy::print_stderr, reason = "a warning goes to standard error")]
+fn tell_signatures(ledger: &Ledger, lab: &Lab) {
+    if !ledger.signs() {
+        eprintln!(
+            "warning: the lab's key is not in `{}`: what is recorded now is not signed, and `lyceum verify` will say so",
+            lab.ledger().display()
+        );
+    }
+    if let Some(Unsigned { first, last }) = ledger.found_unsigned() {
+        eprintln!(
+            "warning: events {first} to {last} had no signature; that is on record now, and they are signed as they are. They \
+             may not be what was written, unless the lab's key was missing meanwhile"
+        );
     }
 }
 

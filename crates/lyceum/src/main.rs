@@ -24,7 +24,10 @@ fn main() -> ExitCode {
         return code;
     }
     end_quietly_without_a_reader();
-    let cli = commands::Cli::parse();
+    let cli = match commands::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error, &arguments),
+    };
     let json = cli.json;
     match cli.run() {
         // What is still in the buffer may find the disk full.
@@ -58,6 +61,19 @@ fn end_quietly_without_a_reader() {
         }
         default(panic);
     }));
+}
+
+/// Says what the words of the command line lack; a program that asks for JSON gets it as an object. Help and version are
+/// no failures.
+fn not_understood(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    if error.use_stderr() && arguments.iter().any(|word| word == "--json") {
+        let text = error.render().to_string();
+        let said = text.trim().strip_prefix("error: ").unwrap_or(text.trim());
+        let failure = failure::Failure::bad_input(said);
+        failure.print(true);
+        return failure.exit.code();
+    }
+    error.exit()
 }
 
 /// Says that the result could not be written, and returns the exit code.

@@ -237,6 +237,7 @@ pages! {
     corpus: "corpus.md",
     integrity: "integrity.md",
     oversight: "oversight.md",
+    researchers: "researchers.md",
 }
 
 #[test]

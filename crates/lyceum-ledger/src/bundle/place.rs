@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 
 use super::BundleError;
 use crate::error::Error;
@@ -23,6 +24,8 @@ pub(super) struct Place {
     directory: PathBuf,
     /// Where it is made, under a name that nobody else has.
     pub(super) unfinished: PathBuf,
+    /// Tells others that somebody is at work.
+    _held: fs::File,
 }
 
 impl Place {
@@ -35,15 +38,22 @@ impl Place {
         for number in 0..NAMES_MAX {
             let unfinished = directory.with_extension(format!("importing-{number}"));
             match fs::create_dir(&unfinished) {
-                Ok(()) => {
-                    return Ok(Self {
-                        directory: directory.to_path_buf(),
-                        unfinished,
-                    });
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    // Of an import that was killed nobody holds it: what it left goes.
+                    if held(&unfinished).is_some() {
+                        let _ = fs::remove_dir_all(&unfinished);
+                    }
+                    continue;
                 }
-                // Somebody else's, at work or killed at it.
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(failed("create", &unfinished, source)),
+            }
+            if let Some(held) = held(&unfinished) {
+                return Ok(Self {
+                    directory: directory.to_path_buf(),
+                    unfinished,
+                    _held: held,
+                });
             }
         }
         Err(failed("create", directory, ErrorKind::AlreadyExists.into()))
@@ -93,6 +103,14 @@ impl Drop for Place {
         // Gone already once it is in its place; after an exchange, what was there before.
         let _ = fs::remove_dir_all(&self.unfinished);
     }
+}
+
+/// Takes a directory for oneself as long as the file is open; nothing if another process has it, or it is gone.
+fn held(directory: &Path) -> Option<fs::File> {
+    let file = fs::File::open(directory).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    let (own, there) = (file.metadata().ok()?, fs::metadata(directory).ok()?);
+    (own.ino() == there.ino()).then_some(file)
 }
 
 /// Whether there is a key in a place that is otherwise free; an error if it is not free.

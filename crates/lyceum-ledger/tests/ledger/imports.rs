@@ -135,13 +135,19 @@ fn a_place_that_holds_something_else_is_left_as_it_is() {
     assert_eq!(names(&place), ["key"]);
     assert_eq!(names(directory.path()), ["ledger"]);
     fs::remove_file(place.join("key")).unwrap();
-    // What another import left, or has under way, is its own.
+    // What another import has under way is its own; what one left that was killed goes.
     let theirs = directory.path().join("ledger.importing-0");
     fs::create_dir(&theirs).unwrap();
     fs::write(theirs.join("ledger.db"), "theirs").unwrap();
+    let at_work = fs::File::open(&theirs).unwrap();
+    rustix::fs::flock(&at_work, rustix::fs::FlockOperation::LockExclusive).unwrap();
     import().unwrap();
     assert_eq!(fs::read(theirs.join("ledger.db")).unwrap(), b"theirs");
     assert_eq!(names(directory.path()), ["ledger", "ledger.importing-0"]);
+    drop(at_work);
+    fs::remove_dir_all(&place).unwrap();
+    import().unwrap();
+    assert_eq!(names(directory.path()), ["ledger"]);
 }
 
 #[test]

@@ -184,10 +184,19 @@ fn a_session_that_finds_events_without_a_signature_says_so_before_it_signs() {
     let ledger = Ledger::open(directory.path(), Options::default()).unwrap();
     let error = ledger.append("lab/signature", vec![event(1)]).unwrap_err();
     assert!(matches!(error, Error::ReservedStream { .. }), "{error:?}");
+    let hidden = ledger.put_blob(said[0].body.as_bytes()).unwrap();
     drop(ledger);
+    // Nor hidden: as a blob it has the same hash.
+    let sql = format!("UPDATE event SET body = NULL, body_blob = x'{hidden}' WHERE position = 11");
+    change(directory.path(), &sql);
+    let fault = verify(directory.path()).fault;
+    assert!(
+        matches!(fault, Some(Fault::Edited { position: 11, .. })),
+        "{fault:?}"
+    );
     change(
         directory.path(),
-        "UPDATE event SET body = '{\"first\":6,\"last\":6}' WHERE position = 11",
+        "UPDATE event SET body = '{\"first\":6,\"last\":6}', body_blob = NULL WHERE position = 11",
     );
     chain_anew(directory.path(), 11);
     let fault = verify(directory.path()).fault;

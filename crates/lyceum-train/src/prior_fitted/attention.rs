@@ -94,12 +94,16 @@ impl Head<'_> {
             .zip(kept.kernel.chunks_exact_mut(known));
         for (row, (weights, kernel)) in both.enumerate() {
             let greatest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            weights
-                .iter_mut()
-                .for_each(|one| *one = (*one - greatest).exp());
+            for one in weights.iter_mut() {
+                *one = (*one - greatest).exp();
+            }
             let inverse = 1.0 / weights.iter().sum::<f32>();
-            weights.iter_mut().for_each(|one| *one *= inverse);
-            kernel.iter_mut().for_each(|one| *one = one.exp());
+            for one in weights.iter_mut() {
+                *one *= inverse;
+            }
+            for one in kernel.iter_mut() {
+                *one = one.exp();
+            }
             let density = kernel.iter().sum::<f32>() + DENSITY_MIN;
             kept.density.push(density);
             densities[row * density_stride] = density.ln();
@@ -114,6 +118,10 @@ impl Head<'_> {
     }
 
     /// Adds the gradients of queries, keys and values to `input_slope`, and that of the metric to `metric_slope`.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "two outputs, each with its stride"
+    )]
     pub(super) fn backward(
         &self,
         kept: &Kept,

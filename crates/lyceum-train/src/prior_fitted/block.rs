@@ -143,6 +143,7 @@ impl Block {
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "which head of which data set")]
     fn head<'a>(
         &self,
         batch: &'a Batch,
@@ -167,6 +168,10 @@ impl Block {
     }
 
     /// Replaces `slope`, the gradient of the block's output, by that of its input, and adds that of the metric.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the gradients of two kinds of inputs"
+    )]
     pub(super) fn backward(
         &self,
         parameters: &[f32],

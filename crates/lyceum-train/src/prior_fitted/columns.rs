@@ -38,7 +38,7 @@ pub(super) fn describe(inputs: &[f32], columns: usize, values: &[f32], out: &mut
     }
     let best = (0..count).min_by(|a, b| values[*a].total_cmp(&values[*b]));
     for (column, bins) in bins.iter().enumerate() {
-        out.extend(bins.iter().map(Bin::mean));
+        out.extend(bins.iter().map(|bin| bin.mean()));
         let at = |row: usize| inputs[row * columns + column];
         out.push(correlation(count, at, values));
         let centre = best.map_or(0.5, at);
@@ -66,7 +66,7 @@ impl Bin {
         self.weight += weight;
     }
 
-    fn mean(&self) -> f32 {
+    fn mean(self) -> f32 {
         (self.sum + BELIEVED) / (self.weight + BELIEVED) - 1.0
     }
 }

@@ -74,6 +74,8 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
         .map(|logit| (logit - greatest).exp())
         .collect();
     let sum: f32 = weights.iter().sum();
-    weights.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in &mut weights {
+        *weight /= sum;
+    }
     weights
 }

@@ -234,6 +234,10 @@ fn draw_process(features: &[Vec<f64>], scales: &[(f64, bool)], random: &mut Rand
         .collect()
 }
 
+#[expect(
+    clippy::float_cmp,
+    reason = "values of a choice are the same number or another"
+)]
 fn covariance(family: Family, scales: &[(f64, bool)], a: &[f64], b: &[f64]) -> f64 {
     let squares = scales
         .iter()

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, path::PathBuf};
 
-use lyceum_ledger::{Ledger, Options, Reader};
+use lyceum_ledger::{Ledger, Options, Reader, Unsigned};
 
 use super::verify::expect_intact;
 use crate::{context::LabPlace, exit::Exit, failure::Failure};
@@ -24,7 +24,12 @@ pub(super) struct Arguments {
 )]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    expect_intact(place, &reader)?;
+    for Unsigned { first, last } in expect_intact(place, &reader)? {
+        eprintln!(
+            "warning: events {first} to {last} were found without a signature and signed only then: the checkpoint holds them \
+             as they are"
+        );
+    }
     // Before the key is changed, which cannot be taken back.
     let Some(path) = &arguments.output else {
         let (text, _) = sign(place, &reader, json, arguments.new_key)?;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lyceum_ledger::BundleError;
+use lyceum_ledger::{BundleError, Reader, Unsigned};
 use lyceum_study::{engine::Experiment, lab::stream_of};
 
 use super::verify::expect_intact;
@@ -73,7 +73,10 @@ fn bundle(
     if path.symlink_metadata().is_ok() {
         return Err(failed(&ErrorKind::AlreadyExists.into()));
     }
-    expect_intact(place, &reader)?;
+    let unsigned = expect_intact(place, &reader)?;
+    if let Some(stream) = &stream {
+        exportable(&reader, stream, &unsigned)?;
+    }
     let (unfinished, file) = unfinished(path).map_err(|error| failed(&error))?;
     let write = || -> Result<_, Failure> {
         let mut file = std::io::BufWriter::new(file);
@@ -107,6 +110,24 @@ fn bundle(
         );
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a bundle of one study that would say more for it than this lab knows.
+fn exportable(reader: &Reader, stream: &str, unsigned: &[Unsigned]) -> Result<(), Failure> {
+    const WHOLE: &str = "export the whole lab (`--all`), which carries that with it";
+    if reader.imported()?.iter().any(|imported| imported == stream) {
+        let refused =
+            "this study was imported: a bundle of it would name this lab as where it comes from";
+        return Err(Failure::bad_input(refused)
+            .hint(format!("pass on the bundle that it came in, or {WHOLE}")));
+    }
+    let Some(Unsigned { first, last }) = unsigned.first() else {
+        return Ok(());
+    };
+    Err(Failure::bad_input(format!(
+        "events {first} to {last} were found without a signature and signed only then: a bundle of one study would not say so"
+    ))
+    .hint(WHOLE))
 }
 
 /// Returns why a bundle was not written, and what to do.

@@ -22,6 +22,9 @@ pub(super) struct Arguments {
     /// Also check that the ledger continues what this checkpoint, kept elsewhere, was written of
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Accept events that a session found without a signature and signed then, as after a time without the lab's key
+    #[arg(long)]
+    accept_unsigned: bool,
 }
 
 struct Outcome {
@@ -44,6 +47,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         good: true,
     };
     let ledger = chain(&reader, arguments.checkpoint.as_deref(), &mut outcome)?;
+    outcome.good &= ledger.found_unsigned.is_empty() || arguments.accept_unsigned;
     let names = match &arguments.study {
         Some(name) => vec![named(&reader, name)?],
         None => lab::studies(&reader)?,
@@ -108,10 +112,12 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     })
 }
 
-/// Refuses to vouch for a ledger that is not as it was written.
-pub(super) fn expect_intact(place: &LabPlace, reader: &Reader) -> Result<(), Failure> {
-    match reader.verify()?.fault {
-        None => Ok(()),
+/// Refuses to vouch for a ledger that is not as it was written; returns what was found without a signature and signed
+/// only then.
+pub(super) fn expect_intact(place: &LabPlace, reader: &Reader) -> Result<Vec<Unsigned>, Failure> {
+    let found = reader.verify()?;
+    match found.fault {
+        None => Ok(found.found_unsigned),
         Some(fault) => Err(Error::NotIntact {
             directory: place.lab()?.ledger(),
             fault: Box::new(fault),
@@ -136,8 +142,14 @@ fn chain(
         outcome.text.push(format!("chain: {fault}"));
         return Ok(ledger);
     }
+    // What nobody had signed may have been rewritten before somebody did.
+    let held = if ledger.found_unsigned.is_empty() {
+        "all as they were written"
+    } else {
+        "all as they were signed"
+    };
     outcome.text.push(format!(
-        "chain: {} events in {} streams, {} blobs, all as they were written",
+        "chain: {} events in {} streams, {} blobs, {held}",
         ledger.events, ledger.streams, ledger.blobs
     ));
     outcome.text.push(if ledger.events_signed == ledger.events {
@@ -149,7 +161,7 @@ fn chain(
     for Unsigned { first, last } in &ledger.found_unsigned {
         outcome.text.push(format!(
             "signatures: events {first} to {last} were found without one and signed only then: they may not be what was \
-             written, if the lab's key was not missing at that time"
+             written, if the lab's key was not missing at that time (if it was: `--accept-unsigned`)"
         ));
     }
     if ledger.imported > 0 {

@@ -57,7 +57,7 @@ fn assert_whole(place: &Place, name: &str, expected: &Value) {
     place.assert_no_scratch();
 }
 
-fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     let sent = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
@@ -67,11 +67,16 @@ fn interrupt(child: &Child) {
 
 /// Starts the lab and returns it once it has written an event that holds the word.
 fn start(place: &Place, word: &str) -> Child {
+    start_with(place, "random", word)
+}
+
+/// Starts the lab with this researcher.
+pub(crate) fn start_with(place: &Place, researcher: &str, word: &str) -> Child {
     let words = [
         "run",
         "tiny",
         "--researcher",
-        "random",
+        researcher,
         "--slots",
         "1",
         "--seed",

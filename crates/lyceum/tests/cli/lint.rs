@@ -77,6 +77,9 @@ fn edit(from: &'static str, to: &'static str) -> impl Fn(&Path) {
     }
 }
 
+/// Numbers that nobody writes twice by chance.
+const HELD: &str = "0.112358 0.314159 0.271828\n0.141421 0.173205 0.223606\n0.577215 0.915965 0.693147\n0.434294 0.618033 0.662743\n";
+
 #[test]
 fn an_honest_study_is_clean_read_and_tried() {
     let place = Place::new();
@@ -227,7 +230,6 @@ fn what_trying_finds() {
             .replace("[\"evaluate.sh\"]", "[\"evaluate.sh\", \"held.txt\"]"),
         ..honest()
     };
-    const HELD: &str = "0.112358 0.314159 0.271828\n0.141421 0.173205 0.223606\n0.577215 0.915965 0.693147\n0.434294 0.618033 0.662743\n";
     let plant = |directory: &Path| {
         write("held.txt", HELD)(directory);
         fs::write(

@@ -26,6 +26,7 @@ mod null;
 mod oversight;
 mod refused;
 mod report;
+mod researchers;
 mod sandbox;
 mod sharing;
 mod streams;

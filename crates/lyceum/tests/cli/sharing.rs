@@ -92,9 +92,23 @@ fn an_end_rewritten_with_its_signatures_removed_is_told_and_stays_told() {
     place.call(&["gc"]).exits(1);
     // A session goes on, and what it found stays on record.
     drop(open(&place));
-    let told = place.call(&["verify"]).exits(0);
+    let told = place.call(&["verify"]).exits(1);
     told.prints(" were found without one and signed only then");
-    let told = place.call(&["verify", "--json"]).exits(0).json_lines();
+    assert!(
+        !told.out.contains("all as they were written"),
+        "{}",
+        told.out
+    );
+    place.call(&["verify", "--accept-unsigned"]).exits(0);
+    // A bundle of the study alone would hide it.
+    place
+        .call(&["export", "--bundle", "no"])
+        .exits(2)
+        .says(&["were found without a signature", "--all"]);
+    place
+        .call(&["export", "--all", "--bundle", "whole"])
+        .exits(0);
+    let told = place.call(&["verify", "--json"]).exits(1).json_lines();
     assert_eq!(told[0]["found_unsigned"][0][0], 1, "{told:?}");
 }
 
@@ -159,6 +173,14 @@ fn a_new_key_is_signed_by_the_old_one() {
         "hint: restore the file `key`",
     ]);
     place.assert_intact();
+    place
+        .run("tiny", &["--again"])
+        .exits(0)
+        .says(&["warning: the lab's key is not in "]);
+    place
+        .call(&["verify"])
+        .exits(1)
+        .prints("carry no signature");
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn opening() -> Vec<Body> {
             seed: Seed(1),
             researcher: "random".into(),
             rule: "greedy".into(),
-            level: Default::default(),
+            level: None,
             start: Settings::new(),
             earlier: vec![],
             lyceum: "0".into(),

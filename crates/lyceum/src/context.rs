@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use lyceum_ledger::{Ledger, Options, Reader, Unsigned};
-use lyceum_sandbox::Sandbox;
+use lyceum_sandbox::{Level, Sandbox};
 use lyceum_study::{
     engine::{Protocol, State},
     format::{self, Study},
@@ -18,6 +18,52 @@ pub(crate) struct LabPlace {
     /// Directory of the lab [default: the nearest `.lyceum` here or above]
     #[arg(long, global = true, value_name = "DIR", env = "LYCEUM_LAB")]
     lab: Option<PathBuf>,
+}
+
+/// The weakest isolation that a person allows.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Minimum {
+    /// Weakest isolation that may be used where the stronger one does not work; `landlock` leaves much open, see docs/sandbox.md
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "namespace")]
+    minimum: Weakest,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Weakest {
+    /// Namespaces, Landlock and the system call filter
+    Namespace,
+    /// Landlock and the filter alone
+    Landlock,
+}
+
+impl Minimum {
+    /// What holds where nobody was asked.
+    const USUAL: Self = Self {
+        minimum: Weakest::Namespace,
+    };
+
+    /// Returns the strongest sandbox that works here; one below the usual level says on standard error what it lacks.
+    #[expect(
+        clippy::print_stderr,
+        reason = "what people must know before anything runs"
+    )]
+    pub(crate) fn sandbox(self) -> Result<Sandbox, Failure> {
+        let level = match self.minimum {
+            Weakest::Namespace => Level::Namespace,
+            Weakest::Landlock => Level::Landlock,
+        };
+        let sandbox = Sandbox::at_least(level)?;
+        let losses = sandbox.capabilities().level.losses();
+        if !losses.is_empty() {
+            eprintln!(
+                "lyceum: no namespaces here; `--minimum landlock` runs commands with less isolation:"
+            );
+            for loss in losses {
+                eprintln!("  {loss}");
+            }
+        }
+        Ok(sandbox)
+    }
 }
 
 impl LabPlace {
@@ -56,9 +102,14 @@ impl LabPlace {
 
     /// Takes the lab for writing and makes ready to run commands.
     pub(crate) fn kit(&self) -> Result<Kit, Failure> {
+        self.kit_at(Minimum::USUAL)
+    }
+
+    /// The same with isolation that a person chose.
+    pub(crate) fn kit_at(&self, minimum: Minimum) -> Result<Kit, Failure> {
         let lab = self.lab()?;
         // First what may refuse, then what makes something.
-        let sandbox = Sandbox::new()?;
+        let sandbox = minimum.sandbox()?;
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
         tell_signatures(&ledger, &lab);
         let binary = std::env::current_exe()?;

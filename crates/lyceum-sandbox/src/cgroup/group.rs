@@ -23,6 +23,8 @@ const OWN_PROCESSES: u64 = 2;
 
 /// Processes beyond the limit that the kernel still allows, so that the limit is seen exceeded.
 const PROCESS_HEADROOM: u64 = 16;
+/// `PID_MAX_LIMIT` of linux/threads.h for 64 bits.
+const PROCESSES_MAX: u64 = 4 << 20;
 
 /// How long the kernel may take to let go of a group whose processes ended.
 const EMPTY_WAIT: Duration = Duration::from_millis(500);
@@ -197,7 +199,12 @@ fn limit(directory: &Path, member: Member, limits: &Limits) -> io::Result<()> {
         Version::One | Version::Two => {}
     }
     if member.holds.processes {
-        set("pids.max", &processes.to_string())?;
+        // The kernel takes no number beyond what it can count, and there are never more.
+        let processes = match processes {
+            PROCESSES_MAX.. => "max".to_owned(),
+            _ => processes.to_string(),
+        };
+        set("pids.max", &processes)?;
     }
     Ok(())
 }

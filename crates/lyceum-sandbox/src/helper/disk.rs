@@ -23,6 +23,8 @@ const BLOCK_BYTES: u64 = 512;
 pub(super) struct Amount {
     pub(super) bytes: u64,
     pub(super) files: u64,
+    /// Directories that cannot be looked into.
+    closed: u64,
 }
 
 /// The directories that the workload writes to, and what they held before.
@@ -37,7 +39,7 @@ impl Disk {
         for source in sources {
             let what = format!("`{}`", source.target.display());
             if let Some(place) = source.written().at(Step::OpenSource, &what)? {
-                let before = count(&place, u64::MAX);
+                let before = count_before(&place).at(Step::OpenSource, &what)?;
                 places.push((place, before));
             }
         }
@@ -63,7 +65,8 @@ impl Disk {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             match rustix::fs::open(&mount.source, flags, Mode::empty()) {
                 Ok(place) => {
-                    let before = count(&place, u64::MAX);
+                    let what = format!("`{}`", mount.target.display());
+                    let before = count_before(&place).at(Step::OpenSource, what)?;
                     places.push((place, before));
                 }
                 // A file.
@@ -84,9 +87,22 @@ impl Disk {
             let now = count(place, files_max.saturating_add(before.files));
             added.bytes += now.bytes.saturating_sub(before.bytes);
             added.files += now.files.saturating_sub(before.files);
+            // What was closed meanwhile may hold anything.
+            if now.closed > before.closed {
+                added.files = added.files.max(files_max.saturating_add(1));
+            }
         }
         added
     }
+}
+
+/// Counts what is there before the command; refuses what is nested so deep that it cannot be counted.
+fn count_before(place: &OwnedFd) -> io::Result<Amount> {
+    let before = count(place, u64::MAX);
+    if before.files == u64::MAX {
+        return Err(Errno::NAMETOOLONG.into());
+    }
+    Ok(before)
 }
 
 /// Counts everything below a directory, or stops once more than `files_max` files are found.
@@ -129,6 +145,10 @@ fn count(place: &OwnedFd, files_max: u64) -> Amount {
         } else {
             None
         };
+        let is_gone = || statat(parent, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW).is_err();
+        if is_directory && below.is_none() && !is_gone() {
+            amount.closed += 1;
+        }
         if amount.files > files_max || (below.is_some() && open.len() >= DEPTH_MAX) {
             amount.files = amount.files.max(files_max.saturating_add(1));
             return amount;
@@ -178,5 +198,10 @@ mod tests {
         let deep = place.path().join("d/".repeat(DEPTH_MAX + 5));
         std::fs::create_dir_all(deep).expect("makes directories");
         assert_eq!(count(&open(place.path()), 10_000).files, 10_001);
+        let refused = count_before(&open(place.path())).expect_err("is refused");
+        assert_eq!(
+            refused.raw_os_error(),
+            Some(Errno::NAMETOOLONG.raw_os_error())
+        );
     }
 }

@@ -251,7 +251,7 @@ impl Meter {
                 self.hidden.mapped_bytes = shared_mappings(&view.proc, places).min(grown);
             }
         }
-        let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
+        let Amount { bytes, files, .. } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
         self.watched.disk_files = files;
         let cost = begun.elapsed();
@@ -284,7 +284,7 @@ impl Meter {
             self.watched.cpu_seen_ns = self.watched.cpu_seen_ns.max(cpu);
             self.watched.wall_ns = view.begun.elapsed().as_nanos() as u64;
         }
-        let Amount { bytes, files } = self.disk.added(self.limits.disk_files);
+        let Amount { bytes, files, .. } = self.disk.added(self.limits.disk_files);
         self.watched.disk_bytes = bytes;
         self.watched.disk_files = files;
         self.watched.disk_exceeded =
@@ -362,8 +362,15 @@ fn distinct(places: Vec<OwnedFd>) -> Vec<OwnedFd> {
     let device = |place: &OwnedFd| rustix::fs::fstat(place).map(|status| status.st_dev).ok();
     places
         .into_iter()
-        .filter(|place| seen.insert(device(place)))
+        .filter(|place| is_in_memory(place) && seen.insert(device(place)))
         .collect()
+}
+
+/// Tells a file system in memory from a host directory that was mounted in its place.
+fn is_in_memory(place: &OwnedFd) -> bool {
+    /// `TMPFS_MAGIC` of linux/magic.h.
+    const TMPFS: u64 = 0x0102_1994;
+    rustix::fs::fstatfs(place).is_ok_and(|found| found.f_type.cast_unsigned() == TMPFS)
 }
 
 /// Returns bytes in the sandbox's tmpfs and in its System V shared memory.

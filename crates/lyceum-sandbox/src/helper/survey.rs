@@ -2,6 +2,7 @@
 //! failure hides no other.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -102,7 +103,11 @@ pub(super) fn run() -> ! {
         .iter()
         .map(|part| (part.name, part.tried, apart(part.try_it)))
         .collect();
-    let printed = serde_json::to_writer(std::io::stdout(), &found);
+    // At once: nothing is flushed on the way out.
+    let printed = serde_json::to_vec(&found)
+        .map_err(std::io::Error::from)
+        .and_then(|text| std::io::stdout().write_all(&text))
+        .and_then(|()| std::io::stdout().flush());
     kernel::exit_now(i32::from(printed.is_err()))
 }
 

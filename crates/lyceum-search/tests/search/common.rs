@@ -152,7 +152,10 @@ impl<'a> Study<'a> {
     fn learn(&mut self, name: &str, proposal: &Proposal, result: TrialResult) {
         self.tell(proposal.settings.clone(), result);
         if let Some(trial) = self.history.last_mut() {
-            trial.researcher = proposal.member.unwrap_or(name).to_owned();
+            proposal
+                .member
+                .unwrap_or(name)
+                .clone_into(&mut trial.researcher);
             trial.prediction = proposal.prediction;
         }
     }

@@ -4,7 +4,7 @@ use lyceum_study::lab::{Repeated, Repeater, same_measurement};
 use lyceum_types::{Outcome, RunId};
 
 use crate::{
-    context::{LabPlace, known},
+    context::{LabPlace, Minimum, known},
     exit::Exit,
     failure::Failure,
     view::words,
@@ -12,6 +12,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    minimum: Minimum,
     /// The study
     study: String,
     /// The run, as r12
@@ -33,7 +35,11 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         .as_ref()
         .map(|opened| opened.directory.clone());
     let directory = directory.unwrap_or_default();
-    let repeater = Repeater::open(place.kit()?, directory.into(), &known.name)?;
+    let repeater = Repeater::open(
+        place.kit_at(arguments.minimum)?,
+        directory.into(),
+        &known.name,
+    )?;
     let repeated = repeater
         .run(arguments.run)
         .map_err(|error| Failure::internal(&error))?;

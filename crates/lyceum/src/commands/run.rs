@@ -15,7 +15,7 @@ use lyceum_study::{
 
 use super::report::write_report;
 use crate::{
-    context::LabPlace,
+    context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
     view::{Json, Live, Plain, summary},
@@ -23,6 +23,8 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    minimum: Minimum,
     /// Directory of the study
     study: PathBuf,
     /// Who proposes: gp or random [default: the study's own choice, else gp]
@@ -76,7 +78,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     // A study that is not right is told before anything is made or locked.
     lyceum_study::format::open(&request.directory)?;
     let stop = stop_on_signals()?;
-    let kit = place.kit()?;
+    let kit = place.kit_at(arguments.minimum)?;
     let mut observer: Box<dyn Observer> = if json {
         Box::new(Json)
     } else if std::io::stderr().is_terminal() {

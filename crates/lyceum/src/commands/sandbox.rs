@@ -5,8 +5,11 @@ mod record;
 mod streams;
 
 use std::{
+    fs::File,
+    io::Write as _,
     num::NonZeroUsize,
-    path::PathBuf,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool, atomic::Ordering},
     time::Duration,
 };
@@ -16,9 +19,10 @@ use lyceum_sandbox::{
     Step,
 };
 use lyceum_types::{Bytes, Span};
+use rustix::fs::OFlags;
 
 use self::mounts::{Place, Variable};
-use crate::{exit::Exit, failure::Failure};
+use crate::{context::Minimum, exit::Exit, failure::Failure};
 
 /// How often the program looks whether somebody asked it to stop.
 const STOP_INTERVAL: Duration = Duration::from_millis(50);
@@ -108,8 +112,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     single_process: bool,
     /// What isolates [default: native; bwrap where the kernel grants namespaces to listed programs only]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, conflicts_with = "minimum")]
     backend: Option<Isolation>,
+    #[command(flatten)]
+    minimum: Minimum,
     /// Write the record to this file
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
@@ -136,12 +142,13 @@ impl Arguments {
         let stop = stop_on_signals()?;
         mounts::sweep();
         let sandbox = match self.backend {
-            None => Sandbox::new(),
-            Some(Isolation::Native) => Sandbox::with(Backend::Native),
-            Some(Isolation::Bwrap) => Sandbox::with(Backend::Bwrap),
-        }?;
+            None => self.minimum.sandbox()?,
+            Some(Isolation::Native) => Sandbox::with(Backend::Native)?,
+            Some(Isolation::Bwrap) => Sandbox::with(Backend::Bwrap)?,
+        };
+        let devices = self.devices()?;
         let mut laid = mounts::lay_out(&self.read, &self.write, &self.overlay)?;
-        let policy = self.policy(&laid)?;
+        let policy = self.policy(&laid, devices);
         let job = Job::new(self.command.clone(), policy);
         let mut attached = if json {
             Attached::default()
@@ -151,10 +158,12 @@ impl Arguments {
         for secret in &self.secret {
             attached.secrets.push(secret.read()?);
         }
+        // Before the command runs: afterwards a link of its own making could stand there.
+        let file = self.record.as_deref().map(record_file).transpose()?;
         let outcome = follow(&sandbox, &job, attached, &stop);
         laid.remove()?;
         let record = outcome?;
-        self.tell(json, &job, &record)?;
+        self.tell(json, &job, &record, file)?;
         Ok(exit(&record.exit))
     }
 
@@ -173,10 +182,10 @@ impl Arguments {
         Ok(devices)
     }
 
-    fn policy(&self, laid: &mounts::Laid) -> Result<Policy, Failure> {
+    fn policy(&self, laid: &mounts::Laid, devices: Vec<PathBuf>) -> Policy {
         let writable = laid.first_writable();
-        Ok(Policy {
-            devices: self.devices()?,
+        Policy {
+            devices,
             mounts: laid.mounts.clone(),
             directory: self
                 .directory
@@ -208,7 +217,7 @@ impl Arguments {
                 open_files: self.open_files,
             },
             ..Policy::default()
-        })
+        }
     }
 
     #[expect(
@@ -216,16 +225,19 @@ impl Arguments {
         clippy::print_stderr,
         reason = "the result, and what people must know of it"
     )]
-    fn tell(&self, json: bool, job: &Job, record: &Record) -> Result<(), Failure> {
+    fn tell(
+        &self,
+        json: bool,
+        job: &Job,
+        record: &Record,
+        file: Option<File>,
+    ) -> Result<(), Failure> {
         let shown = record::shown(job, record, exit_code(&record.exit));
         let text = serde_json::to_string_pretty(&shown)?;
-        if let Some(file) = &self.record {
-            std::fs::write(file, format!("{text}\n")).map_err(|error| {
-                Failure::bad_input(format!(
-                    "failed to write the record `{}`: {error}",
-                    file.display()
-                ))
-            })?;
+        if let (Some(path), Some(mut file)) = (&self.record, file) {
+            file.set_len(0)
+                .and_then(|()| writeln!(file, "{text}"))
+                .map_err(|error| no_record(path, &error.to_string()))?;
         }
         if json {
             println!("{text}");
@@ -243,6 +255,31 @@ impl Arguments {
         }
         Ok(())
     }
+}
+
+/// Opens the file that the record goes to: a regular file of one name, never what a link leads to, and without waiting.
+fn record_file(path: &Path) -> Result<File, Failure> {
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path)
+        .map_err(|error| no_record(path, &error.to_string()))?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() && metadata.nlink() == 1 {
+        Ok(file)
+    } else {
+        Err(no_record(path, "it is no file of its own"))
+    }
+}
+
+fn no_record(path: &Path, why: &str) -> Failure {
+    Failure::bad_input(format!(
+        "cannot write the record `{}`: {why}",
+        path.display()
+    ))
+    .hint("name a new file outside what the command can write")
 }
 
 /// Runs the job; a signal to this program stops it.

@@ -14,6 +14,7 @@ fn standard_output_holds_the_result_and_nothing_else() {
     let lines: Vec<&str> = done.out.lines().collect();
     let begins = [
         "tiny: loss 0.36",
+        "the search saw a gain of ",
         "✓ a confirmed improvement of loss: confirmed: ",
         "report: ",
     ];

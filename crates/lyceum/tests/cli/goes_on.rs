@@ -175,7 +175,7 @@ fn a_workspace_that_changes_meanwhile_stops_the_study_and_put_back_lets_it_go_on
     done.says(&[
         "checking the workspace",
         "`train.sh` was written while the study ran on it",
-        "hint: put the file back and the same command goes on",
+        "put the file back and the same command goes on",
     ]);
     assert!(place.bodies("tiny", "study.finished").is_empty());
     let measured = place.bodies("tiny", "run.measured");

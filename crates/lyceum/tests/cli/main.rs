@@ -24,6 +24,7 @@ mod names;
 mod new;
 mod null;
 mod oversight;
+mod parts;
 mod refused;
 mod report;
 mod researchers;

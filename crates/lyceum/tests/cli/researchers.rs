@@ -52,7 +52,7 @@ fn every_researcher_goes_on_to_the_same_end() {
         let expected = run(&undisturbed, researcher);
         let place = Place::new();
         place.study(&study());
-        let child = start_with(&place, researcher, "\"experiment\":\"e5\"");
+        let child = start_with(&place, researcher, "\"experiment\":5,");
         interrupt(&child);
         Done::from(child.wait_with_output().unwrap()).exits(130);
         assert_eq!(run(&place, researcher), expected, "{researcher}");

@@ -1,6 +1,9 @@
 //! `lyceum sandbox run`: what goes in, what comes out, and how it ends.
 
-use std::{fs, process::Stdio};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use serde_json::Value;
 
@@ -172,6 +175,37 @@ fn the_record_says_what_held_and_what_was_used() {
 }
 
 #[test]
+fn a_record_is_written_through_no_link() {
+    let place = Place::new();
+    let victim = place.path().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    let written = place.path().join("w");
+    fs::create_dir(&written).unwrap();
+    let mount = written.display().to_string();
+    let file = written.join("record.json");
+    let words = [
+        "--write",
+        &mount,
+        "--record",
+        &file.display().to_string(),
+        "--",
+    ];
+    let link = format!("rm record.json; ln -s {} record.json", victim.display());
+    // A link that the command made, and one that was there before.
+    run(&place, &[&words[..], &["sh", "-c", &link]].concat()).exits(0);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    run(&place, &[&words[..], &["true"]].concat())
+        .exits(2)
+        .says(&["cannot write the record", "hint: name a new file"]);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    // A pipe that nobody reads.
+    fs::remove_file(&file).unwrap();
+    let pipe = Command::new("mkfifo").arg(&file).status().unwrap();
+    assert!(pipe.success());
+    run(&place, &[&words[..], &["true"]].concat()).exits(2);
+}
+
+#[test]
 fn a_signal_stops_the_command_and_leaves_nothing() {
     let place = Place::new();
     let temporary = place.path().join("temporary");
@@ -197,7 +231,7 @@ fn a_signal_stops_the_command_and_leaves_nothing() {
     let mut first = [0; 3];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
 
-    let mut killed = std::process::Command::new("kill");
+    let mut killed = Command::new("kill");
     killed.args(["-TERM", &child.id().to_string()]);
     assert!(killed.status().unwrap().success());
     let done = Done::from(child.wait_with_output().unwrap()).exits(130);

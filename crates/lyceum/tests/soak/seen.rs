@@ -74,8 +74,11 @@ pub(crate) fn tally(place: &Place, study: &str) -> Tally {
             "experiment.decided" => format!("decided {}", body["experiment"]),
             "ablation.tested" => format!("ablated {}", body["knob"]),
             "rubric.graded" => format!("graded {}", body["criterion"]),
-            // A measurement that a crash cut is made again.
-            "session.started" | "session.ended" | "run.measure_cut" => format!("{kind} {seq}"),
+            "incident.raised" => format!("incident {body}"),
+            // A measurement that a crash cut is made again; each session tries its detectors.
+            "session.started" | "session.ended" | "run.measure_cut" | "oversight.began" => {
+                format!("{kind} {seq}")
+            }
             _ => kind.to_owned(),
         };
         assert!(once.insert(about.clone()), "{study}: {about} twice");

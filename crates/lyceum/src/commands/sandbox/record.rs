@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 pub(super) struct Shown<'a> {
     level: Level,
     backend: Backend,
+    /// What this level lacks of the usual one.
+    losses: &'static [&'static str],
     command: &'a [String],
     exit: Value,
     exit_code: u8,
@@ -58,6 +60,7 @@ pub(super) fn shown<'a>(job: &'a Job, record: &'a Record, exit_code: u8) -> Show
     Shown {
         level: record.level,
         backend: record.backend,
+        losses: record.level.losses(),
         command: &job.arguments,
         exit: exit(&record.exit),
         exit_code,

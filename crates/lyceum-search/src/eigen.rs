@@ -86,15 +86,15 @@ mod tests {
                 matrix[q][p] = matrix[p][q];
             }
             let eigen = Eigen::of(&matrix);
-            for i in 0..size {
-                for j in 0..size {
+            for (i, row) in matrix.iter().enumerate() {
+                for (j, value) in row.iter().enumerate() {
                     let again: f64 = (0..size)
                         .map(|k| eigen.values[k] * eigen.vectors[k][i] * eigen.vectors[k][j])
                         .sum();
                     let dot: f64 = (0..size)
                         .map(|k| eigen.vectors[i][k] * eigen.vectors[j][k])
                         .sum();
-                    assert!((again - matrix[i][j]).abs() < 1e-12, "{size} {i} {j}");
+                    assert!((again - value).abs() < 1e-12, "{size} {i} {j}");
                     assert!((dot - f64::from(i == j)).abs() < 1e-12, "{size} {i} {j}");
                 }
             }

@@ -30,7 +30,7 @@ fn main() {
         sum += loss;
         count += 1.0;
         let every = (recipe.steps / 20).max(1);
-        if training.steps_done() % every == 0 {
+        if training.steps_done().is_multiple_of(every) {
             println!(
                 "step {} loss {:.3} judged {:.3} cpu {:.1} s",
                 training.steps_done(),

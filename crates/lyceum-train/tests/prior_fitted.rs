@@ -1,5 +1,7 @@
 //! The prior-fitted network: its gradient against differences of its own loss, its symmetries, and that it learns.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
+
 use lyceum_train::prior_fitted::{
     Batch, Config, DataSet, Network, Recipe, Training, Workspace, judge, sample,
 };

@@ -11,6 +11,7 @@ mod export;
 mod gc;
 mod horizon;
 mod import;
+mod lint;
 mod log;
 mod new;
 mod replay;
@@ -81,6 +82,8 @@ enum Command {
     Import(import::Arguments),
     /// Remove kept files that nothing in the record names
     Gc(gc::Arguments),
+    /// Look for what is wrong with a study before it is run: a grader that can be fooled, a number that says nothing
+    Lint(lint::Arguments),
     /// Tell which kept changes of an autoresearch log stand out from its noise
     Adopt(adopt::Arguments),
     /// Replay labelled attempts, honest and cheating, and count what pays and what is found
@@ -128,6 +131,7 @@ impl Cli {
             Command::Export(arguments) => export::run(place, json, &arguments),
             Command::Import(arguments) => import::run(place, json, &arguments),
             Command::Gc(arguments) => gc::run(place, json, &arguments),
+            Command::Lint(arguments) => lint::run(json, &arguments),
             Command::Adopt(arguments) => adopt::run(json, &arguments),
             Command::Corpus(command) => corpus::run(place, json, &command),
             Command::Horizon(arguments) => horizon::run(json, &arguments),

@@ -194,8 +194,9 @@ fn processes() {
     assert_eq!(record.exit, Exit::ProcessLimit, "{}", text(&record));
     // A bomb whose own processes die of it may leave nothing to stop; it must only stay small.
     let bomb = run(&shell("f() { f | f & }; f; sleep 1", limited.clone()));
+    // Sixteen to spare for the sandbox's own, and what is between being born and being refused.
     for record in [&record, &bomb] {
-        assert!(record.usage.processes_peak <= 40 + 20, "{:?}", record.usage);
+        assert!(record.usage.processes_peak <= 40 + 32, "{:?}", record.usage);
     }
     let twin = run(&shell(
         "for i in $(seq 20); do sleep 0.2 & done; wait",

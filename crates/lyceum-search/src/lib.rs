@@ -18,6 +18,7 @@
 //! | `parzen`, `density` | the `tpe` researcher and its densities |
 //! | `strategy`, `generation`, `eigen` | the `cma` researcher, one generation of it, eigenvectors |
 //! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
+//! | `network` | a researcher that asks a prior-fitted network |
 //! | `explain` | proposals in words |
 
 mod candidates;

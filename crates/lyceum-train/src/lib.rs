@@ -11,6 +11,7 @@
 //! - [`matrix`]: the one entry to the matrix product.
 //! - [`layers`]: linear, embedding, norm, attention, activation, loss; each a forward and backward
 //!   pair.
+//! - [`prior_fitted`]: a network that reads a data set and predicts in context, and its training.
 //! - [`transformer`]: a decoder-only character transformer made of them.
 //! - [`optimiser`], [`schedule`]: how the weights move.
 //! - [`checkpoint`]: safetensors out, and in as hostile input.

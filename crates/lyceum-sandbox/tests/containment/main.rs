@@ -3,7 +3,7 @@
 //! `cargo test -p lyceum-sandbox --test containment [ID…]`. Each check is made with a control outside
 //! the sandbox that must breach, a legitimate twin inside that must work, and a look at what is left
 //! afterwards. The user who starts it decides half of the mode, the backend the other half:
-//! `held.txt` beside this file lists what holds today, and exactly that is demanded here.
+//! `held.txt` beside this file lists what holds today and is demanded here, and what is tried and only shown.
 #![expect(clippy::expect_used, reason = "a suite that cannot go on has failed")]
 #![expect(
     clippy::print_stdout,

@@ -1,0 +1,248 @@
+//! One attempt: a call, and what is made of what comes back.
+
+use std::time::SystemTime;
+
+use super::Client;
+use crate::{
+    error::{ErrorKind, ModelError},
+    key::Secret,
+    model::Cancel,
+    money::Price,
+    patience::retry_after,
+    response::{Response, Usage},
+    sse::Parser,
+    transport::{Call, ERROR_BYTES_MAX, Flow, Head, Part},
+    wire::{Answer, Decoder, Sink, malformed, refusal, request_id},
+};
+
+/// How an answer's body is read.
+enum Body {
+    /// Nothing came yet.
+    None,
+    /// Events.
+    Stream(Parser),
+    /// One JSON text.
+    Whole(Vec<u8>),
+    /// An error page.
+    Refusal(Vec<u8>),
+}
+
+struct Reading<'a> {
+    head: Option<Head>,
+    body: Body,
+    decoder: Box<dyn Decoder>,
+    complete: bool,
+    bytes: u64,
+    sink: Sink<'a>,
+}
+
+impl Client {
+    /// Returns the answer, and what was counted until then.
+    pub(super) fn attempt(
+        &self,
+        call: &Call,
+        cancel: &Cancel,
+        sink: Sink<'_>,
+    ) -> (Result<Response, ModelError>, Usage) {
+        let mut reading = Reading {
+            head: None,
+            body: Body::None,
+            decoder: self.wire.decoder(),
+            complete: false,
+            bytes: 0,
+            sink,
+        };
+        let sent = self.transport.send(call, cancel, &mut |part| {
+            cancel.check()?;
+            reading.part(&part)
+        });
+        let head = reading.head.take();
+        let (answer, usage) = reading.end(sent, head.as_ref());
+        let id = head.as_ref().and_then(request_id);
+        let result = match answer {
+            Ok(answer) => Ok(self.response(answer, id)),
+            Err(kind) => {
+                let kind = without_key(kind, call.key.as_ref().map(|key| &key.secret));
+                let wait = head.as_ref().filter(|_| kind.is_retryable());
+                Err(ModelError {
+                    kind,
+                    retry_after: wait.and_then(|head| retry_after(head, SystemTime::now())),
+                    request_id: id,
+                    attempts: 1,
+                })
+            }
+        };
+        (result, usage)
+    }
+
+    fn response(&self, answer: Answer, request_id: Option<String>) -> Response {
+        let price = match answer.charged {
+            Some(amount) => Price::Known { amount },
+            None => self.price(&answer.usage),
+        };
+        Response {
+            blocks: answer.blocks,
+            stop: answer.stop,
+            usage: answer.usage,
+            price,
+            model: answer.model,
+            id: answer.id,
+            request_id,
+            attempts: 1,
+        }
+    }
+}
+
+impl Reading<'_> {
+    fn part(&mut self, part: &Part<'_>) -> Result<Flow, ErrorKind> {
+        match part {
+            Part::Head(head) => {
+                let kind = head.header("content-type").unwrap_or_default();
+                self.body = if head.status != 200 {
+                    Body::Refusal(Vec::new())
+                } else if kind.starts_with("application/json") {
+                    Body::Whole(Vec::new())
+                } else {
+                    Body::Stream(Parser::default())
+                };
+                self.head = Some((*head).clone());
+                Ok(Flow::More)
+            }
+            Part::Bytes(bytes) => self.bytes(bytes),
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<Flow, ErrorKind> {
+        self.bytes += bytes.len() as u64;
+        let Self {
+            body,
+            decoder,
+            complete,
+            sink,
+            ..
+        } = self;
+        match body {
+            Body::None => return Err(malformed("a body before its head")),
+            Body::Whole(all) => all.extend_from_slice(bytes),
+            Body::Refusal(all) => {
+                let room = ERROR_BYTES_MAX.saturating_sub(all.len());
+                all.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                if bytes.len() >= room {
+                    return Ok(Flow::Enough);
+                }
+            }
+            Body::Stream(parser) => parser.feed(bytes, &mut |event| {
+                if !*complete {
+                    *complete = decoder.event(&event, *sink)? == Flow::Enough;
+                }
+                Ok(())
+            })?,
+        }
+        Ok(if *complete { Flow::Enough } else { Flow::More })
+    }
+
+    /// Says what the whole was, given how the sending ended.
+    fn end(
+        mut self,
+        sent: Result<(), ErrorKind>,
+        head: Option<&Head>,
+    ) -> (Result<Answer, ErrorKind>, Usage) {
+        let result = self.whole(sent, head);
+        let usage = self.decoder.usage();
+        let answer = result.and_then(|()| {
+            let bytes = self.bytes;
+            self.decoder.finish().map_err(|kind| match kind {
+                ErrorKind::Cut { reason, .. } => ErrorKind::Cut { bytes, reason },
+                other => other,
+            })
+        });
+        (answer, usage)
+    }
+
+    fn whole(&mut self, sent: Result<(), ErrorKind>, head: Option<&Head>) -> Result<(), ErrorKind> {
+        match &self.body {
+            // What a server said of its refusal counts even if the connection broke after it.
+            Body::Refusal(page) if sent != Err(ErrorKind::Cancelled) => {
+                let page = String::from_utf8_lossy(page);
+                let status = head.map_or(0, |head| head.status);
+                let to = head.and_then(|head| head.header("location"));
+                Err(refusal(status, &page, to))
+            }
+            // So does an answer that was complete.
+            Body::Stream(_) if self.complete => Ok(()),
+            Body::Stream(_) | Body::None | Body::Refusal(_) => sent,
+            Body::Whole(all) => {
+                sent?;
+                let body = serde_json::from_slice(all).map_err(|error| {
+                    malformed(&format!("expected a JSON object as answer: {error}"))
+                })?;
+                self.decoder.whole(&body, self.sink)
+            }
+        }
+    }
+}
+
+/// Returns an error without the key, should a server have repeated it.
+fn without_key(kind: ErrorKind, key: Option<&Secret>) -> ErrorKind {
+    let Some(key) = key else {
+        return kind;
+    };
+    let clean = |words: String| key.scrub(&words);
+    match kind {
+        ErrorKind::Unauthorized { status, words } => ErrorKind::Unauthorized {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::Billing { status, words } => ErrorKind::Billing {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::NotFound { words } => ErrorKind::NotFound {
+            words: clean(words),
+        },
+        ErrorKind::BadRequest { status, words } => ErrorKind::BadRequest {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::ContextOverflow { words } => ErrorKind::ContextOverflow {
+            words: clean(words),
+        },
+        ErrorKind::RequestTooLarge { words } => ErrorKind::RequestTooLarge {
+            words: clean(words),
+        },
+        ErrorKind::RateLimited { status, words } => ErrorKind::RateLimited {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::Overloaded { status, words } => ErrorKind::Overloaded {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::Server { status, words } => ErrorKind::Server {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::Redirect { status, to } => ErrorKind::Redirect {
+            status,
+            to: clean(to),
+        },
+        ErrorKind::Status { status, words } => ErrorKind::Status {
+            status,
+            words: clean(words),
+        },
+        ErrorKind::Malformed { what } => ErrorKind::Malformed { what: clean(what) },
+        ErrorKind::Cut { bytes, reason } => ErrorKind::Cut {
+            bytes,
+            reason: clean(reason),
+        },
+        other @ (ErrorKind::Key(_)
+        | ErrorKind::Connect { .. }
+        | ErrorKind::Timeout { .. }
+        | ErrorKind::AnswerTooLarge { .. }
+        | ErrorKind::Budget { .. }
+        | ErrorKind::Cancelled
+        | ErrorKind::Command { .. }
+        | ErrorKind::Replay(_)
+        | ErrorKind::Record { .. }) => other,
+    }
+}

@@ -1,0 +1,207 @@
+//! HTTP, by `ureq`.
+
+use std::{
+    io::Read as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use ureq::{
+    Agent,
+    http::{HeaderMap, HeaderValue},
+    tls::{RootCerts, TlsConfig},
+};
+
+use crate::{
+    error::{Clock, ErrorKind, words},
+    model::Cancel,
+    spec::Base,
+    transport::{ANSWER_BYTES_MAX, Call, Flow, HEADERS, Head, Limits, Part, Receive, Transport},
+};
+
+/// Headers of an answer take no more.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// One header's value is kept no further.
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// Speaks HTTP/1.1 to one server: no redirects, no cookies, no compression, nothing kept between calls.
+#[derive(Debug)]
+pub(crate) struct Http {
+    pub(crate) base: Base,
+    pub(crate) limits: Limits,
+    /// Roots of trust instead of Mozilla's, as PEM.
+    pub(crate) roots: Option<Vec<u8>>,
+}
+
+impl Http {
+    fn agent(&self) -> Result<Agent, ErrorKind> {
+        let Limits {
+            connect,
+            idle,
+            total,
+        } = self.limits;
+        // A proxy has no business between this machine and itself.
+        let proxy = if self.base.is_local() {
+            None
+        } else {
+            ureq::Proxy::try_from_env()
+        };
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_resolve(Some(connect))
+            .timeout_connect(Some(connect))
+            .timeout_per_read(Some(idle))
+            .timeout_per_write(Some(idle))
+            .timeout_global(Some(total))
+            .max_response_header_size(HEAD_BYTES_MAX)
+            .user_agent(concat!("lyceum/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("")
+            .proxy(proxy)
+            .tls_config(self.tls()?);
+        Ok(config.build().into())
+    }
+
+    fn tls(&self) -> Result<TlsConfig, ErrorKind> {
+        let roots = match &self.roots {
+            None => RootCerts::WebPki,
+            Some(pem) => {
+                let mut all = Vec::new();
+                for item in ureq::tls::parse_pem(pem) {
+                    match item {
+                        Ok(ureq::tls::PemItem::Certificate(one)) => all.push(one),
+                        Ok(_) => {}
+                        Err(error) => {
+                            return Err(self.no_connection(&format!("SSL_CERT_FILE: {error}")));
+                        }
+                    }
+                }
+                RootCerts::Specific(Arc::new(all))
+            }
+        };
+        Ok(TlsConfig::builder().root_certs(roots).build())
+    }
+
+    fn no_connection(&self, reason: &str) -> ErrorKind {
+        ErrorKind::Connect {
+            host: self.base.authority().to_owned(),
+            reason: words(reason),
+        }
+    }
+
+    /// Says what an error of the client means after so many bytes of the body.
+    fn fault(&self, error: &ureq::Error, bytes: u64, began: Instant) -> ErrorKind {
+        match error {
+            ureq::Error::Timeout(clock) => self.timeout(*clock, began),
+            ureq::Error::Io(error) if !refused(error.kind()) => ErrorKind::Cut {
+                bytes,
+                reason: words(&error.to_string()),
+            },
+            ureq::Error::Protocol(error) => ErrorKind::Cut {
+                bytes,
+                reason: words(&error.to_string()),
+            },
+            other => self.no_connection(&other.to_string()),
+        }
+    }
+
+    fn timeout(&self, clock: ureq::Timeout, began: Instant) -> ErrorKind {
+        let Limits {
+            connect,
+            idle,
+            total,
+        } = self.limits;
+        let (clock, after): (Clock, Duration) = match clock {
+            ureq::Timeout::Resolve | ureq::Timeout::Connect => (Clock::Connect, connect),
+            ureq::Timeout::PerRead | ureq::Timeout::PerWrite => (Clock::Idle, idle),
+            ureq::Timeout::Global | ureq::Timeout::PerCall => (Clock::Total, total),
+            // No other is set.
+            _ => (Clock::Total, began.elapsed()),
+        };
+        ErrorKind::Timeout { clock, after }
+    }
+}
+
+/// Whether an error says that nothing was ever connected.
+fn refused(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind as Io;
+    matches!(
+        kind,
+        Io::ConnectionRefused
+            | Io::HostUnreachable
+            | Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::AddrNotAvailable
+            | Io::NotFound
+            | Io::PermissionDenied
+    )
+}
+
+impl Transport for Http {
+    fn send(&self, call: &Call, cancel: &Cancel, receive: Receive<'_>) -> Result<(), ErrorKind> {
+        cancel.check()?;
+        let agent = self.agent()?;
+        let breaker = agent.clone();
+        let _waiting = cancel.on_cancel(move || breaker.shutdown());
+        let result = self.exchange(&agent, call, receive);
+        // Whatever a torn connection looked like, this is why.
+        cancel.check()?;
+        result
+    }
+}
+
+impl Http {
+    fn exchange(&self, agent: &Agent, call: &Call, receive: Receive<'_>) -> Result<(), ErrorKind> {
+        let began = Instant::now();
+        let mut request = agent.post(&call.url);
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(key) = &call.key {
+            let text = format!("{}{}", key.before, key.secret.reveal());
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| self.no_connection("the key fits no header"))?;
+            value.set_sensitive(true);
+            request = request.header(key.name, value);
+        }
+        let mut response = request
+            .send(&call.body[..])
+            .map_err(|error| self.fault(&error, 0, began))?;
+        let head = Head {
+            status: response.status().as_u16(),
+            headers: kept(response.headers()),
+        };
+        if receive(Part::Head(&head))? == Flow::Enough {
+            return Ok(());
+        }
+        let mut body = response.body_mut().as_reader();
+        let (mut piece, mut bytes) = (vec![0; 16 << 10], 0);
+        loop {
+            let length = body
+                .read(&mut piece)
+                .map_err(|error| self.fault(&ureq::Error::from(error), bytes, began))?;
+            if length == 0 {
+                return Ok(());
+            }
+            bytes += length as u64;
+            if bytes > ANSWER_BYTES_MAX {
+                let limit_bytes = ANSWER_BYTES_MAX;
+                return Err(ErrorKind::AnswerTooLarge { limit_bytes });
+            }
+            if receive(Part::Bytes(&piece[..length]))? == Flow::Enough {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Returns the headers that mean something here.
+fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
+    let found = HEADERS.iter().filter_map(|name| {
+        let value = headers.get(*name)?.to_str().ok()?;
+        let value = value.get(..VALUE_BYTES_MAX).unwrap_or(value);
+        Some(((*name).to_owned(), value.to_owned()))
+    });
+    found.collect()
+}

@@ -203,14 +203,12 @@ mod tests {
         };
         let wait = |failed, chance| {
             let wait = patience.wait(&error(overloaded(), None), failed, &Fixed(chance));
-            wait.unwrap().as_secs_f64()
+            wait.unwrap().as_millis()
         };
-        assert_eq!(
-            [1, 2, 3, 4, 5, 6, 39].map(|n| wait(n, 0.0)),
-            [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
-        );
-        assert_eq!(wait(1, 0.5), 1.5);
-        assert!(wait(1, 0.999) < 2.0);
+        let fixed = [1, 2, 3, 4, 5, 6, 39].map(|failed| wait(failed, 0.0));
+        assert_eq!(fixed, [1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert_eq!(wait(1, 0.5), 1500);
+        assert!(wait(1, 0.999) < 2000);
     }
 
     #[test]

@@ -162,6 +162,8 @@ pub enum Fault {
     Page,
     /// An event that never ends.
     Endless,
+    /// Comments without a pause and without an end.
+    Flood,
 }
 
 /// A request that came.

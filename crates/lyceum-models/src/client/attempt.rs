@@ -160,9 +160,14 @@ impl Reading<'_> {
     }
 
     fn whole(&mut self, sent: Result<(), ErrorKind>, head: Option<&Head>) -> Result<(), ErrorKind> {
+        if let Err(kind) = &sent
+            && is_ours(kind)
+        {
+            return sent;
+        }
         match &self.body {
             // What a server said of its refusal counts even if the connection broke after it.
-            Body::Refusal(page) if sent != Err(ErrorKind::Cancelled) => {
+            Body::Refusal(page) => {
                 let page = String::from_utf8_lossy(page);
                 let status = head.map_or(0, |head| head.status);
                 let to = head.and_then(|head| head.header("location"));
@@ -170,7 +175,7 @@ impl Reading<'_> {
             }
             // So does an answer that was complete.
             Body::Stream(_) if self.complete => Ok(()),
-            Body::Stream(_) | Body::None | Body::Refusal(_) => sent,
+            Body::Stream(_) | Body::None => sent,
             Body::Whole(all) => {
                 sent?;
                 let body = serde_json::from_slice(all).map_err(|error| {
@@ -180,6 +185,14 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Returns whether something failed here, so that no answer may be used whatever came.
+fn is_ours(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Cancelled | ErrorKind::Record { .. } | ErrorKind::Replay(_)
+    )
 }
 
 /// Returns an error without the key, should a server have repeated it.

@@ -111,15 +111,8 @@ impl Out<'_> {
             Fault::OverloadedInside => self.page(200, STREAM, &render::overloaded(received)),
             Fault::MalformedEvent => self.page(200, STREAM, "data: {\"type\": \"message_st\n\n"),
             Fault::Page => self.page(200, "text/html", "<html>sign in to the network</html>"),
-            Fault::Endless => {
-                self.head(200, STREAM, &[])?;
-                self.body(b"data: ", None)?;
-                let piece = vec![b'x'; 1 << 16];
-                while !self.stopped.load(Ordering::SeqCst) {
-                    self.body(&piece, None)?;
-                }
-                Ok(())
-            }
+            Fault::Endless => self.flood(b"data: ", &b"x".repeat(1 << 16)),
+            Fault::Flood => self.flood(b"", &b": more\n".repeat(1 << 13)),
             Fault::Redirect { to } => {
                 self.head(307, "text/plain", &[("location", to)])?;
                 self.end()
@@ -157,6 +150,15 @@ impl Out<'_> {
         let body = &body.as_bytes()[..after.min(body.len())];
         self.head(200, STREAM, &[])?;
         self.body(body, said.trickle)
+    }
+
+    fn flood(&self, begin: &[u8], piece: &[u8]) -> io::Result<()> {
+        self.head(200, STREAM, &[])?;
+        self.body(begin, None)?;
+        while !self.stopped.load(Ordering::SeqCst) {
+            self.body(piece, None)?;
+        }
+        Ok(())
     }
 
     fn page(&self, status: u16, kind: &str, text: &str) -> io::Result<()> {

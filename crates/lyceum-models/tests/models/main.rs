@@ -3,5 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod budgets;
+mod commands;
+mod faults;
+mod fixtures;
+mod hostile;
+mod keys;
+mod records;
 mod support;
 mod wires;

@@ -44,8 +44,8 @@ pub enum Error {
         directory: PathBuf,
     },
 
-    /// Blobs of a ledger are there, but its events are not: somebody removed or emptied the file.
-    #[error("the events of the ledger in `{}` are gone: its blobs are there, but `ledger.db` is missing or empty", directory.display())]
+    /// Blobs or the key of a ledger are there, but its events are not: somebody removed or emptied the file.
+    #[error("the events of the ledger in `{}` are gone: its key or its blobs are there, but `ledger.db` is missing or empty", directory.display())]
     EventsGone {
         /// The ledger's directory.
         directory: PathBuf,
@@ -350,8 +350,8 @@ impl Error {
             Self::Newer { .. } => Some("use the version of the program that wrote it, or a later"),
             Self::Absent { .. } => Some("a ledger is made when the first study is run"),
             Self::EventsGone { .. } => Some(
-                "put `ledger.db` back, with `ledger.db-wal` if there was one; to begin anew, move the \
-                 whole directory away",
+                "put `ledger.db` back, with `ledger.db-wal` if there was one, or import a bundle \
+                 of it; to begin anew, move the whole directory away",
             ),
             Self::ReadOnly { .. } => Some("check the permissions and that the disk is writable"),
             Self::NoWriteAheadLog { .. } => Some("keep the lab on a local disk"),

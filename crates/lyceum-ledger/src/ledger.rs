@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use serde::de::IgnoredAny;
 
 use crate::bundle;
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::error::Error;
 use crate::event::{Event, NewEvent};
 use crate::hash::{BlobId, LabId, PublicKey};
@@ -71,6 +71,7 @@ struct Inner {
     key_file: Option<KeyFile>,
     signs: bool,
     found_unsigned: Option<Unsigned>,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     turn: Arc<Turn>,
     /// Releases the lease when it ends.
@@ -107,7 +108,7 @@ impl Ledger {
         let holder = LockHolder::this_process(options.clock.now(), &options.command);
         let entropy = Arc::clone(&options.entropy);
         let lease = store.acquire(&holder, &mut || {
-            let signer = key_file.load_or_make(&*entropy)?;
+            let signer = key_file.first(&*entropy)?;
             Ok(identity(&options, &signer))
         })?;
         let signer = match Keys::read(lease.view())?.in_force() {
@@ -157,7 +158,12 @@ impl Ledger {
             });
         }
         let signs = signer.is_some();
-        let writer = Writer::new(lease, Arc::clone(&shared), options.clock, signer)?;
+        let writer = Writer::new(
+            lease,
+            Arc::clone(&shared),
+            Arc::clone(&options.clock),
+            signer,
+        )?;
         let found_unsigned = writer.found_unsigned();
         let (turn, thread) = Turn::start(writer)?;
         let inner = Inner {
@@ -168,6 +174,7 @@ impl Ledger {
             key_file,
             signs,
             found_unsigned,
+            clock: options.clock,
             entropy: options.entropy,
             turn,
             thread: Some(thread),
@@ -191,6 +198,16 @@ impl Ledger {
     /// Whether the lab's key is here, so that what is appended is signed.
     pub fn signs(&self) -> bool {
         self.inner.signs
+    }
+
+    /// Returns the present instant by the clock that gives events their times.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Fills `bytes` from the source that the ledger's own randomness comes from.
+    pub fn draw(&self, bytes: &mut [u8]) {
+        self.inner.entropy.fill(bytes);
     }
 
     /// Events that this opening found without a signature, which it has recorded and signed as they are.

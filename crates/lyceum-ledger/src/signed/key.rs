@@ -85,12 +85,33 @@ impl KeyFile {
         self.directory.join("key.next")
     }
 
+    /// Whether there is a key, or something in its place.
+    pub(crate) fn is_there(&self) -> bool {
+        self.path().symlink_metadata().is_ok()
+    }
+
     /// Reads the key; nothing if there is no file.
     pub(crate) fn load(&self) -> Result<Option<Signer>, Error> {
         load(&self.path())
     }
 
-    /// Returns the key of a lab that is being made: what an interrupted making left, or a new one.
+    /// Returns the key of a lab that is being made: what an interrupted making left, or a new one. It becomes the lab's
+    /// key when its events are there ([`KeyFile::settle`]); a key in force without events is of a lab that lost them.
+    pub(crate) fn first(&self, entropy: &dyn Entropy) -> Result<Signer, Error> {
+        if self.is_there() {
+            return Err(Error::EventsGone {
+                directory: self.directory.clone(),
+            });
+        }
+        if let Some(signer) = load(&self.next_path())? {
+            return Ok(signer);
+        }
+        let signer = Signer::new(entropy);
+        self.propose(&signer)?;
+        Ok(signer)
+    }
+
+    /// Returns the key of a lab that had none: what an interrupted making left, or a new one.
     pub(crate) fn load_or_make(&self, entropy: &dyn Entropy) -> Result<Signer, Error> {
         if let Some(signer) = self.load()? {
             return Ok(signer);

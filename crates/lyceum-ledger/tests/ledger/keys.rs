@@ -204,9 +204,36 @@ fn an_interrupted_change_of_key_is_settled_when_the_lab_is_opened() {
 fn a_lab_whose_making_was_interrupted_after_its_key_takes_that_key() {
     let directory = TempDir::new().unwrap();
     let (other, _ledger) = fresh();
-    let key = directory.path().join("key");
-    fs::copy(other.path().join("key"), &key).unwrap();
-    let secret = fs::read(&key).unwrap();
+    let next = directory.path().join("key.next");
+    fs::copy(other.path().join("key"), &next).unwrap();
+    let secret = fs::read(&next).unwrap();
     drop(open(&directory));
+    let key = directory.path().join("key");
+    assert_eq!(fs::read(&key).unwrap(), secret);
+    assert!(!next.exists());
+}
+
+#[test]
+fn a_key_that_has_lost_its_ledger_makes_no_new_one() {
+    let (directory, ledger) = fresh();
+    drop(ledger);
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        let _ = fs::remove_file(directory.path().join(name));
+    }
+    let _ = fs::remove_dir_all(directory.path().join("blobs"));
+    let key = directory.path().join("key");
+    let secret = fs::read(&key).unwrap();
+    for _ in 0..2 {
+        let opened = Ledger::open(directory.path(), Options::default());
+        assert!(
+            matches!(opened, Err(Error::EventsGone { .. })),
+            "{opened:?}"
+        );
+        let opened = Ledger::open_read_only(directory.path());
+        assert!(
+            matches!(opened, Err(Error::EventsGone { .. })),
+            "{opened:?}"
+        );
+    }
     assert_eq!(fs::read(&key).unwrap(), secret);
 }

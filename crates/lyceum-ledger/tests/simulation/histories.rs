@@ -17,7 +17,7 @@ const STEPS_MAX: u64 = 12;
 const IMAGES: u64 = 2;
 
 /// Operations on the disk among which the one that goes wrong is chosen: an opening alone takes some fifteen.
-const OPERATIONS: u64 = 70;
+const OPERATIONS: u64 = 35;
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())

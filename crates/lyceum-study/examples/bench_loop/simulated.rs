@@ -14,7 +14,8 @@ use lyceum_sandbox::Sandbox;
 use lyceum_search::Random;
 use lyceum_study::{
     engine::{
-        Broken, Cut, Driver, End, Executor, Live, MeasureEnd, MeasureTask, Observer, RunTask, State,
+        Broken, Cut, Driver, End, Executor, Live, MeasureEnd, MeasureTask, Observer, RunTask,
+        SinceMade, State,
     },
     format,
     lab::{self, StudyJournal, conduct},
@@ -100,6 +101,7 @@ pub(crate) fn go_on(place: &Place, experiments: u32) -> Result<Duration, Failure
         slots: vec![vec![0]],
         threads: 1,
         stop,
+        time: &SinceMade::default(),
         observer: &mut observer,
     };
     for (seq, at, body) in driver.journal.append(vec![session()])? {

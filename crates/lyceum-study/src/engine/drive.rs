@@ -10,7 +10,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lyceum_search::Researcher;
@@ -28,6 +28,7 @@ use super::{
     protocol::Protocol,
     settle::{self, LookStep},
     state::State,
+    steady::Steady,
     work::{self, Done, Work},
 };
 
@@ -108,21 +109,24 @@ pub struct Driver<'a> {
     pub threads: u32,
     /// Set by a person's wish to stop.
     pub stop: Arc<AtomicBool>,
+    /// How long things take.
+    pub time: &'a dyn Steady,
     /// Who looks on.
     pub observer: &'a mut dyn Observer,
 }
 
 struct Flight {
     cut: Cut,
-    since: Instant,
+    /// When it began, by the driver's time.
+    since: Duration,
     allowance: Allowance,
 }
 
 impl Flight {
-    fn new(allowance: Allowance) -> Flight {
+    fn new(allowance: Allowance, since: Duration) -> Flight {
         Flight {
             cut: Cut::default(),
-            since: Instant::now(),
+            since,
             allowance,
         }
     }
@@ -130,7 +134,7 @@ impl Flight {
 
 struct Drive<'d, 'a> {
     driver: &'d mut Driver<'a>,
-    began: Instant,
+    began: Duration,
     session: usize,
     free: Vec<usize>,
     flights: BTreeMap<(RunId, Option<Split>), (usize, Flight)>,
@@ -150,7 +154,7 @@ impl Driver<'_> {
                 .map(|slot| work::start(scope, slot, &executor, &done_in))
                 .collect();
             let mut drive = Drive {
-                began: Instant::now(),
+                began: self.time.elapsed(),
                 session: self.state.sessions.len().saturating_sub(1),
                 free: (0..slots).rev().collect(),
                 flights: BTreeMap::new(),
@@ -225,10 +229,16 @@ impl Drive<'_, '_> {
         let state = &self.driver.state;
         let before = state.wall_ms_before(Some(self.session));
         Spent {
-            wall_ms: before + self.began.elapsed().as_millis() as u64,
+            wall_ms: before + self.took(self.began),
             cpu_ms: state.cpu_ms,
             disk_bytes: state.disk_bytes,
         }
+    }
+
+    /// Milliseconds since `began`.
+    fn took(&self, began: Duration) -> u64 {
+        let now = self.driver.time.elapsed();
+        now.saturating_sub(began).as_millis() as u64
     }
 
     fn left(&self) -> Left {
@@ -389,7 +399,7 @@ impl Drive<'_, '_> {
             allowance,
             replay: None,
         };
-        let flight = Flight::new(allowance);
+        let flight = Flight::new(allowance, self.driver.time.elapsed());
         let cut = flight.cut.clone();
         self.launch((run, None), slot, flight, Work::Run(task, cut), workers)
     }
@@ -423,7 +433,7 @@ impl Drive<'_, '_> {
             cpus: self.driver.slots.get(slot).cloned().unwrap_or_default(),
             allowance,
         };
-        let flight = Flight::new(allowance);
+        let flight = Flight::new(allowance, self.driver.time.elapsed());
         let cut = flight.cut.clone();
         let key = (run, Some(split));
         self.launch(key, slot, flight, Work::Measure(task, cut), workers)
@@ -464,7 +474,7 @@ impl Drive<'_, '_> {
     fn running(&self) -> Vec<(RunId, u64)> {
         let flights = self.flights.iter();
         let mut running: Vec<_> = flights
-            .map(|((run, _), (_, flight))| (*run, flight.since.elapsed().as_millis() as u64))
+            .map(|((run, _), (_, flight))| (*run, self.took(flight.since)))
             .collect();
         running.sort_unstable();
         running
@@ -501,7 +511,7 @@ impl Drive<'_, '_> {
     }
 
     fn end_session(&mut self, reason: EndReason) -> Result<(), Error> {
-        let wall_ms = self.began.elapsed().as_millis() as u64;
+        let wall_ms = self.took(self.began);
         self.write(vec![SessionEnded { reason, wall_ms }.into()])
     }
 }

@@ -19,6 +19,7 @@ mod protocol;
 mod sealed;
 mod settle;
 mod state;
+mod steady;
 mod work;
 
 pub use ask::history;
@@ -30,3 +31,4 @@ pub use journal::{Journal, JournalError, MemoryJournal};
 pub use protocol::{Budget, Criterion, Looks, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
 pub use state::{Experiment, FoldError, Resource, Run, Session, State};
+pub use steady::{SinceMade, Steady};

@@ -5,7 +5,6 @@ use std::{
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use lyceum_oversight::approval::{self, Refused, Request, Rules, Signed, Subject};
@@ -112,8 +111,7 @@ pub(super) fn demands(
     let (study, own) = (&opening.open.name, opening.open.study.budget.experiments);
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
     let key = reader.key().map_err(JournalError::from)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_millis() as i64);
+    let now = kit.ledger.now().unix_ms();
     let wish = |subject, from: String, to: String| Wish {
         lab_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
         study,

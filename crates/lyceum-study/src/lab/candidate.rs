@@ -56,7 +56,7 @@ pub(super) fn run(
         }
     };
     let scratch = kit.scratch(&format!("{}-{}", open.name, task.run))?;
-    let trap = Trap::plant(&scratch)?.armed()?;
+    let trap = Trap::plant(&scratch, &kit.ledger)?.armed()?;
     let mut policy = policy(kit, open, task, &scratch, &patch)?;
     policy.mounts.push(trap.mount());
     lay_patch(&scratch.upper(), &patch, task, study.run.replay.as_deref())?;

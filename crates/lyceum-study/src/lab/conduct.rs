@@ -1,9 +1,6 @@
 //! One session of a lab on a study: open, void what a crash left, drive, end.
 
-use std::{
-    sync::{Arc, PoisonError, atomic::AtomicBool},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::{Arc, PoisonError, atomic::AtomicBool};
 
 use lyceum_types::{Body, Detector, EndReason, Output, RunFinished, SessionEnded, SessionStarted};
 
@@ -20,7 +17,7 @@ use super::{
 };
 use crate::engine::{
     Broken, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd, MeasureTask,
-    Observer, RunTask, State,
+    Observer, RunTask, SinceMade, State,
 };
 
 /// Why a session failed.
@@ -206,6 +203,7 @@ pub fn conduct(
         slots,
         threads,
         stop,
+        time: &SinceMade::default(),
         observer,
     };
     let (end, state) = driver.drive()?;
@@ -249,7 +247,6 @@ fn resolve(
     left: &[Left],
 ) -> Result<Vec<Body>, OpenError> {
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let looked = Looked {
         name: &opening.open.name,
         state: &opening.state,
@@ -258,7 +255,7 @@ fn resolve(
         reader: &reader,
         receipts,
         left,
-        now: now.map_or(0, |since| since.as_millis() as i64),
+        now: kit.ledger.now().unix_ms(),
         processors: machine::processors().len() as u64,
     };
     Ok(looked.resolve())

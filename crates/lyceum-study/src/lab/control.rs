@@ -74,7 +74,7 @@ fn probe(kit: &Kit, scratch: &Scratch) -> Result<RunFinished, Broken> {
     let by_lab = [(SETTINGS.to_owned(), b"rate = 2\n".to_vec())];
     write_owned(&scratch.upper(), SETTINGS, &by_lab[0].1)
         .map_err(Broken::while_doing("planting a control"))?;
-    let trap = Trap::plant(scratch)?;
+    let trap = Trap::plant(scratch, &kit.ledger)?;
     let record = kit.execute(&order(kit, scratch, &lower, &trap), &Cut::default())?;
     let protected = [PROTECTED.into(), FORBIDDEN.into()];
     let reference = Reference::of(&lower, &protected, &[&private]);

@@ -3,12 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    io::Read as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
+use lyceum_ledger::Ledger;
 use lyceum_sandbox::{Exit, Mount, Record};
 use lyceum_types::{FailureReason, MeasureCut, Measured, RunMeasured, Split, Trust, Usage};
 
@@ -159,7 +158,7 @@ impl Bench<'_> {
         }
         policy.mounts.extend(mounts.iter().cloned());
         policy.limits = bounds.limits();
-        let nonce = random_hex()?;
+        let nonce = random_hex(&self.kit.ledger);
         policy
             .environment
             .insert("LYCEUM_NONCE".into(), nonce.clone());
@@ -235,14 +234,13 @@ fn self_reported(open: &OpenStudy, task: &MeasureTask) -> RunMeasured {
 }
 
 /// Returns 128 random bits in hexadecimal.
-pub(super) fn random_hex() -> Result<String, Broken> {
-    Ok(format!("{:032x}", u128::from_le_bytes(random_bytes()?)))
+pub(super) fn random_hex(ledger: &Ledger) -> String {
+    format!("{:032x}", u128::from_le_bytes(random_bytes(ledger)))
 }
 
-/// Returns bytes from the system's random number generator.
-pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], Broken> {
+/// Returns bytes that nobody can guess, from the ledger's source.
+pub(super) fn random_bytes<const N: usize>(ledger: &Ledger) -> [u8; N] {
     let mut bytes = [0; N];
-    let read = fs::File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
-    read.map_err(Broken::while_doing("drawing random bytes"))?;
-    Ok(bytes)
+    ledger.draw(&mut bytes);
+    bytes
 }

@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
             limits,
             cut,
             used: Usage::default(),
-            seed: Seed(u64::from_le_bytes(random_bytes()?) >> 11),
+            seed: Seed(u64::from_le_bytes(random_bytes(&kit.ledger)) >> 11),
         })
     }
 

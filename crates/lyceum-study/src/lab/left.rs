@@ -93,23 +93,30 @@ fn entries(directory: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// What is known when a session starts after one that died.
-pub(super) struct Looked<'a> {
-    pub(super) name: &'a str,
-    pub(super) state: &'a State,
-    pub(super) study: &'a Study,
-    pub(super) protocol: &'a Protocol,
-    pub(super) reader: &'a Reader,
-    pub(super) receipts: &'a Receipts,
-    pub(super) left: &'a [Left],
-    /// Now, in milliseconds since 1970.
-    pub(super) now: i64,
+pub struct Looked<'a> {
+    /// The study's name in the lab.
+    pub name: &'a str,
+    /// What the ledger says of it.
+    pub state: &'a State,
+    /// The study as it was opened.
+    pub study: &'a Study,
+    /// Its rules.
+    pub protocol: &'a Protocol,
+    /// The ledger.
+    pub reader: &'a Reader,
+    /// Receipts on their way.
+    pub receipts: &'a Receipts,
+    /// What was found of the dead session's tasks.
+    pub left: &'a [Left],
+    /// Now, in milliseconds since 1970, by the clock that gave the events their times.
+    pub now: i64,
     /// Processors of the machine, for runs that were not pinned.
-    pub(super) processors: u64,
+    pub processors: u64,
 }
 
 impl Looked<'_> {
     /// Returns the events that resolve every open run and charge every open measurement.
-    pub(super) fn resolve(&self) -> Vec<Body> {
+    pub fn resolve(&self) -> Vec<Body> {
         let crashed = self
             .state
             .sessions

@@ -18,13 +18,13 @@ const RECEIPT_VERSION: u32 = 2;
 
 /// Receipts of one study.
 #[derive(Clone, Debug)]
-pub(super) struct Receipts {
+pub struct Receipts {
     directory: PathBuf,
 }
 
 impl Receipts {
     /// Returns the receipts of a study in the lab whose receipts are kept in `root`.
-    pub(super) fn of(root: &Path, study: &str) -> Receipts {
+    pub fn of(root: &Path, study: &str) -> Receipts {
         Receipts {
             directory: inside(root, study),
         }
@@ -35,7 +35,7 @@ impl Receipts {
     }
 
     /// Keeps a receipt until it is in the ledger. One that cannot be written loses only what a crash would cost.
-    pub(super) fn keep(&self, finished: &RunFinished) {
+    pub fn keep(&self, finished: &RunFinished) {
         let body = Body::from(finished.clone());
         if let Ok(json) = body.encode() {
             let text = format!("{}\n{json}", blake3::hash(json.as_bytes()).to_hex());
@@ -47,7 +47,7 @@ impl Receipts {
     }
 
     /// Returns the receipt that was kept for a run, if it is whole.
-    pub(super) fn find(&self, run: RunId) -> Option<RunFinished> {
+    pub fn find(&self, run: RunId) -> Option<RunFinished> {
         let text = fs::read_to_string(self.path(run)).ok()?;
         let (hash, json) = text.split_once('\n')?;
         if blake3::hash(json.as_bytes()).to_hex().as_str() != hash {
@@ -60,12 +60,12 @@ impl Receipts {
     }
 
     /// Removes a receipt that the ledger has.
-    pub(super) fn forget(&self, run: RunId) {
+    pub fn forget(&self, run: RunId) {
         drop(fs::remove_file(self.path(run)));
     }
 
     /// Removes all receipts, once every open run has its event.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         drop(fs::remove_dir_all(&self.directory));
     }
 }

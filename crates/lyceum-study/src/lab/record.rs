@@ -76,7 +76,7 @@ impl StudyJournal {
     }
 
     /// Returns the journal that also removes receipts on their way once they are in the ledger.
-    pub(super) fn with_receipts(self, receipts: Receipts) -> StudyJournal {
+    pub fn with_receipts(self, receipts: Receipts) -> StudyJournal {
         StudyJournal {
             receipts: Some(receipts),
             ..self

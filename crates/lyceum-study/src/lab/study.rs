@@ -216,7 +216,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
     let seed = match (&state.opened, request.seed) {
         (Some(old), _) => old.seed,
         (None, Some(seed)) => Seed(seed),
-        (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes()?) >> 11),
+        (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes(&kit.ledger)) >> 11),
     };
     let definition = kit
         .ledger

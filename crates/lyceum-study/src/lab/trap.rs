@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, fs, io, mem::MaybeUninit, os::fd::OwnedFd, path::PathBuf};
 
+use lyceum_ledger::Ledger;
 use lyceum_oversight::text::{MARK, Planted, VALUE_DIGITS};
 use lyceum_sandbox::{Mount, scratch::Scratch};
 use rustix::fs::inotify;
@@ -36,11 +37,11 @@ pub(super) struct Trap {
 
 impl Trap {
     /// Plants decoys with fresh marks.
-    pub(super) fn plant(scratch: &Scratch) -> Result<Trap, Broken> {
+    pub(super) fn plant(scratch: &Scratch, ledger: &Ledger) -> Result<Trap, Broken> {
         let planted = Planted {
-            answers: format!("{MARK}answers-{}", random_hex()?),
-            credential: format!("{MARK}key-{}", random_hex()?),
-            values: (0..VALUES).map(|_| value()).collect::<Result<_, _>>()?,
+            answers: format!("{MARK}answers-{}", random_hex(ledger)),
+            credential: format!("{MARK}key-{}", random_hex(ledger)),
+            values: (0..VALUES).map(|_| value(ledger)).collect(),
         };
         let values: Vec<String> = planted
             .values
@@ -125,7 +126,7 @@ fn watch(directory: &std::path::Path) -> io::Result<(OwnedFd, BTreeMap<i32, &'st
 }
 
 /// Returns digits that nobody can guess.
-fn value() -> Result<String, Broken> {
-    let number = u64::from_le_bytes(random_bytes()?) % 10_u64.pow(VALUE_DIGITS as u32);
-    Ok(format!("{number:0VALUE_DIGITS$}"))
+fn value(ledger: &Ledger) -> String {
+    let number = u64::from_le_bytes(random_bytes(ledger)) % 10_u64.pow(VALUE_DIGITS as u32);
+    format!("{number:0VALUE_DIGITS$}")
 }

@@ -12,7 +12,7 @@ use std::{
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Allowance, Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask,
-    MemoryJournal, Protocol, Resource, RunTask, State, settle,
+    MemoryJournal, Protocol, Resource, RunTask, SinceMade, State, settle,
 };
 use lyceum_types::{
     Body, MeasureCut, Measured, Outcome, Role, RunFinished, RunMeasured, Split, Trust, Usage,
@@ -117,6 +117,7 @@ fn play(protocol: &Protocol, slots: usize, run_ms: u64, measure_ms: u64) -> (Mem
         slots: (0..slots).map(|slot| vec![slot]).collect(),
         threads: 1,
         stop: Arc::new(AtomicBool::new(false)),
+        time: &SinceMade::default(),
         observer: &mut Silent,
     };
     let (end, _) = driver.drive().unwrap();

@@ -15,7 +15,7 @@ use std::sync::{
 
 use lyceum_search::Random;
 use lyceum_study::engine::{
-    Criterion, Driver, End, Journal as _, Live, MemoryJournal, Observer, State,
+    Criterion, Driver, End, Journal as _, Live, MemoryJournal, Observer, SinceMade, State,
 };
 use lyceum_types::{Body, Knob, KnobKind, RunId, Scale, Setting, Settings, Space, Trust, Verdict};
 
@@ -278,6 +278,7 @@ fn the_stop_flag_is_seen_while_the_study_runs() {
         slots: vec![vec![0], vec![1]],
         threads: 1,
         stop: Arc::clone(&stop),
+        time: &SinceMade::default(),
         observer: &mut StopAfter(5, stop),
     };
     let (end, state) = driver.drive().unwrap();

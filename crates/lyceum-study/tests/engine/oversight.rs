@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask, MemoryJournal,
-    Protocol, RunTask, State,
+    Protocol, RunTask, SinceMade, State,
 };
 use lyceum_types::{
     Body, Class, Detector, ExperimentId, Explained, Level, Observed, OversightBegan, RunFinished,
@@ -60,6 +60,7 @@ fn peeking(protocol: &Protocol, seeds: Vec<Seed>) -> State {
         slots: vec![vec![0]],
         threads: 1,
         stop: Arc::new(AtomicBool::new(false)),
+        time: &SinceMade::default(),
         observer: &mut Silent,
     };
     let (end, state) = driver.drive().unwrap();

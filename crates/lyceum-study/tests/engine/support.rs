@@ -9,7 +9,7 @@ use lyceum_search::{Random, Researcher};
 use lyceum_stats::Rule;
 use lyceum_study::engine::{
     Broken, Budget, Criterion, Cut, Driver, End, Executor, Journal, JournalError, Live, MeasureEnd,
-    MeasureTask, MemoryJournal, Observer, Protocol, RunTask, State,
+    MeasureTask, MemoryJournal, Observer, Protocol, RunTask, SinceMade, State,
 };
 use lyceum_types::{
     Body, FailureReason, Goal, Knob, KnobKind, MachineFacts, Measured, Outcome, Output,
@@ -296,6 +296,7 @@ pub(crate) fn session(
         slots: (0..slots).map(|slot| vec![slot]).collect(),
         threads: 1,
         stop: Arc::new(AtomicBool::new(stop)),
+        time: &SinceMade::default(),
         observer: &mut Silent,
     };
     match driver.drive() {

@@ -1,9 +1,10 @@
 //! One simulated lab: sessions that crash, what they truly did, and what the record must say.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use lyceum_ledger::{Clock, LabId, Ledger, Options, Timestamp};
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Allowance, Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask, Protocol,
-    Resource, RunTask, State,
+    Resource, RunTask, State, Steady,
 };
-use lyceum_study::lab::{self, Lab, StudyJournal};
+use lyceum_study::format::{self, Study};
+use lyceum_study::lab::{self, Lab, Left, Looked, Receipts, StudyJournal};
 use lyceum_types::{
-    Body, MeasureCut, Outcome, Output, RunFinished, RunId, RunVoided, SessionStarted, Split, Usage,
+    Body, MeasureCut, Outcome, Output, RunFinished, RunId, SessionStarted, Split, Usage,
 };
 use tempfile::TempDir;
 
@@ -30,20 +32,76 @@ const STUDY: &str = "simulated";
 const RUN_CPU_MS: u64 = 10;
 const MEASURE_CPU_MS: u64 = 1;
 
-/// A clock that jumps by hours, also back, whenever it is read.
+/// The study as a person wrote it. What died is charged at most with its limits, which are no less than what is used.
+fn definition() -> Study {
+    const TEXT: &str = r#"
+question = "?"
+[metric]
+name = "loss"
+goal = "minimize"
+[workspace]
+editable = ["settings.toml"]
+[run]
+command = ["sh", "train.sh"]
+outputs = ["out.txt"]
+timeout = "10ms"
+[measure]
+command = ["sh", "{private}/evaluate.sh", "{outputs}/out.txt"]
+private = ["evaluate.sh"]
+timeout = "10ms"
+[knobs.x]
+type = "float"
+low = 0.0
+high = 1.0
+file = "settings.toml"
+key = "x"
+"#;
+    format::parse(TEXT, "study.toml", STUDY).unwrap()
+}
+
+/// A wall clock that jumps by hours, also back, whenever it is read; what was worked goes by on it as well.
 #[derive(Debug)]
-struct Jumping(AtomicI64, Mutex<Dice>);
+struct Jumping {
+    now: AtomicI64,
+    worked_ms: AtomicU64,
+    dice: Mutex<Dice>,
+}
+
+impl Jumping {
+    fn new(seed: u64) -> Jumping {
+        Jumping {
+            now: AtomicI64::new(0),
+            worked_ms: AtomicU64::new(0),
+            dice: Mutex::new(Dice(seed)),
+        }
+    }
+
+    fn work(&self, milliseconds: u64) {
+        self.worked_ms.fetch_add(milliseconds, Ordering::Relaxed);
+        self.now.fetch_add(milliseconds as i64, Ordering::Relaxed);
+    }
+}
+
+/// The time that was worked, which never runs backwards.
+#[derive(Debug)]
+struct Worked(Arc<Jumping>);
+
+impl Steady for Worked {
+    fn elapsed(&self) -> Duration {
+        Duration::from_millis(self.0.worked_ms.load(Ordering::Relaxed))
+    }
+}
 
 impl Clock for Jumping {
     fn now(&self) -> Timestamp {
-        let mut dice = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
         let hours = if dice.one_in(20) {
             dice.below(48) as i64 - 24
         } else {
             0
         };
         let step = hours * 3_600_000 + dice.below(50) as i64;
-        Timestamp::from_unix_ms(self.0.fetch_add(step, Ordering::Relaxed) + step)
+        Timestamp::from_unix_ms(self.now.fetch_add(step, Ordering::Relaxed) + step)
     }
 }
 
@@ -61,6 +119,8 @@ struct Remembering {
     truth: Arc<Mutex<Truth>>,
     place: Lab,
     processes: Table,
+    clock: Arc<Jumping>,
+    receipts: Receipts,
 }
 
 impl Remembering {
@@ -91,6 +151,7 @@ impl Executor for Remembering {
         assert!(fresh, "{} was run twice", task.run);
         let used = within(task.allowance, RUN_CPU_MS);
         self.truth().cpu_ms += used;
+        self.clock.work(used);
         let process = self.processes.start(&self.place, STUDY, task.run);
         let mut finished = self.machine.run(task, cut)?;
         finished.usage.cpu_ms = used;
@@ -111,12 +172,14 @@ impl Executor for Remembering {
         }
         // Not where keeping an output failed: that run's process is left for the next session.
         self.processes.ended(&self.place, STUDY, task.run, process);
+        self.receipts.keep(&finished);
         Ok(finished)
     }
 
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken> {
         let used = within(task.allowance, MEASURE_CPU_MS);
         self.truth().cpu_ms += used;
+        self.clock.work(used);
         if used < MEASURE_CPU_MS {
             let cause = Resource::Cpu.cause();
             return Ok(MeasureEnd::Cut(measure_cut(
@@ -166,6 +229,8 @@ pub(crate) struct Simulated {
     /// Scratch space of runs, on a disk that is not simulated.
     place: Lab,
     processes: Table,
+    /// Open runs that were found done, and those that were void.
+    pub(crate) resolved: Cell<[u64; 2]>,
 }
 
 impl Drop for Simulated {
@@ -188,8 +253,9 @@ impl Simulated {
             disk,
             place: Lab::at(directory.path().join("machine")),
             processes: Table::default(),
+            resolved: Cell::default(),
             directory,
-            clock: Arc::new(Jumping(AtomicI64::new(0), Mutex::new(Dice(seed ^ 0xC10C)))),
+            clock: Arc::new(Jumping::new(seed ^ 0xC10C)),
             dice: Dice(seed),
             protocol,
             truth: Arc::default(),
@@ -216,7 +282,7 @@ impl Simulated {
             return Ended::Crashed;
         };
         let strangers = self.processes.strangers();
-        lab::clean_up_among(&self.place, &self.processes).unwrap();
+        let left = lab::clean_up_among(&self.place, &self.processes).unwrap();
         assert!(
             self.processes.is_clean(&self.place),
             "something of an earlier session is left"
@@ -226,7 +292,7 @@ impl Simulated {
             strangers,
             "a process of somebody else was ended"
         );
-        let Some(state) = self.first(&ledger) else {
+        let Some(state) = self.first(&ledger, &left) else {
             return Ended::Crashed;
         };
         let executor = Remembering {
@@ -235,8 +301,10 @@ impl Simulated {
             truth: Arc::clone(&self.truth),
             place: self.place.clone(),
             processes: self.processes.clone(),
+            clock: Arc::clone(&self.clock),
+            receipts: self.receipts(),
         };
-        let mut journal = StudyJournal::new(ledger, STUDY);
+        let mut journal = StudyJournal::new(ledger, STUDY).with_receipts(self.receipts());
         let driver = Driver {
             journal: &mut journal,
             state,
@@ -246,6 +314,7 @@ impl Simulated {
             slots: (0..self.slots).map(|slot| vec![slot]).collect(),
             threads: 1,
             stop: Arc::new(AtomicBool::new(false)),
+            time: &Worked(Arc::clone(&self.clock)),
             observer: &mut Silent,
         };
         match driver.drive() {
@@ -255,7 +324,7 @@ impl Simulated {
     }
 
     /// Writes what a session begins with: what a crash left open is resolved.
-    fn first(&self, ledger: &Ledger) -> Option<State> {
+    fn first(&self, ledger: &Ledger, left: &[Left]) -> Option<State> {
         let reader = ledger.reader().ok()?;
         let mut state = lab::load(&reader, STUDY).ok()?;
         let mut first: Vec<Body> = Vec::new();
@@ -263,52 +332,35 @@ impl Simulated {
             first.push(opened(&self.protocol).into());
         }
         first.push(SessionStarted::into(started(self.slots as u32)));
-        // No task could use more than what was left, all together.
-        let budget = self.protocol.budget.cpu;
-        let mut left = budget.map(|all| all.saturating_sub(Duration::from_millis(state.cpu_ms)));
-        let mut charge = |most: u64| {
-            let allowance = Allowance {
-                cpu: left,
-                ..Allowance::default()
-            };
-            let charged = within(allowance, most);
-            left = left.map(|left| left.saturating_sub(Duration::from_millis(charged)));
-            charged
+        let receipts = self.receipts();
+        let looked = Looked {
+            name: STUDY,
+            state: &state,
+            study: &definition(),
+            protocol: &self.protocol,
+            reader: &reader,
+            receipts: &receipts,
+            left,
+            now: ledger.now().unix_ms(),
+            processors: 1,
         };
-        let runs = state.runs.iter();
-        let open = runs.filter(|run| run.finished.is_none() && run.voided.is_none());
-        first.extend(open.map(|run| {
-            Body::from(RunVoided {
-                run: run.id,
-                why: "crash".into(),
-                cpu_ms: charge(RUN_CPU_MS),
-            })
-        }));
-        let crashed = state.sessions.last().is_some_and(|one| one.ended.is_none());
-        if crashed {
-            let open = self.unmeasured(&state).into_iter();
-            first.extend(open.map(|(run, split)| {
-                Body::from(measure_cut(run, split, "crash", charge(MEASURE_CPU_MS)))
-            }));
-        }
+        let open = looked.resolve();
+        let of = |wanted: fn(&Body) -> bool| open.iter().filter(|one| wanted(one)).count() as u64;
+        let done = of(|one| matches!(one, Body::RunFinished(_)));
+        let void = of(|one| matches!(one, Body::RunVoided(_)));
+        let [done_before, void_before] = self.resolved.get();
+        self.resolved.set([done_before + done, void_before + void]);
+        first.extend(open);
         let mut journal = StudyJournal::new(ledger.clone(), STUDY);
         for (seq, at, body) in journal.append(first).ok()? {
             state.apply(seq, at, body).unwrap();
         }
+        receipts.clear();
         Some(state)
     }
 
-    /// Returns the measurements that may have been under way.
-    fn unmeasured(&self, state: &State) -> Vec<(RunId, Split)> {
-        let search = state.runs.iter().filter(|run| run.needs_measure());
-        let opened = state.sealed.iter();
-        let sealed = opened.flat_map(|opened| opened.start.iter().chain(&opened.winner));
-        let sealed = sealed
-            .filter_map(|run| state.run(*run))
-            .filter(|run| run.sealed.is_none() && run.unsealed.is_none());
-        let all = search.map(|run| (run.id, Split::Search));
-        let all = all.chain(sealed.map(|run| (run.id, Split::Sealed)));
-        all.take(self.slots).collect()
+    fn receipts(&self) -> Receipts {
+        Receipts::of(&self.place.receipts(), STUDY)
     }
 
     /// Stops the machine; where the power went, the disk falls back to what it has.
@@ -317,7 +369,27 @@ impl Simulated {
         fs::write(self.directory.path().join("lock"), "killed").unwrap();
         if power {
             store::lock(&self.disk).lose_power();
+            self.tear_receipts();
             let _ = fs::remove_file(self.directory.path().join("ledger.db-shm"));
+        }
+    }
+
+    /// Of each receipt that was on its way the disk has all, a part, or nothing: nobody waits for them to be synced.
+    fn tear_receipts(&mut self) {
+        let mut kept: Vec<_> = fs::read_dir(self.place.receipts().join(STUDY)).map_or_else(
+            |_| vec![],
+            |all| all.map(|one| one.unwrap().path()).collect(),
+        );
+        kept.sort();
+        for path in kept {
+            let text = fs::read(&path).unwrap();
+            match self.dice.below(3) {
+                0 => fs::remove_file(&path).unwrap(),
+                1 => {
+                    fs::write(&path, &text[..self.dice.below(text.len() as u64) as usize]).unwrap()
+                }
+                _ => {}
+            }
         }
     }
 

@@ -44,8 +44,17 @@ fn found(state: &State) -> Vec<(Settings, Option<Verdict>)> {
     .collect()
 }
 
+/// What went wrong in a history, and what became of the runs that it left open.
+#[derive(Default)]
+struct Disturbed {
+    faults: u64,
+    /// Found done: the receipt was there.
+    done: u64,
+    void: u64,
+}
+
 /// Lets a lab work through its faults to the end. Returns its record and how often it stopped.
-fn history(seed: u64, protocol: &Protocol, slots: usize) -> (State, u64) {
+fn history(seed: u64, protocol: &Protocol, slots: usize) -> (State, Disturbed) {
     let mut lab = Simulated::new(seed, protocol.clone(), slots);
     let mut faults = 0;
     loop {
@@ -70,7 +79,8 @@ fn history(seed: u64, protocol: &Protocol, slots: usize) -> (State, u64) {
                     "what the session knew is not what the record says"
                 );
                 lab.assert_paid(&state);
-                return (state, faults);
+                let [done, void] = lab.resolved.get();
+                return (state, Disturbed { faults, done, void });
             }
         }
     }
@@ -94,7 +104,7 @@ fn seeds() -> std::ops::Range<u64> {
 
 #[test]
 fn a_lab_that_crashes_comes_to_what_an_undisturbed_one_does() {
-    let (mut faults, mut labs) = (0, 0);
+    let (mut all, mut labs) = (Disturbed::default(), 0);
     for seed in seeds() {
         // A few studies, each undisturbed once and disturbed many times.
         let protocol = protocol(seed % 4, 4);
@@ -104,14 +114,22 @@ fn a_lab_that_crashes_comes_to_what_an_undisturbed_one_does() {
             assert_eq!(found(&state), found(&calm));
             let finding = |state: &State| state.claimed.as_ref().map(|one| one.finding.clone());
             assert_eq!(finding(&state), finding(&calm));
-            faults += stopped;
+            all.faults += stopped.faults;
+            all.done += stopped.done;
+            all.void += stopped.void;
             labs += 1;
         });
     }
+    let Disturbed { faults, done, void } = all;
     println!(
-        "{labs} labs, {faults} crashes and faults; every one found what an undisturbed lab finds"
+        "{labs} labs, {faults} crashes and faults, {done} open runs found done and {void} void; every lab found what an \
+         undisturbed one finds"
     );
     assert!(faults > labs, "too little went wrong");
+    assert!(
+        labs == 1 || (done > 0 && void > 0),
+        "not every way was taken"
+    );
 }
 
 fn calm(protocol: &Protocol) -> (State, Simulated) {

@@ -63,7 +63,7 @@ fn a_lab_whose_events_are_gone_is_not_begun_anew() {
     fs::remove_file(&store).unwrap();
     let words = [
         "the events of the ledger in ",
-        "its blobs are there, but `ledger.db` is missing or empty",
+        "its key or its blobs are there, but `ledger.db` is missing or empty",
         "hint: put `ledger.db` back",
     ];
     place.run("tiny", &[]).exits(2).says(&words);

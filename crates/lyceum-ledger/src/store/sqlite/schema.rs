@@ -10,6 +10,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::gather;
 use crate::error::{Error, NotALedgerReason};
 use crate::hash::Hash;
+use crate::signed::KeyFile;
 use crate::store::Identity;
 use crate::tree::{Frontier, Subtree};
 
@@ -232,7 +233,7 @@ fn has_blobs(directory: &Path) -> bool {
 
 fn absent(directory: &Path) -> Error {
     let directory = directory.to_path_buf();
-    if has_blobs(&directory) {
+    if has_blobs(&directory) || KeyFile::new(&directory).is_there() {
         Error::EventsGone { directory }
     } else {
         Error::Absent { directory }

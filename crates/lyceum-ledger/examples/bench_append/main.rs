@@ -8,6 +8,8 @@
 //! of JSON. `raw` appends one line per event to a plain file; with several writers one thread gathers
 //! what is waiting, writes it and syncs once, as the ledger does. `in place` writes the same number of
 //! bytes over pages that the file has, in one call, and syncs: the disk's own limit, for one writer.
+//! `plain SQLite` is a table with a unique stream and number, its log synced at each commit, without
+//! hashes, signatures or checks: what the ledger itself adds is the difference to it.
 
 #![expect(clippy::print_stdout, reason = "prints its result")]
 
@@ -16,12 +18,16 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use lyceum_ledger::{Ledger, NewEvent, Options};
+
+use crate::sides::{PlainSqlite, RawFile};
+
+mod sides;
 
 const EVENT_BYTES: usize = 1024;
 
@@ -41,9 +47,9 @@ fn main() -> Outcome<()> {
     let duration = Duration::from_secs_f64(seconds);
     fs::create_dir_all(&directory)?;
     println!(
-        "| events per append | writers | in place, events/s | raw, events/s | ledger, events/s | ratio | quartiles |"
+        "| events per append | writers | in place, events/s | raw, events/s | plain SQLite, events/s | ledger, events/s | plain SQLite / raw | ledger / raw | quartiles | ledger / plain SQLite |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|");
     for (batch, writers) in [(1, 1), (10, 1), (100, 1), (1, 8), (1, 64)] {
         let name = format!("{batch}x{writers}");
         if only.as_ref().is_none_or(|only| *only == name) {
@@ -85,26 +91,27 @@ fn cell(
     duration: Duration,
     rounds: usize,
 ) -> Outcome<()> {
-    let raw_file = File::options()
-        .create(true)
-        .append(true)
-        .open(path.join("raw.jsonl"))?;
+    let raw = Mutex::new(RawFile::new(path)?);
+    let sqlite = Mutex::new(PlainSqlite::new(path)?);
     let place = InPlace::new(path)?;
     let ledger = Ledger::open(&path.join("ledger"), Options::default())?;
-    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    let mut rates = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..rounds.max(1) {
-        rates[1].push(measure_raw(&raw_file, batch, writers, duration)?);
-        rates[2].push(measure_ledger(&ledger, batch, writers, duration)?);
+        rates[1].push(sides::measure(&raw, batch, writers, duration)?);
+        rates[3].push(measure_ledger(&ledger, batch, writers, duration)?);
+        rates[2].push(sides::measure(&sqlite, batch, writers, duration)?);
         if writers == 1 {
             rates[0].push(place.measure(batch, duration)?);
         }
     }
-    let ratios = rates[1]
-        .iter()
-        .zip(&rates[2])
-        .map(|(raw, ledger)| ledger / raw);
-    let [low, ratio, high] = quartiles(ratios.collect());
-    let [in_place, raw, ledger] = rates.map(|rates| {
+    let ratios = |over: usize, under: usize| {
+        let pairs = rates[over].iter().zip(&rates[under]);
+        quartiles(pairs.map(|(over, under)| over / under).collect())
+    };
+    let [_, plain, _] = ratios(2, 1);
+    let [low, ratio, high] = ratios(3, 1);
+    let [_, beside, _] = ratios(3, 2);
+    let [in_place, raw, sqlite, ledger] = rates.map(|rates| {
         if rates.is_empty() {
             "–".to_owned()
         } else {
@@ -112,7 +119,7 @@ fn cell(
         }
     });
     println!(
-        "| {batch} | {writers} | {in_place} | {raw} | {ledger} | {ratio:.2} | {low:.2} to {high:.2} |"
+        "| {batch} | {writers} | {in_place} | {raw} | {sqlite} | {ledger} | {plain:.2} | {ratio:.2} | {low:.2} to {high:.2} | {beside:.2} |"
     );
     Ok(())
 }
@@ -215,36 +222,6 @@ fn measure_ledger(
     })
 }
 
-type RawRequest = (Vec<u8>, SyncSender<()>);
-
-fn measure_raw(mut file: &File, batch: usize, writers: usize, duration: Duration) -> Outcome<f64> {
-    if writers == 1 {
-        return rate(1, duration, || {
-            move |number| {
-                file.write_all(&lines(batch, number))?;
-                file.sync_data()?;
-                Ok(batch)
-            }
-        });
-    }
-    let (sender, receiver) = sync_channel::<RawRequest>(1024);
-    thread::scope(|scope| {
-        let committer = scope.spawn(move || commit_raw(file, &receiver));
-        let measured = rate(writers, duration, || {
-            let sender = sender.clone();
-            move |number| {
-                let (reply, answer) = sync_channel(1);
-                sender.send((lines(batch, number), reply))?;
-                answer.recv()?;
-                Ok(batch)
-            }
-        });
-        drop(sender);
-        committer.join().map_err(|_| "the committer panicked")??;
-        measured
-    })
-}
-
 fn lines(batch: usize, number: u64) -> Vec<u8> {
     let mut lines = Vec::with_capacity(batch * EVENT_BYTES);
     for _ in 0..batch {
@@ -252,22 +229,6 @@ fn lines(batch: usize, number: u64) -> Vec<u8> {
         lines.push(b'\n');
     }
     lines
-}
-
-fn commit_raw(mut file: &File, requests: &Receiver<RawRequest>) -> Outcome<()> {
-    while let Ok((mut bytes, reply)) = requests.recv() {
-        let mut replies = vec![reply];
-        while let Ok((more, reply)) = requests.try_recv() {
-            bytes.extend(more);
-            replies.push(reply);
-        }
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        for reply in replies {
-            let _ = reply.try_send(());
-        }
-    }
-    Ok(())
 }
 
 fn replay(path: &Path, events: u64, bytes: usize) -> Outcome<()> {

@@ -1,34 +1,39 @@
-//! Compares the researchers on twelve functions with random shifts and reflections.
+//! Compares the researchers on three sets of tasks.
 //!
 //! ```text
 //! cargo run --release -p lyceum-search --example bench_researchers -- tasks > tasks.json
-//! cargo run --release -p lyceum-search --example bench_researchers -- run > lyceum.tsv
-//! cargo run --release -p lyceum-search --example bench_researchers -- table lyceum.tsv optuna-tpe.tsv
+//! cargo run --release -p lyceum-search --example bench_researchers -- run gp tpe random > lyceum.tsv
+//! cargo run --release -p lyceum-search --example bench_researchers -- table lyceum.tsv peers.tsv
 //! cargo run --release -p lyceum-search --example bench_researchers -- time
 //! ```
 //!
-//! `tasks` prints every task with its seed's shift, and check values, so that other programs can run the same ones;
-//! `run` prints one line per task, seed, researcher and evaluation; `table` compares any number of such files; `time`
-//! prints the CPU time of one proposal by knobs and by experiments so far.
+//! `tasks` prints every task with what its seed moves and with check values, so that other programs can run the same
+//! ones; `run` prints one line per task, seed, researcher and evaluation, `run --set held-out` of that set alone;
+//! `table` compares any number of such files; `time` prints the CPU time of one proposal.
 
 #![expect(clippy::expect_used, reason = "a bench ends at the first surprise")]
 
 #[path = "bench_researchers/functions.rs"]
 mod functions;
+#[path = "bench_researchers/held_out.rs"]
+mod held_out;
+#[path = "bench_researchers/reach.rs"]
+mod reach;
+#[path = "bench_researchers/results.rs"]
+mod results;
 #[path = "bench_researchers/table.rs"]
 mod table;
+#[path = "bench_researchers/tables.rs"]
+mod tables;
+#[path = "bench_researchers/task.rs"]
+mod task;
 
 use std::time::Duration;
 
-use functions::{TASKS, Task};
 use lyceum_search::{Ask, NetworkResearcher, Researcher, Trial, TrialResult, by_name};
 use lyceum_train::prior_fitted::{Config, Network};
 use lyceum_types::{ExperimentId, Goal, Seed, Settings};
-
-/// Seeds of each task.
-const SEEDS: u64 = 10;
-/// Evaluations of each study.
-const EVALUATIONS: u32 = 40;
+use task::{EVALUATIONS, SEEDS, SETS, Set, Task};
 
 #[expect(
     clippy::print_stdout,
@@ -43,16 +48,19 @@ fn main() -> std::process::ExitCode {
         .collect::<Vec<_>>()
         .as_slice()
     {
-        ["tasks"] => println!("{}", functions::as_json(SEEDS)),
-        ["run", names @ ..] => {
-            let names = if names.is_empty() {
-                &["gp", "random"]
-            } else {
-                names
+        ["tasks"] => println!("{}", task::as_json(&SETS.map(|(set, _)| set))),
+        ["tasks", "--set", set] => match set_named(set) {
+            Some(set) => println!("{}", task::as_json(&[set])),
+            None => return no_set(set),
+        },
+        ["run", "--set", set, names @ ..] if !names.is_empty() => {
+            let Some(found) = set_named(set) else {
+                return no_set(set);
             };
-            for name in names {
-                run(name);
-            }
+            names.iter().for_each(|name| run(name, &[found]));
+        }
+        ["run", names @ ..] if !names.is_empty() => {
+            names.iter().for_each(|name| run(name, &SETS.map(|(set, _)| set)));
         }
         ["table", files @ ..] if !files.is_empty() => match table::print(files) {
             Ok(text) => print!("{text}"),
@@ -69,27 +77,41 @@ fn main() -> std::process::ExitCode {
             }
         }
         _ => {
-            eprintln!("usage: bench_researchers tasks | run [NAME...] | table FILE... | time");
+            eprintln!("usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | time");
             return std::process::ExitCode::FAILURE;
         }
     }
     std::process::ExitCode::SUCCESS
 }
 
-/// Runs one researcher on every task and seed.
+fn set_named(name: &str) -> Option<Set> {
+    let found = SETS.iter().find(|(_, other)| *other == name);
+    found.map(|(set, _)| *set)
+}
+
+#[expect(clippy::print_stderr, reason = "a command-line program")]
+fn no_set(name: &str) -> std::process::ExitCode {
+    let names = SETS.map(|(_, name)| name).join(", ");
+    eprintln!("error: no set `{name}`, expected one of {names}");
+    std::process::ExitCode::FAILURE
+}
+
+/// Runs one researcher on every task and seed of these sets.
 #[expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line program"
 )]
-fn run(name: &str) {
+fn run(name: &str, sets: &[Set]) {
     let mut spent = (Duration::ZERO, 0_u32);
-    for task in &TASKS {
+    for &set in sets {
         for seed in 0..SEEDS {
-            let (bests, time) = study(name, task, seed);
-            spent = (spent.0 + time, spent.1 + EVALUATIONS);
-            for (index, best) in bests.iter().enumerate() {
-                println!("{}\t{seed}\t{name}\t{}\t{best:e}", task.name, index + 1);
+            for task in task::tasks(set, seed) {
+                let (bests, time) = study(name, &task);
+                spent = (spent.0 + time, spent.1 + EVALUATIONS);
+                for (index, best) in bests.iter().enumerate() {
+                    println!("{}\t{seed}\t{name}\t{}\t{best:e}", task.name, index + 1);
+                }
             }
         }
     }
@@ -114,44 +136,47 @@ fn researcher(name: &str) -> Box<dyn Researcher> {
     Box::new(NetworkResearcher::new("network", network, parameters))
 }
 
-/// Runs one study; returns the regret of the best so far after each evaluation, and the CPU time of all proposals.
-fn study(name: &str, task: &Task, seed: u64) -> (Vec<f64>, Duration) {
-    let space = task.space();
-    let instance = task.instance(seed);
+/// Runs one study; returns after each evaluation the regret, without noise, of the settings with the best observation so
+/// far (infinite while all have crashed), and the CPU time of all proposals.
+fn study(name: &str, task: &Task) -> (Vec<f64>, Duration) {
     let researcher = researcher(name);
     let mut history: Vec<Trial> = Vec::new();
-    let mut best = f64::INFINITY;
+    let mut best = (f64::INFINITY, f64::INFINITY);
     let mut bests = Vec::new();
     let mut spent = Duration::ZERO;
     for number in 0..EVALUATIONS {
         let before = cpu();
         let proposal = researcher
             .propose(&Ask {
-                space: &space,
+                space: &task.space,
                 goal: Goal::Minimize,
                 start: &Settings::new(),
                 history: &history,
                 pending: &[],
                 noise_sd: None,
-                seed: Seed(seed).derive(task.name, 0),
+                seed: Seed(task.seed).derive(task.name, 0),
                 number: u64::from(number),
                 budget: EVALUATIONS,
             })
             .expect("a proposal");
         spent += cpu().saturating_sub(before);
-        let value = instance.value(&proposal.settings);
-        best = f64::min(best, value - task.least);
-        bests.push(best.max(0.0));
+        let observed = task.observe(&proposal.settings, u64::from(number));
+        if let Some(observed) = observed.filter(|observed| *observed < best.0) {
+            let value = (task.value)(&proposal.settings).expect("it was observed");
+            best = (observed, (value - task.least).max(0.0));
+        }
+        bests.push(best.1);
+        let result = observed.map_or(TrialResult::Failed, |mean| TrialResult::Measured {
+            mean,
+            sd: None,
+            repeats: 1,
+        });
         history.push(Trial {
             experiment: ExperimentId(number),
             settings: proposal.settings,
             researcher: proposal.member.unwrap_or(name).to_owned(),
             prediction: proposal.prediction,
-            result: TrialResult::Measured {
-                mean: value,
-                sd: None,
-                repeats: 1,
-            },
+            result,
         });
     }
     (bests, spent)
@@ -159,17 +184,12 @@ fn study(name: &str, task: &Task, seed: u64) -> (Vec<f64>, Duration) {
 
 /// Returns the CPU time of one proposal of `gp`, the mean of twenty, after experiments at random settings.
 fn proposal_time(knobs: usize, experiments: u32) -> Duration {
-    let task = Task {
-        name: "levy4",
-        dimensions: knobs,
-        least: 0.0,
-    };
-    let (space, instance) = (task.space(), task.instance(0));
+    let task = functions::levy_of(knobs);
     let (random, process) = (by_name("random"), by_name("gp"));
     let (random, process) = (random.expect("random"), process.expect("gp"));
     let start = Settings::new();
     let mut ask = Ask {
-        space: &space,
+        space: &task.space,
         goal: Goal::Minimize,
         start: &start,
         history: &[],
@@ -183,7 +203,7 @@ fn proposal_time(knobs: usize, experiments: u32) -> Duration {
         .map(|index| {
             ask.number = u64::from(index);
             let settings = random.propose(&ask).expect("a proposal").settings;
-            let mean = instance.value(&settings);
+            let mean = (task.value)(&settings).expect("a value");
             let result = TrialResult::Measured {
                 mean,
                 sd: None,

@@ -2,6 +2,7 @@
 
 use crate::{
     codec::{Codec, Levels},
+    region::Region,
     sobol::Sobol,
     stream::Stream,
     unseen::all_points,
@@ -34,6 +35,8 @@ pub(crate) struct Candidates<'a> {
     pub(crate) taken: &'a [Levels],
     /// Good points so far, the best first.
     pub(crate) centres: &'a [Levels],
+    /// The box to stay in; `None` for the whole space.
+    pub(crate) region: Option<Region>,
 }
 
 impl Candidates<'_> {
@@ -66,7 +69,7 @@ impl Candidates<'_> {
         }
         let sobol = Sobol::new(self.codec.knobs(), stream.bits());
         let mut scored: Vec<Scored> = (0..SPREAD)
-            .map(|index| rate(self.codec.point(&sobol.point(index))))
+            .map(|index| rate(self.spread(&sobol, index, stream)))
             .collect();
         for centre in self.centres.iter().take(CENTRES) {
             for _ in 0..AROUND {
@@ -146,6 +149,15 @@ impl Candidates<'_> {
         best.into_iter().find_map(|one| self.free(&one))
     }
 
+    /// Returns a point of the even spread, within the box where there is one.
+    fn spread(&self, sobol: &Sobol, index: u32, stream: &mut Stream) -> Levels {
+        let unit = sobol.point(index);
+        match &self.region {
+            Some(region) => self.codec.point(&region.within(&unit, stream)),
+            None => self.codec.point(&unit),
+        }
+    }
+
     /// Returns the rounded point unless it is taken.
     fn free(&self, scored: &Scored) -> Option<Levels> {
         let levels = self.codec.tidy(&scored.levels);
@@ -172,6 +184,9 @@ impl Candidates<'_> {
                 let step = stream.normal() * size.max(self.codec.cell(index) * 0.7);
                 (*value + step).clamp(0.0, 1.0)
             };
+        }
+        if let Some(region) = &self.region {
+            region.clamp(&mut unit);
         }
         self.codec.point(&unit)
     }

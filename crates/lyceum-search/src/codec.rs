@@ -85,6 +85,11 @@ impl<'a> Codec<'a> {
         }
     }
 
+    /// Returns how many features a knob has.
+    pub(crate) fn width(&self, column: usize) -> usize {
+        self.columns[column].axis.features()
+    }
+
     /// Tells whether a knob is active under the levels of the knobs before it.
     pub(crate) fn is_active(&self, column: usize, before: &[Option<f64>]) -> bool {
         self.columns[column].parent.as_ref().is_none_or(|parent| {
@@ -167,6 +172,11 @@ impl<'a> Codec<'a> {
             }
         }
         settings
+    }
+
+    /// Returns the value of a knob at a unit coordinate.
+    pub(crate) fn setting(&self, column: usize, unit: f64) -> Setting {
+        setting_of(&self.space.knobs()[column].kind, self.level(column, unit))
     }
 
     /// Returns these levels with floats rounded as [`Codec::settings`] writes them.

@@ -33,6 +33,12 @@ impl Improvement<'_> {
             + risk(self.feasible.log_probability(features))
     }
 
+    /// Returns how little is known of a point that is likely to run at all.
+    pub(crate) fn unknown(&self, features: &[f64]) -> f64 {
+        let latent = self.model.latent(features);
+        latent.variance.ln() + risk(self.feasible.log_probability(features))
+    }
+
     /// Returns the probability that the function is better there than the incumbent.
     pub(crate) fn chance(&self, latent: Latent) -> f64 {
         cumulative((self.incumbent - latent.mean) / latent.variance.sqrt())

@@ -12,12 +12,14 @@
 //! | `matrix`, `normal`, `descent` | Cholesky, the normal distribution, quasi-Newton |
 //! | `kernel`, `gaussian`, `fit` | the model: covariance, posterior, hyper-parameters |
 //! | `warp`, `feasible` | outliers tamed, failures learnt |
-//! | `improvement`, `candidates` | log expected improvement and the search for its greatest value |
+//! | `improvement`, `candidates`, `region` | log expected improvement, the search for its greatest value, and where to look |
 //! | `view`, `models` | an ask as the model sees it, and the models fitted to it |
 //! | `process` | the `gp` researcher, which puts these together |
 //! | `parzen`, `density` | the `tpe` researcher and its densities |
 //! | `strategy`, `generation`, `eigen` | the `cma` researcher, one generation of it, eigenvectors |
+//! | `evolution` | the `evolution` researcher: typed edits of what is known |
 //! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
+//! | `warm` | a researcher that begins with the best of earlier studies |
 //! | `network` | a researcher that asks a prior-fitted network |
 //! | `explain` | proposals in words |
 
@@ -27,6 +29,7 @@ mod credit;
 mod density;
 mod descent;
 mod eigen;
+mod evolution;
 mod explain;
 mod feasible;
 mod fit;
@@ -43,6 +46,7 @@ mod portfolio;
 mod process;
 mod quasi;
 mod random;
+mod region;
 mod researcher;
 mod sobol;
 mod strategy;
@@ -50,8 +54,10 @@ mod stream;
 mod sweep;
 mod unseen;
 mod view;
+mod warm;
 mod warp;
 
+pub use evolution::Evolution;
 pub use network::NetworkResearcher;
 pub use parzen::Parzen;
 pub use portfolio::Portfolio;
@@ -61,3 +67,4 @@ pub use random::Random;
 pub use researcher::{Ask, Error, NAMES, Proposal, Researcher, Trial, TrialResult, by_name};
 pub use strategy::EvolutionStrategy;
 pub use sweep::CoordinateSweep;
+pub use warm::{EarlierStudy, WarmStart};

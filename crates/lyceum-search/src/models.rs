@@ -8,6 +8,7 @@ use crate::{
     fit::{Prior, Priors, fit},
     gaussian::Gaussian,
     improvement::Improvement,
+    region::{Look, Region},
     researcher::Error,
     stream::Stream,
     view::{MODELLED_MAX, View},
@@ -99,8 +100,13 @@ impl Models {
         }
     }
 
-    /// Returns the free point of greatest expected improvement.
-    pub(crate) fn propose(&self, view: &View<'_>, stream: &mut Stream) -> Result<Levels, Error> {
+    /// Returns the free point of greatest expected improvement there; where least is known for a new beginning.
+    pub(crate) fn propose(
+        &self,
+        view: &View<'_>,
+        look: Look,
+        stream: &mut Stream,
+    ) -> Result<Levels, Error> {
         let mut ranked: Vec<(f64, &Levels)> = view
             .observed
             .iter()
@@ -117,9 +123,18 @@ impl Models {
             .map(|(_, levels)| levels.clone())
             .collect();
         let improvement = self.improvement();
-        let best = view
-            .candidates(&centres)
-            .best(stream, |features| improvement.score(features));
+        let mut candidates = view.candidates(&centres);
+        let best = match look {
+            Look::Anew => {
+                candidates.best(stream, |features| improvement.unknown(features))
+            }
+            Look::Everywhere => candidates.best(stream, |features| improvement.score(features)),
+            Look::Near(side) => {
+                let (centre, hyper) = (&view.observed[self.best].levels, self.model.hyper());
+                candidates.region = Some(Region::around(&view.codec, centre, side, hyper));
+                candidates.best(stream, |features| improvement.score(features))
+            }
+        };
         best.map_or_else(|| view.spread(stream), Ok)
     }
 

@@ -7,6 +7,7 @@ use crate::{
     explain,
     feasible::Feasible,
     models::Models,
+    region::{Look, stalled},
     researcher::{Ask, Error, Proposal, Researcher},
     stream::Stream,
     view::View,
@@ -20,7 +21,8 @@ const EVIDENCE: usize = 3;
 const CORRELATION_MIN: f64 = 0.05;
 /// Models the metric as a Gaussian process and proposes where the expected improvement is greatest.
 ///
-/// Starts with a low-discrepancy design of as many points as there are knobs plus two. Pending experiments are believed
+/// Where nothing was gained for a while, every second proposal stays in a box around the best that shrinks, and a box
+/// worn out makes it begin again elsewhere. Starts with a low-discrepancy design of as many points as there are knobs plus two. Pending experiments are believed
 /// to come out at their posterior mean ("kriging believer", Ginsbourger, Le Riche and Carraro, 2010): this leaves the mean
 /// as it is and only takes away the variance, so that parallel asks spread out without anything good or bad being made
 /// up about them.
@@ -49,8 +51,9 @@ impl Researcher for GaussianProcess {
             let levels = view.away_from_failures(&mut stream)?;
             return Ok(view.first(&levels, "too few numbers for a model yet", None));
         };
-        let levels = models.propose(&view, &mut stream)?;
-        Ok(view.reasoned(&levels, &models))
+        let look = Look::after(stalled(ask, &view.codec), view.codec.knobs());
+        let levels = models.propose(&view, look, &mut stream)?;
+        Ok(view.reasoned(&levels, &models, look))
     }
 }
 
@@ -99,15 +102,18 @@ impl View<'_> {
     }
 
     /// Returns a proposal with the model's reasons.
-    fn reasoned(&self, levels: &[Option<f64>], models: &Models) -> Proposal {
+    fn reasoned(&self, levels: &[Option<f64>], models: &Models, look: Look) -> Proposal {
         let settings = self.codec.settings(levels);
         let features = self.features(levels);
         let prediction = models.predict(&features);
         let best = &self.observed[models.best];
         let change = explain::change(&self.codec, &settings, &self.codec.settings(&best.levels));
         let evidence = self.evidence(models, &features);
+        let place = look
+            .words()
+            .map_or_else(String::new, |words| format!("{words}: "));
         let hypothesis = format!(
-            "{change}: expected {}, {}; {}{}",
+            "{place}{change}: expected {}, {}; {}{}",
             explain::prediction(prediction),
             self.best_so_far(models, prediction),
             models.motive(&features),

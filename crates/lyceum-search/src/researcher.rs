@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Portfolio, Random,
+    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Portfolio, Random,
     codec::{Codec, Levels},
 };
 
 /// Names that [`by_name`] knows, the default first.
-pub const NAMES: &[&str] = &["gp", "portfolio", "tpe", "cma", "sobol", "sweep", "random"];
+pub const NAMES: &[&str] = &["gp", "portfolio", "tpe", "cma", "evolution", "sobol", "sweep", "random"];
 
 /// How a past experiment ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,6 +135,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
         "portfolio" => Some(Box::new(Portfolio)),
         "tpe" => Some(Box::new(Parzen)),
         "cma" => Some(Box::new(EvolutionStrategy)),
+        "evolution" => Some(Box::new(Evolution)),
         "sobol" => Some(Box::new(LowDiscrepancy)),
         "sweep" => Some(Box::new(CoordinateSweep)),
         "random" => Some(Box::new(Random)),

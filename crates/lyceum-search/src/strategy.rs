@@ -4,11 +4,14 @@ use crate::{
     codec::{Codec, Levels},
     explain,
     generation::{Generation, Member},
-    researcher::{Ask, Error, Proposal, Researcher, TrialResult},
+    researcher::{Ask, Error, Proposal, Researcher, Trial, TrialResult},
     stream::Stream,
     unseen::first_unseen,
-    view::View,
+    view::{View, better_first},
 };
+
+/// Experiments that a proposal goes through at most twice: a longer history begins with the best of what is before.
+const REPLAYED: usize = 2000;
 
 /// The covariance matrix adaptation evolution strategy (Hansen, "The CMA evolution strategy: a tutorial", 2016).
 ///
@@ -52,9 +55,13 @@ impl Researcher for EvolutionStrategy {
 /// Returns the generation that the history has led to.
 fn replay<'a>(ask: &Ask<'_>, view: &'a View<'a>) -> Generation {
     let start = view.start();
-    let mut generation = Generation::first(&view.codec, &view.codec.unit(&start), ask.budget);
+    // Whole blocks are dropped, so that generations stay the same from one ask to the next.
+    let dropped = (ask.history.len() / REPLAYED).saturating_sub(1) * REPLAYED;
+    let (before, replayed) = ask.history.split_at(dropped);
+    let around = best_of(before, ask, view).unwrap_or_else(|| start.clone());
+    let mut generation = Generation::first(&view.codec, &view.codec.unit(&around), ask.budget);
     let mut waiting: Vec<Member> = Vec::new();
-    for trial in ask.history {
+    for trial in replayed {
         let Some(levels) = view.codec.levels(&trial.settings) else {
             continue;
         };
@@ -75,6 +82,24 @@ fn replay<'a>(ask: &Ask<'_>, view: &'a View<'a>) -> Generation {
         }
     }
     generation
+}
+
+/// Returns the point with the best measurement, the earliest of equals.
+fn best_of(history: &[Trial], ask: &Ask<'_>, view: &View<'_>) -> Option<Levels> {
+    let mut best: Option<(f64, Levels)> = None;
+    for trial in history {
+        let TrialResult::Measured { mean, .. } = trial.result else {
+            continue;
+        };
+        let better = |(least, _): &(f64, Levels)| better_first(ask.goal, mean, *least).is_lt();
+        if mean.is_finite()
+            && best.as_ref().is_none_or(better)
+            && let Some(levels) = view.codec.levels(&trial.settings)
+        {
+            best = Some((mean, levels));
+        }
+    }
+    best.map(|(_, levels)| levels)
 }
 
 fn member(codec: &Codec<'_>, levels: &Levels, loss: Option<f64>) -> Member {

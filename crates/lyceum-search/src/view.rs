@@ -18,6 +18,9 @@ use crate::{
 /// Observations that the model holds: the best half of these and the latest half. Time grows with the square.
 pub(crate) const MODELLED_MAX: usize = 400;
 
+/// Greatest size of a number that is modelled; squares of greater ones are beyond what a double holds.
+const SIZE_MAX: f64 = 1e150;
+
 /// An experiment that gave a number.
 pub(crate) struct Observed {
     pub(crate) experiment: ExperimentId,
@@ -57,7 +60,7 @@ impl<'a> View<'a> {
                     observed.push(Observed {
                         experiment: trial.experiment,
                         levels,
-                        value: mean,
+                        value: mean.clamp(-SIZE_MAX, SIZE_MAX),
                         repeats: f64::from(repeats.max(1)),
                     });
                 }
@@ -74,7 +77,7 @@ impl<'a> View<'a> {
                 .filter_map(|settings| codec.levels(settings))
                 .collect(),
             taken: ask.taken(&codec),
-            noise_sd: floor.or(spread.sd()),
+            noise_sd: floor.or(spread.sd()).map(|sd| sd.min(SIZE_MAX)),
             codec,
             ask,
         })
@@ -133,6 +136,7 @@ impl<'a> View<'a> {
             codec: &self.codec,
             taken: &self.taken,
             centres,
+            region: None,
         }
     }
 

@@ -1,87 +1,106 @@
 //! Twelve functions with known least values. Formulas and least values: Surjanovic and Bingham, "Virtual Library of
 //! Simulation Experiments" (sfu.ca/~ssurjano); the mixed one is our own.
 
-use lyceum_types::{Knob, KnobKind, Scale, Seed, Setting, Settings, Space};
+use lyceum_types::{Scale, Setting, Settings, Space};
+use serde_json::json;
+
+use crate::task::{Task, choice, integer, unit, unit_float};
 
 /// A function on the unit cube, by name.
-pub(crate) struct Task {
-    /// Its name.
-    pub(crate) name: &'static str,
+struct Function {
+    name: &'static str,
     /// Its numeric dimensions.
-    pub(crate) dimensions: usize,
+    dimensions: usize,
     /// Its least value.
-    pub(crate) least: f64,
+    least: f64,
 }
 
-/// A task shifted and reflected by a seed.
-pub(crate) struct Instance {
+/// A function shifted and reflected by a seed.
+struct Instance {
     task: &'static str,
     shift: Vec<f64>,
     reflect: Vec<bool>,
 }
 
-const fn task(name: &'static str, dimensions: usize, least: f64) -> Task {
-    Task {
+const fn function(name: &'static str, dimensions: usize, least: f64) -> Function {
+    Function {
         name,
         dimensions,
         least,
     }
 }
 
-/// All tasks.
-pub(crate) const TASKS: [Task; 12] = [
-    task("branin", 2, 0.397_887_357_729_738_16),
-    task("camel", 2, -1.031_628_453_489_877),
-    task("log-goldstein", 2, 1.098_612_288_668_109_8),
-    task("hartmann3", 3, -3.862_782_147_819_756),
-    task("hartmann6", 6, -3.322_368_011_415_515),
-    task("ackley3", 3, 0.0),
-    task("ackley6", 6, 0.0),
-    task("rosenbrock4", 4, 0.0),
-    task("levy4", 4, 0.0),
-    task("styblinski4", 4, -156.664_662_815_085_7),
-    task("griewank5", 5, 0.0),
-    task("mixed", 4, 0.0),
+const FUNCTIONS: [Function; 12] = [
+    function("branin", 2, 0.397_887_357_729_738_16),
+    function("camel", 2, -1.031_628_453_489_877),
+    function("log-goldstein", 2, 1.098_612_288_668_109_8),
+    function("hartmann3", 3, -3.862_782_147_819_756),
+    function("hartmann6", 6, -3.322_368_011_415_515),
+    function("ackley3", 3, 0.0),
+    function("ackley6", 6, 0.0),
+    function("rosenbrock4", 4, 0.0),
+    function("levy4", 4, 0.0),
+    function("styblinski4", 4, -156.664_662_815_085_7),
+    function("griewank5", 5, 0.0),
+    function("mixed", 4, 0.0),
 ];
 
-impl Task {
+/// Functions of many knobs, for trying out constants without a look at the held-out set.
+const WIDE: [Function; 4] = [
+    function("styblinski10", 10, -391.661_657_037_714_3),
+    function("griewank12", 12, 0.0),
+    function("ackley15", 15, 0.0),
+    function("hartmann6-of-16", 16, -3.322_368_011_415_515),
+];
+
+/// Returns the functions of many knobs.
+pub(crate) fn wide(seed: u64) -> Vec<Task> {
+    WIDE.iter().map(|function| function.task(seed)).collect()
+}
+
+/// Returns all tasks as this seed moves them.
+pub(crate) fn tasks(seed: u64) -> Vec<Task> {
+    FUNCTIONS
+        .iter()
+        .map(|function| function.task(seed))
+        .collect()
+}
+
+/// Returns Levy's function of this many dimensions.
+pub(crate) fn levy_of(dimensions: usize) -> Task {
+    function("levy4", dimensions, 0.0).task(0)
+}
+
+impl Function {
+    fn task(&self, seed: u64) -> Task {
+        let instance = self.instance(seed);
+        Task {
+            name: self.name,
+            seed,
+            space: self.space(),
+            least: self.least,
+            noise_sd: 0.0,
+            constants: json!({"shift": instance.shift, "reflect": instance.reflect}),
+            value: Box::new(move |settings| Some(instance.value(settings))),
+        }
+    }
+
     /// Returns the search space: unit floats, and for `mixed` a choice and a whole number as well.
-    pub(crate) fn space(&self) -> Space {
-        let float = |index: usize| Knob {
-            name: format!("x{index}"),
-            kind: KnobKind::Float {
-                low: 0.0,
-                high: 1.0,
-                scale: Scale::Linear,
-            },
-            condition: None,
-        };
-        let mut knobs: Vec<Knob> = (0..self.dimensions).map(float).collect();
+    fn space(&self) -> Space {
+        let mut knobs: Vec<_> = (0..self.dimensions)
+            .map(|index| unit_float(format!("x{index}")))
+            .collect();
         if self.name == "mixed" {
-            knobs[3].kind = KnobKind::Integer {
-                low: 1,
-                high: 12,
-                scale: Scale::Linear,
-            };
-            let choices = ["a", "b", "c"]
-                .map(|text| Setting::Text(text.to_owned()))
-                .to_vec();
-            knobs.push(Knob {
-                name: "c".to_owned(),
-                kind: KnobKind::Categorical { choices },
-                condition: None,
-            });
+            knobs[3] = integer("x3", 1, 12, Scale::Linear);
+            knobs.push(choice("c", &["a", "b", "c"]));
         }
         Space::new(knobs).expect("a valid space")
     }
 
-    /// Returns the task as this seed shifts it (by at most a tenth of the range, around the cube) and reflects it.
-    pub(crate) fn instance(&self, seed: u64) -> Instance {
+    /// Returns the function as this seed shifts it (by at most a tenth of the range, around the cube) and reflects it.
+    fn instance(&self, seed: u64) -> Instance {
         let draw = |what: &str, index: usize| {
-            let bits = Seed(seed)
-                .derive(&format!("{}:{what}", self.name), index as u64)
-                .0;
-            bits as f64 / (1_u64 << 53) as f64
+            unit(seed, &format!("{}:{what}", self.name), index as u64)
         };
         Instance {
             task: self.name,
@@ -97,7 +116,7 @@ impl Task {
 
 impl Instance {
     /// Returns the value at these settings.
-    pub(crate) fn value(&self, settings: &Settings) -> f64 {
+    fn value(&self, settings: &Settings) -> f64 {
         let number = |index: usize| settings[&format!("x{index}")].number().expect("a number");
         if self.task == "mixed" {
             let Setting::Text(choice) = &settings["c"] else {
@@ -130,11 +149,16 @@ fn evaluate(name: &str, u: &[f64]) -> f64 {
         "log-goldstein" => goldstein(-2.0 + 4.0 * u[0], -2.0 + 4.0 * u[1]).ln(),
         "hartmann3" => hartmann(u, &HARTMANN3_A, &HARTMANN3_P),
         "hartmann6" => hartmann(u, &HARTMANN6_A, &HARTMANN6_P),
-        "ackley3" | "ackley6" => ackley(&scaled(u, -32.768, 32.768)),
+        // Every second of the first twelve knobs matters.
+        "hartmann6-of-16" => {
+            let u: Vec<f64> = u.iter().copied().step_by(2).take(6).collect();
+            hartmann(&u, &HARTMANN6_A, &HARTMANN6_P)
+        }
+        "ackley3" | "ackley6" | "ackley15" => ackley(&scaled(u, -32.768, 32.768)),
         "rosenbrock4" => rosenbrock(&scaled(u, -5.0, 10.0)),
         "levy4" => levy(&scaled(u, -10.0, 10.0)),
-        "styblinski4" => styblinski(&scaled(u, -5.0, 5.0)),
-        "griewank5" => griewank(&scaled(u, -600.0, 600.0)),
+        "styblinski4" | "styblinski10" => styblinski(&scaled(u, -5.0, 5.0)),
+        "griewank5" | "griewank12" => griewank(&scaled(u, -600.0, 600.0)),
         _ => unreachable!("`{name}` is not a task"),
     }
 }
@@ -197,7 +221,7 @@ fn hartmann<const N: usize>(u: &[f64], a: &[[f64; N]; 4], p: &[[f64; N]; 4]) -> 
     -(0..4).map(hill).sum::<f64>()
 }
 
-fn ackley(x: &[f64]) -> f64 {
+pub(crate) fn ackley(x: &[f64]) -> f64 {
     let n = x.len() as f64;
     let squares = x.iter().map(|x| x * x).sum::<f64>() / n;
     let waves = x
@@ -208,7 +232,7 @@ fn ackley(x: &[f64]) -> f64 {
     -20.0 * (-0.2 * squares.sqrt()).exp() - waves.exp() + 20.0 + std::f64::consts::E
 }
 
-fn rosenbrock(x: &[f64]) -> f64 {
+pub(crate) fn rosenbrock(x: &[f64]) -> f64 {
     x.windows(2)
         .map(|pair| {
             let (bend, rest) = (pair[1] - pair[0] * pair[0], 1.0 - pair[0]);
@@ -217,7 +241,7 @@ fn rosenbrock(x: &[f64]) -> f64 {
         .sum()
 }
 
-fn levy(x: &[f64]) -> f64 {
+pub(crate) fn levy(x: &[f64]) -> f64 {
     use std::f64::consts::PI;
     let w: Vec<f64> = x.iter().map(|x| 1.0 + (x - 1.0) / 4.0).collect();
     let last = w[w.len() - 1];
@@ -257,28 +281,4 @@ fn mixed(u: &[f64], whole: f64, choice: &str) -> f64 {
     let ratio = (whole / best).ln();
     let wave = 1.0 - (2.0 * std::f64::consts::TAU * x).cos();
     floor + 5.0 * x * x + 2.0 * y.abs() + (z + x) * (z + x) + 0.5 * ratio * ratio + 0.1 * wave
-}
-
-/// Returns every task with the shifts and reflections of its seeds and a check value at a fixed point, as JSON.
-pub(crate) fn as_json(seeds: u64) -> String {
-    let mut lines = Vec::new();
-    for task in &TASKS {
-        for seed in 0..seeds {
-            let instance = task.instance(seed);
-            let mut settings = Settings::new();
-            for index in 0..task.dimensions {
-                let x = 0.1 + 0.8 * index as f64 / task.dimensions as f64;
-                settings.insert(format!("x{index}"), Setting::Float(x));
-            }
-            if task.name == "mixed" {
-                settings.insert("x3".to_owned(), Setting::Integer(7));
-                settings.insert("c".to_owned(), Setting::Text("c".to_owned()));
-            }
-            lines.push(format!(
-                "{{\"task\": \"{}\", \"seed\": {seed}, \"least\": {:e}, \"shift\": {:?}, \"reflect\": {:?}, \"check\": {:e}}}",
-                task.name, task.least, instance.shift, instance.reflect, instance.value(&settings)
-            ));
-        }
-    }
-    format!("[\n{}\n]", lines.join(",\n"))
 }

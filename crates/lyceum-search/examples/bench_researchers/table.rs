@@ -1,95 +1,83 @@
-//! Result files compared pair by pair.
+//! Results compared pair by pair.
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
+use crate::{
+    reach::{self, PEER},
+    results::{Results, Studies, interval, median, read},
+    task::{SETS, Set, set_of},
+};
+
 /// Evaluations at which researchers are compared.
-const AT: [usize; 2] = [20, 40];
-/// Resamplings of tasks for an interval.
-const RESAMPLINGS: u64 = 4000;
+const AT: [usize; 3] = [20, 40, 100];
 
-/// Regret of the best so far by researcher, then by task and seed, then by evaluation from 0.
-type Results = BTreeMap<String, BTreeMap<(String, u64), Vec<f64>>>;
-
-/// Returns the tables of these files as Markdown.
+/// Returns the tables of these files as Markdown, set by set.
 pub(crate) fn print(files: &[impl AsRef<Path>]) -> Result<String, String> {
     let results = read(files)?;
+    let mut names: Vec<&String> = results.values().flatten().map(|(study, _)| &study.0).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut sets: BTreeMap<&String, Set> = BTreeMap::new();
+    for name in names {
+        sets.insert(name, set_of(name).ok_or(format!("no task `{name}`"))?);
+    }
     let mut text = String::new();
-    for other in ["random", "optuna-tpe"] {
-        let Some(theirs) = results.get(other) else {
-            continue;
-        };
-        let _ = writeln!(
-            text,
-            "| against `{other}` | won at 20 | won at 40 |\n|---|---|---|"
-        );
-        for (name, ours) in results.iter().filter(|(name, _)| *name != other) {
-            let cells = AT.map(|at| cell(ours, theirs, at));
-            let _ = writeln!(text, "| `{name}` | {} |", cells.join(" | "));
+    for (set, set_name) in SETS {
+        let part = only(&results, |task| sets[task] == set);
+        if !part.is_empty() {
+            let _ = writeln!(text, "### Set `{set_name}`\n");
+            text.push_str(&of_set(&part));
         }
-        text.push('\n');
     }
-    let names: Vec<&String> = results.keys().collect();
-    let _ = writeln!(
-        text,
-        "| median regret at 40 | {} |",
-        join(&names, |name| format!("`{name}`"))
-    );
-    let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
-    let first = results.values().next().ok_or("no results")?;
-    let mut tasks: Vec<&String> = first.keys().map(|(task, _)| task).collect();
-    tasks.dedup();
-    for task in tasks {
-        let _ = writeln!(
-            text,
-            "| {task} | {} |",
-            join(&names, |name| format!(
-                "{:.2e}",
-                median(&results[*name], task)
-            ))
-        );
-    }
-    let _ = writeln!(
-        text,
-        "| mean log10 regret | {} |",
-        join(&names, |name| format!("{:.2}", mean_log(&results[*name])))
-    );
     Ok(text)
 }
 
-fn join<T>(items: &[T], text: impl Fn(&T) -> String) -> String {
-    items.iter().map(text).collect::<Vec<_>>().join(" | ")
-}
-
-fn read(files: &[impl AsRef<Path>]) -> Result<Results, String> {
-    let mut results = Results::new();
-    for file in files {
-        let path = file.as_ref().display();
-        let text = std::fs::read_to_string(file).map_err(|error| format!("`{path}`: {error}"))?;
-        for (index, line) in text.lines().enumerate() {
-            let bad = || format!("`{path}` line {}: expected five fields", index + 1);
-            let fields: Vec<&str> = line.split('\t').collect();
-            let [task, seed, name, _, regret] = fields[..] else {
-                return Err(bad());
-            };
-            let seed = seed.parse().map_err(|_| bad())?;
-            let regret = regret.parse().map_err(|_| bad())?;
-            let of = results.entry(name.to_owned()).or_default();
-            of.entry((task.to_owned(), seed)).or_default().push(regret);
+/// Returns the results of the tasks that are wanted.
+fn only(results: &Results, wanted: impl Fn(&String) -> bool) -> Results {
+    let mut part = Results::new();
+    for (name, studies) in results {
+        let of = studies.iter().filter(|((task, _), _)| wanted(task));
+        let of: Studies = of.map(|(study, all)| (study.clone(), all.clone())).collect();
+        if !of.is_empty() {
+            part.insert(name.clone(), of);
         }
     }
-    Ok(results)
+    part
 }
 
-type Studies = BTreeMap<(String, u64), Vec<f64>>;
-
-/// Returns the share of pairs won in per cent, ties by halves, with the 95 % interval over tasks.
-fn cell(ours: &Studies, theirs: &Studies, at: usize) -> String {
-    let mut tasks: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (key, regrets) in ours {
-        let Some(other) = theirs.get(key) else {
+fn of_set(results: &Results) -> String {
+    let mut text = String::new();
+    for other in ["random", PEER] {
+        let Some(theirs) = results.get(other) else {
             continue;
         };
-        let (a, b) = (regrets[at - 1], other[at - 1]);
+        let heads = AT.map(|at| format!("won at {at}")).join(" | ");
+        let lines = "---|".repeat(AT.len());
+        let _ = writeln!(text, "| against `{other}` | pairs | {heads} |\n|---|---|{lines}");
+        for (name, ours) in results.iter().filter(|(name, _)| *name != other) {
+            let pairs = ours.keys().filter(|study| theirs.contains_key(*study)).count();
+            let cells = AT.map(|at| won(ours, theirs, at));
+            let _ = writeln!(text, "| `{name}` | {pairs} | {} |", cells.join(" | "));
+        }
+        text.push('\n');
+    }
+    if let Some(table) = reach::table(results) {
+        let _ = writeln!(text, "{table}");
+    }
+    for at in [40, 100] {
+        let _ = writeln!(text, "{}", regrets(results, at));
+    }
+    text
+}
+
+/// Returns the share of pairs won in per cent, ties by halves, with the 95 % interval over tasks.
+fn won(ours: &Studies, theirs: &Studies, at: usize) -> String {
+    let mut tasks: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for (key, regrets) in ours {
+        let other = theirs.get(key).and_then(|other| other.get(at - 1));
+        let (Some(a), Some(b)) = (regrets.get(at - 1), other) else {
+            continue;
+        };
         let won = if a < b {
             1.0
         } else if a > b {
@@ -99,38 +87,70 @@ fn cell(ours: &Studies, theirs: &Studies, at: usize) -> String {
         };
         tasks.entry(&key.0).or_default().push(won);
     }
-    let shares: Vec<f64> = tasks
-        .values()
-        .map(|won| won.iter().sum::<f64>() / won.len() as f64)
-        .collect();
-    let count = shares.len();
-    let mut means: Vec<f64> = (0..RESAMPLINGS)
-        .map(|round| {
-            let pick = |slot: u64| {
-                let bits = lyceum_types::Seed(round).derive("bootstrap", slot).0;
-                shares[(bits % count as u64) as usize]
-            };
-            (0..count as u64).map(pick).sum::<f64>() / count as f64
-        })
-        .collect();
-    means.sort_by(f64::total_cmp);
-    let bound = |share: f64| 100.0 * means[(share * (means.len() - 1) as f64) as usize];
-    let mean = 100.0 * shares.iter().sum::<f64>() / count as f64;
-    format!("{mean:.0} % [{:.0}, {:.0}]", bound(0.025), bound(0.975))
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let shares: Vec<f64> = tasks.values().map(|won| 100.0 * mean(won)).collect();
+    if shares.is_empty() {
+        return "–".to_owned();
+    }
+    let (low, high) = interval(&shares, |tasks| {
+        tasks.iter().copied().sum::<f64>() / tasks.len() as f64
+    });
+    format!("{:.0} % [{low:.0}, {high:.0}]", mean(&shares))
 }
 
-fn median(studies: &Studies, task: &str) -> f64 {
-    let of_task = studies.iter().filter(|((name, _), _)| name == task);
-    let mut regrets: Vec<f64> = of_task.map(|(_, regrets)| regrets[AT[1] - 1]).collect();
-    regrets.sort_by(f64::total_cmp);
-    let middle = regrets.len() / 2;
-    f64::midpoint(regrets[middle], regrets[(regrets.len() - 1) / 2])
+/// Returns the table of median regrets, with the mean rank over all studies that every researcher here ran.
+fn regrets(results: &Results, at: usize) -> String {
+    let reached = |studies: &Studies| studies.values().all(|regrets| regrets.len() >= at);
+    let results: Vec<(&String, &Studies)> =
+        results.iter().filter(|(_, studies)| reached(studies)).collect();
+    let names: Vec<String> = results.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let mut text = format!("| median regret at {at} | {} |\n", names.join(" | "));
+    let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
+    let mut tasks: Vec<&String> = results
+        .iter()
+        .flat_map(|(_, studies)| studies.keys().map(|(task, _)| task))
+        .collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    for task in tasks {
+        let cell = |(_, studies): &(&String, &Studies)| {
+            let of_task = studies.iter().filter(|((name, _), _)| name == task);
+            let regrets: Vec<f64> = of_task.map(|(_, regrets)| regrets[at - 1]).collect();
+            match regrets.is_empty() {
+                true => "–".to_owned(),
+                false => format!("{:.2e}", median(regrets)),
+            }
+        };
+        let cells: Vec<String> = results.iter().map(cell).collect();
+        let _ = writeln!(text, "| {task} | {} |", cells.join(" | "));
+    }
+    let ranks: Vec<String> = ranks(&results, at)
+        .into_iter()
+        .map(|rank| format!("{rank:.2}"))
+        .collect();
+    let _ = writeln!(text, "| mean rank | {} |", ranks.join(" | "));
+    text
 }
 
-/// Returns the mean over all studies of `log10(regret + 1e-6)` at the last comparison.
-fn mean_log(studies: &Studies) -> f64 {
-    let logs = studies
-        .values()
-        .map(|regrets| (regrets[AT[1] - 1] + 1e-6).log10());
-    logs.sum::<f64>() / studies.len() as f64
+/// Returns the mean rank of each, 1 for the best, equals sharing theirs, over the studies that all of them ran.
+fn ranks(results: &[(&String, &Studies)], at: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; results.len()];
+    let mut count = 0.0;
+    let Some((_, first)) = results.first() else {
+        return sums;
+    };
+    for study in first.keys() {
+        let each = results.iter().map(|(_, studies)| studies.get(study));
+        let Some(each) = each.collect::<Option<Vec<&Vec<f64>>>>() else {
+            continue;
+        };
+        count += 1.0;
+        for (sum, one) in sums.iter_mut().zip(&each) {
+            let mine = one[at - 1];
+            let better = each.iter().filter(|other| other[at - 1] < mine).count() as f64;
+            let equal = each.iter().filter(|other| other[at - 1] == mine).count() as f64;
+            *sum += better + f64::midpoint(equal, 1.0);
+        }
+    }
+    sums.into_iter().map(|sum| sum / count).collect()
 }

@@ -4,6 +4,8 @@
 
 mod common;
 mod contract;
+mod hostile;
 mod predictions;
 mod regret;
+mod warm;
 mod words;

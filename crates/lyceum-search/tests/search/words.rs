@@ -57,3 +57,21 @@ fn a_modelled_proposal_says_what_why_and_from_what() {
     assert!(!last.evidence.is_empty());
     assert!(last.evidence.iter().all(|id| *id < ExperimentId(20)));
 }
+
+#[test]
+fn a_search_that_gains_nothing_turns_local_and_says_so() {
+    let space = mixed();
+    let mut study = Study::new(&space, 3);
+    study.start = mixed_start();
+    // The best is known from the beginning, and everything else is worse by the distance to it.
+    study.tell(mixed_start(), measured(-1.0));
+    let proposals = study.run(&GaussianProcess, 40, |settings| {
+        measured(mixed_value(settings))
+    });
+    let said = |text: &str| {
+        let says = |proposal: &&lyceum_search::Proposal| proposal.hypothesis.starts_with(text);
+        proposals.iter().filter(says).count()
+    };
+    let near = said("no gain for a while, so within ");
+    assert!((8..=16).contains(&near), "{near} near the best");
+}

@@ -4,7 +4,7 @@ usage: peers.py tasks.json PEER [--seeds COUNT] [--evaluations COUNT] [--cpu SEC
 
 Peers: optuna-tpe, optuna-gp, smac, hebo, nevergrad, cmaes; each with its defaults. Every formula is written a second
 time here, and checked against the values that the Rust program printed. A crash is told as a failure where the peer
-knows such a thing (optuna-tpe, optuna-gp, smac), elsewhere as the worst value seen so far. Peers without conditions get
+knows such a thing (optuna-tpe, optuna-gp), elsewhere as the worst value seen so far. Peers without conditions get
 all knobs, those that are off without an effect. Seeds run one after the other, all tasks of one first; with --cpu no
 study begins after that many seconds of CPU time.
 """
@@ -356,8 +356,8 @@ class CMA(Worst):
             self.told = []
 
 
-class Smac:
-    """SMAC3's facade for tuning, a random forest."""
+class Smac(Worst):
+    """SMAC3's facade for tuning, a random forest. It knows crashes, but wants a number for them."""
 
     def __init__(self, task, evaluations):
         import logging
@@ -397,10 +397,8 @@ class Smac:
         from smac.runhistory.dataclasses import TrialValue
         from smac.runhistory.enumerations import StatusType
 
-        if observed is None:
-            self.smac.tell(self.info, TrialValue(cost=float("inf"), status=StatusType.CRASHED))
-        else:
-            self.smac.tell(self.info, TrialValue(cost=observed))
+        status = StatusType.CRASHED if observed is None else StatusType.SUCCESS
+        self.smac.tell(self.info, TrialValue(cost=self.number(observed), status=status))
 
 
 class Hebo(Worst):

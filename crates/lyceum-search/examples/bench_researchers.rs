@@ -57,10 +57,14 @@ fn main() -> std::process::ExitCode {
             let Some(found) = set_named(set) else {
                 return no_set(set);
             };
-            names.iter().for_each(|name| run(name, &[found]));
+            for name in names {
+                run(name, &[found]);
+            }
         }
         ["run", names @ ..] if !names.is_empty() => {
-            names.iter().for_each(|name| run(name, &SETS.map(|(set, _)| set)));
+            for name in names {
+                run(name, &SETS.map(|(set, _)| set));
+            }
         }
         ["table", files @ ..] if !files.is_empty() => match table::print(files) {
             Ok(text) => print!("{text}"),
@@ -77,7 +81,9 @@ fn main() -> std::process::ExitCode {
             }
         }
         _ => {
-            eprintln!("usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | time");
+            eprintln!(
+                "usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | time"
+            );
             return std::process::ExitCode::FAILURE;
         }
     }

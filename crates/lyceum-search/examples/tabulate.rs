@@ -49,7 +49,10 @@ const GRIDS: [Grid; 3] = [
     Grid {
         name: "text-size",
         axes: &[
-            ordered("rate", &[0.0003, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.1]),
+            ordered(
+                "rate",
+                &[0.0003, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.1],
+            ),
             ordered("width", &[8.0, 16.0, 24.0, 32.0]),
             ordered("depth", &[1.0, 2.0, 3.0]),
             ordered("batch", &[2.0, 4.0, 8.0, 16.0]),
@@ -59,8 +62,15 @@ const GRIDS: [Grid; 3] = [
     Grid {
         name: "text-schedule",
         axes: &[
-            ordered("rate", &[0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128]),
-            Axis { name: "schedule", kind: "choice", values: &[0.0, 1.0, 2.0] },
+            ordered(
+                "rate",
+                &[0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128],
+            ),
+            Axis {
+                name: "schedule",
+                kind: "choice",
+                values: &[0.0, 1.0, 2.0],
+            },
             ordered("warmup", &[0.0, 0.05, 0.1, 0.3]),
             ordered("beta2", &[0.9, 0.95, 0.99]),
             ordered("decay", &[0.001, 0.1, 1.0]),
@@ -69,8 +79,15 @@ const GRIDS: [Grid; 3] = [
     Grid {
         name: "text-optimizer",
         axes: &[
-            Axis { name: "optimizer", kind: "choice", values: &[0.0, 1.0] },
-            ordered("rate", &[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]),
+            Axis {
+                name: "optimizer",
+                kind: "choice",
+                values: &[0.0, 1.0],
+            },
+            ordered(
+                "rate",
+                &[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
+            ),
             ordered("momentum", &[0.0, 0.5, 0.9, 0.98]),
             ordered("scale", &[0.3, 1.0, 3.0]),
             ordered("batch", &[2.0, 8.0, 16.0]),
@@ -89,7 +106,7 @@ struct Recipe {
     schedule: f64,
     beta2: f64,
     decay: f64,
-    /// 0 AdamW, 1 gradient descent.
+    /// 0 `AdamW`, 1 gradient descent.
     optimizer: f64,
     momentum: f64,
     scale: f64,
@@ -182,13 +199,23 @@ fn train(recipe: &Recipe, tokens: &[u16], vocabulary: usize) -> Option<f64> {
             starts.iter().flat_map(part).copied().collect()
         };
         let (input, targets) = (window(0), window(1));
-        let loss =
-            model.loss_and_gradients(&parameters, &input, &targets, &mut workspace, &mut gradients);
+        let loss = model.loss_and_gradients(
+            &parameters,
+            &input,
+            &targets,
+            &mut workspace,
+            &mut gradients,
+        );
         if !loss.is_finite() {
             return None;
         }
         clip(&mut gradients, 1.0);
-        optimiser.step(model.layout(), &mut parameters, &gradients, schedule.rate(step));
+        optimiser.step(
+            model.layout(),
+            &mut parameters,
+            &gradients,
+            schedule.rate(step),
+        );
     }
     let windows = (rest.len() - 1) / CONTEXT;
     let mut workspace = model.workspace(windows, CONTEXT);
@@ -214,7 +241,13 @@ fn tabulate(grid: &Grid) -> String {
     );
     for axis in grid.axes {
         let values: Vec<String> = axis.values.iter().map(f64::to_string).collect();
-        let _ = writeln!(text, "knob {} {} {}", axis.name, axis.kind, values.join(" "));
+        let _ = writeln!(
+            text,
+            "knob {} {} {}",
+            axis.name,
+            axis.kind,
+            values.join(" ")
+        );
     }
     let cells: usize = grid.axes.iter().map(|axis| axis.values.len()).product();
     let _ = writeln!(text, "cells {cells}");

@@ -125,9 +125,7 @@ impl Models {
         let improvement = self.improvement();
         let mut candidates = view.candidates(&centres);
         let best = match look {
-            Look::Anew => {
-                candidates.best(stream, |features| improvement.unknown(features))
-            }
+            Look::Anew => candidates.best(stream, |features| improvement.unknown(features)),
             Look::Everywhere => candidates.best(stream, |features| improvement.score(features)),
             Look::Near(side) => {
                 let (centre, hyper) = (&view.observed[self.best].levels, self.model.hyper());

@@ -61,9 +61,7 @@ impl Look {
                 "no gain for a while, so within {:.0} % of the ranges around the best",
                 100.0 * side
             )),
-            Look::Anew => {
-                Some("no gain for long, so begun again where least is known".to_owned())
-            }
+            Look::Anew => Some("no gain for long, so begun again where least is known".to_owned()),
         }
     }
 }

@@ -5,12 +5,22 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen, Portfolio, Random,
+    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen,
+    Portfolio, Random,
     codec::{Codec, Levels},
 };
 
 /// Names that [`by_name`] knows, the default first.
-pub const NAMES: &[&str] = &["gp", "portfolio", "tpe", "cma", "evolution", "sobol", "sweep", "random"];
+pub const NAMES: &[&str] = &[
+    "gp",
+    "portfolio",
+    "tpe",
+    "cma",
+    "evolution",
+    "sobol",
+    "sweep",
+    "random",
+];
 
 /// How a past experiment ended.
 #[derive(Clone, Copy, Debug, PartialEq)]

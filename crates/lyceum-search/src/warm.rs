@@ -94,7 +94,9 @@ fn carried<'a>(view: &View<'_>, earlier: &'a [EarlierStudy]) -> Vec<Carried<'a>>
             if found.len() == most {
                 return found;
             }
-            let one = trials.get(place).and_then(|trial| carry(view, study, trial));
+            let one = trials
+                .get(place)
+                .and_then(|trial| carry(view, study, trial));
             if let Some(one) = one
                 && found.iter().all(|other| distinct(&view.codec, &one, other))
             {

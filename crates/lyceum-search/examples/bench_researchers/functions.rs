@@ -99,9 +99,8 @@ impl Function {
 
     /// Returns the function as this seed shifts it (by at most a tenth of the range, around the cube) and reflects it.
     fn instance(&self, seed: u64) -> Instance {
-        let draw = |what: &str, index: usize| {
-            unit(seed, &format!("{}:{what}", self.name), index as u64)
-        };
+        let draw =
+            |what: &str, index: usize| unit(seed, &format!("{}:{what}", self.name), index as u64);
         Instance {
             task: self.name,
             shift: (0..self.dimensions)

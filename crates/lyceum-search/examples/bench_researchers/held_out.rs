@@ -102,7 +102,9 @@ impl Function {
 }
 
 fn rastrigin(z: &[f64]) -> f64 {
-    z.iter().map(|z| z * z + 10.0 * (1.0 - (TAU * z).cos())).sum()
+    z.iter()
+        .map(|z| z * z + 10.0 * (1.0 - (TAU * z).cos()))
+        .sum()
 }
 
 /// Axes of very different lengths, none along a knob.
@@ -201,10 +203,22 @@ fn recipe(seed: u64) -> Task {
         integer("width", 16, 512, Scale::Log),
         integer("depth", 1, 8, Scale::Linear),
         choice("optimizer", &["adam", "sgd", "rmsprop"]),
-        when(float("beta2", 0.9, 0.999, Scale::Linear), "optimizer", text("adam")),
-        when(float("momentum", 0.0, 0.99, Scale::Linear), "optimizer", text("sgd")),
+        when(
+            float("beta2", 0.9, 0.999, Scale::Linear),
+            "optimizer",
+            text("adam"),
+        ),
+        when(
+            float("momentum", 0.0, 0.99, Scale::Linear),
+            "optimizer",
+            text("sgd"),
+        ),
         knob("warm", lyceum_types::KnobKind::Boolean),
-        when(float("warmup", 0.0, 0.3, Scale::Linear), "warm", Setting::Boolean(true)),
+        when(
+            float("warmup", 0.0, 0.3, Scale::Linear),
+            "warm",
+            Setting::Boolean(true),
+        ),
         float("decay", 1e-6, 1.0, Scale::Log),
         float("dropout", 0.0, 0.6, Scale::Linear),
         choice("activation", &["relu", "gelu", "tanh", "silu"]),

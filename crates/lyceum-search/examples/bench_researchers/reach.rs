@@ -34,7 +34,10 @@ pub(crate) fn table(results: &Results) -> Option<String> {
             }
         };
         let (middle, low, high) = (word(of(&all)), word(low), word(high));
-        let _ = writeln!(text, "| `{name}` | {middle} [{low}, {high}] | {share:.0} % |");
+        let _ = writeln!(
+            text,
+            "| `{name}` | {middle} [{low}, {high}] | {share:.0} % |"
+        );
     }
     Some(text)
 }

@@ -14,7 +14,11 @@ const AT: [usize; 3] = [20, 40, 100];
 /// Returns the tables of these files as Markdown, set by set.
 pub(crate) fn print(files: &[impl AsRef<Path>]) -> Result<String, String> {
     let results = read(files)?;
-    let mut names: Vec<&String> = results.values().flatten().map(|(study, _)| &study.0).collect();
+    let mut names: Vec<&String> = results
+        .values()
+        .flatten()
+        .map(|(study, _)| &study.0)
+        .collect();
     names.sort_unstable();
     names.dedup();
     let mut sets: BTreeMap<&String, Set> = BTreeMap::new();
@@ -37,7 +41,9 @@ fn only(results: &Results, wanted: impl Fn(&String) -> bool) -> Results {
     let mut part = Results::new();
     for (name, studies) in results {
         let of = studies.iter().filter(|((task, _), _)| wanted(task));
-        let of: Studies = of.map(|(study, all)| (study.clone(), all.clone())).collect();
+        let of: Studies = of
+            .map(|(study, all)| (study.clone(), all.clone()))
+            .collect();
         if !of.is_empty() {
             part.insert(name.clone(), of);
         }
@@ -53,9 +59,15 @@ fn of_set(results: &Results) -> String {
         };
         let heads = AT.map(|at| format!("won at {at}")).join(" | ");
         let lines = "---|".repeat(AT.len());
-        let _ = writeln!(text, "| against `{other}` | pairs | {heads} |\n|---|---|{lines}");
+        let _ = writeln!(
+            text,
+            "| against `{other}` | pairs | {heads} |\n|---|---|{lines}"
+        );
         for (name, ours) in results.iter().filter(|(name, _)| *name != other) {
-            let pairs = ours.keys().filter(|study| theirs.contains_key(*study)).count();
+            let pairs = ours
+                .keys()
+                .filter(|study| theirs.contains_key(*study))
+                .count();
             let cells = AT.map(|at| won(ours, theirs, at));
             let _ = writeln!(text, "| `{name}` | {pairs} | {} |", cells.join(" | "));
         }
@@ -101,9 +113,14 @@ fn won(ours: &Studies, theirs: &Studies, at: usize) -> String {
 /// Returns the table of median regrets, with the mean rank over all studies that every researcher here ran.
 fn regrets(results: &Results, at: usize) -> String {
     let reached = |studies: &Studies| studies.values().all(|regrets| regrets.len() >= at);
-    let results: Vec<(&String, &Studies)> =
-        results.iter().filter(|(_, studies)| reached(studies)).collect();
-    let names: Vec<String> = results.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let results: Vec<(&String, &Studies)> = results
+        .iter()
+        .filter(|(_, studies)| reached(studies))
+        .collect();
+    let names: Vec<String> = results
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
     let mut text = format!("| median regret at {at} | {} |\n", names.join(" | "));
     let _ = writeln!(text, "|---|{}", "---|".repeat(names.len()));
     let mut tasks: Vec<&String> = results
@@ -116,9 +133,10 @@ fn regrets(results: &Results, at: usize) -> String {
         let cell = |(_, studies): &(&String, &Studies)| {
             let of_task = studies.iter().filter(|((name, _), _)| name == task);
             let regrets: Vec<f64> = of_task.map(|(_, regrets)| regrets[at - 1]).collect();
-            match regrets.is_empty() {
-                true => "–".to_owned(),
-                false => format!("{:.2e}", median(regrets)),
+            if regrets.is_empty() {
+                "–".to_owned()
+            } else {
+                format!("{:.2e}", median(regrets))
             }
         };
         let cells: Vec<String> = results.iter().map(cell).collect();
@@ -147,9 +165,11 @@ fn ranks(results: &[(&String, &Studies)], at: usize) -> Vec<f64> {
         count += 1.0;
         for (sum, one) in sums.iter_mut().zip(&each) {
             let mine = one[at - 1];
-            let better = each.iter().filter(|other| other[at - 1] < mine).count() as f64;
-            let equal = each.iter().filter(|other| other[at - 1] == mine).count() as f64;
-            *sum += better + f64::midpoint(equal, 1.0);
+            let better = each.iter().filter(|other| other[at - 1] < mine).count();
+            let equal = each
+                .iter()
+                .filter(|other| other[at - 1].total_cmp(&mine).is_eq());
+            *sum += better as f64 + f64::midpoint(equal.count() as f64, 1.0);
         }
     }
     sums.into_iter().map(|sum| sum / count).collect()

@@ -12,7 +12,10 @@ use serde_json::json;
 use crate::task::{Task, choice, integer};
 
 /// Where the tables lie.
-const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/researchers/tables");
+const DIRECTORY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../bench/researchers/tables"
+);
 /// The tables by task.
 const TABLES: [&str; 3] = ["text-size", "text-schedule", "text-optimizer"];
 

@@ -58,12 +58,32 @@ fn a_space_that_was_changed_under_its_history() {
     .unwrap();
     let changed = [
         // Narrower, wider, another kind, a knob less, a knob more, a knob under a condition.
-        vec![rate(1e-3, 1e-2), integer("width", 32, 40), choice("kind", &["a", "b"])],
-        vec![rate(1e-6, 1e1), integer("width", 1, 640), choice("kind", &["b", "c", "a"])],
-        vec![choice("rate", &["low", "high"]), float("width", 0.0, 1.0, Scale::Linear)],
+        vec![
+            rate(1e-3, 1e-2),
+            integer("width", 32, 40),
+            choice("kind", &["a", "b"]),
+        ],
+        vec![
+            rate(1e-6, 1e1),
+            integer("width", 1, 640),
+            choice("kind", &["b", "c", "a"]),
+        ],
+        vec![
+            choice("rate", &["low", "high"]),
+            float("width", 0.0, 1.0, Scale::Linear),
+        ],
         vec![integer("width", 16, 64), choice("kind", &["a", "b"])],
-        vec![rate(1e-4, 1e-1), integer("width", 16, 64), choice("kind", &["a", "b"]), knob("on", KnobKind::Boolean)],
-        vec![choice("kind", &["a", "b"]), when(rate(1e-4, 1e-1), "kind", "a"), integer("width", 16, 64)],
+        vec![
+            rate(1e-4, 1e-1),
+            integer("width", 16, 64),
+            choice("kind", &["a", "b"]),
+            knob("on", KnobKind::Boolean),
+        ],
+        vec![
+            choice("kind", &["a", "b"]),
+            when(rate(1e-4, 1e-1), "kind", "a"),
+            integer("width", 16, 64),
+        ],
     ];
     let changed = changed.map(|knobs| Space::new(knobs).unwrap());
     for researcher in all() {
@@ -81,7 +101,12 @@ fn a_space_that_was_changed_under_its_history() {
             let mut after = Study::new(space, 7);
             after.history = study.history.clone();
             let first = ask(&after, researcher.as_ref());
-            assert_eq!(first, ask(&after, researcher.as_ref()), "{}", researcher.name());
+            assert_eq!(
+                first,
+                ask(&after, researcher.as_ref()),
+                "{}",
+                researcher.name()
+            );
         }
     }
 }
@@ -95,7 +120,11 @@ fn more_parallel_asks_than_the_space_has_points() {
         let mut pending: Vec<Settings> = Vec::new();
         for _ in 0..4 {
             let proposal = study.ask(researcher.as_ref(), &pending).unwrap();
-            assert!(!pending.contains(&proposal.settings), "{}", researcher.name());
+            assert!(
+                !pending.contains(&proposal.settings),
+                "{}",
+                researcher.name()
+            );
             pending.push(proposal.settings);
         }
         for _ in 0..2 {
@@ -122,7 +151,14 @@ fn numbers_at_the_ends_of_what_a_double_holds() {
         float("thin", 1.0, 1.0 + 4.0 * f64::EPSILON, Scale::Linear),
     ])
     .unwrap();
-    let values = [f64::MAX, f64::MIN, f64::MIN_POSITIVE, f64::INFINITY, 0.0, -0.0];
+    let values = [
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        f64::INFINITY,
+        0.0,
+        -0.0,
+    ];
     for researcher in all() {
         for noise_sd in [None, Some(f64::MAX), Some(-1.0), Some(f64::INFINITY)] {
             let mut study = Study::new(&space, 6);
@@ -152,7 +188,9 @@ fn a_start_that_is_not_in_the_space_and_a_budget_of_nothing() {
                 ("rate".to_owned(), Setting::Text("fast".to_owned())),
                 ("gone".to_owned(), Setting::Boolean(true)),
             ]);
-            study.run(researcher.as_ref(), 8, |settings| measured(mixed_value(settings)));
+            study.run(researcher.as_ref(), 8, |settings| {
+                measured(mixed_value(settings))
+            });
             ask(&study, researcher.as_ref());
         }
     }

@@ -1,7 +1,9 @@
 //! Beginning with what earlier studies found.
 
 use crate::common::{Study, choice, float, integer, measured, number};
-use lyceum_search::{EarlierStudy, GaussianProcess, Random, Researcher, Trial, TrialResult, WarmStart};
+use lyceum_search::{
+    EarlierStudy, GaussianProcess, Random, Researcher, Trial, TrialResult, WarmStart,
+};
 use lyceum_types::{ExperimentId, Goal, Scale, Setting, Settings, Space};
 
 fn space() -> Space {
@@ -53,16 +55,29 @@ fn the_best_of_each_study_comes_first_and_then_the_other_researcher() {
                 (settings(0.101, 32, "b"), Some(1.1)),
             ],
         ),
-        earlier("large", Goal::Maximize, vec![(settings(0.02, 16, "a"), Some(70.0))]),
+        earlier(
+            "large",
+            Goal::Maximize,
+            vec![(settings(0.02, 16, "a"), Some(70.0))],
+        ),
     ];
     let researcher = WarmStart::new(Box::new(GaussianProcess), studies);
     let mut study = Study::new(&space, 1);
-    let proposals = study.run(&researcher, 5, |settings| measured(number(settings, "rate")));
+    let proposals = study.run(&researcher, 5, |settings| {
+        measured(number(settings, "rate"))
+    });
     let first: Vec<&Settings> = proposals.iter().take(3).map(|one| &one.settings).collect();
-    let expected = [settings(0.1, 32, "b"), settings(0.02, 16, "a"), settings(0.5, 8, "a")];
+    let expected = [
+        settings(0.1, 32, "b"),
+        settings(0.02, 16, "a"),
+        settings(0.5, 8, "a"),
+    ];
     assert_eq!(first, expected.iter().collect::<Vec<_>>());
     let says = &proposals[0].hypothesis;
-    assert!(says.starts_with("among the best of `small` (e1): "), "{says}");
+    assert!(
+        says.starts_with("among the best of `small` (e1): "),
+        "{says}"
+    );
     assert_eq!(proposals[0].member, Some("warm-start"));
     assert_eq!(researcher.name(), "gp");
     let rest = proposals[3..].iter();
@@ -82,7 +97,10 @@ fn what_does_not_fit_is_fitted_or_left_out() {
         Goal::Minimize,
         vec![
             (foreign, Some(-1.0)),
-            (settings(7.0, 900, "c").into_iter().chain(extra).collect(), Some(1.0)),
+            (
+                settings(7.0, 900, "c").into_iter().chain(extra).collect(),
+                Some(1.0),
+            ),
             (Settings::new(), Some(f64::NAN)),
         ],
     )];
@@ -100,12 +118,19 @@ fn what_does_not_fit_is_fitted_or_left_out() {
 #[test]
 fn pending_and_tried_settings_are_not_proposed_again_and_the_budget_is_kept() {
     let space = space();
-    let many = (0..30).map(|index| (settings(0.01 + 0.03 * f64::from(index), 8 + i64::from(index), "a"), Some(f64::from(index))));
+    let many = (0..30).map(|index| {
+        (
+            settings(0.01 + 0.03 * f64::from(index), 8 + i64::from(index), "a"),
+            Some(f64::from(index)),
+        )
+    });
     let studies = vec![earlier("many", Goal::Minimize, many.collect())];
     let researcher = WarmStart::new(Box::new(Random), studies.clone());
     let mut study = Study::new(&space, 1);
     let first = study.ask(&researcher, &[]).unwrap();
-    let second = study.ask(&researcher, std::slice::from_ref(&first.settings)).unwrap();
+    let second = study
+        .ask(&researcher, std::slice::from_ref(&first.settings))
+        .unwrap();
     assert!(second.member.is_some() && second.settings != first.settings);
     study.budget = 40;
     let warm = |proposals: Vec<lyceum_search::Proposal>| {
@@ -123,14 +148,25 @@ fn pending_and_tried_settings_are_not_proposed_again_and_the_budget_is_kept() {
 #[test]
 fn a_study_begun_warm_is_ahead_of_one_begun_cold() {
     // The same function a little moved: the earlier study's best is near the new one's.
-    let space = Space::new((0..6).map(|i| float(&format!("x{i}"), 0.0, 1.0, Scale::Linear)).collect()).unwrap();
+    let space = Space::new(
+        (0..6)
+            .map(|i| float(&format!("x{i}"), 0.0, 1.0, Scale::Linear))
+            .collect(),
+    )
+    .unwrap();
     let bowl = |settings: &Settings, shift: f64| -> f64 {
-        (0..6).map(|i| (number(settings, &format!("x{i}")) - 0.3 - 0.05 * f64::from(i) - shift).powi(2)).sum()
+        (0..6)
+            .map(|i| {
+                (number(settings, &format!("x{i}")) - 0.3 - 0.05 * f64::from(i) - shift).powi(2)
+            })
+            .sum()
     };
     let mut better = 0;
     for seed in 0..5 {
         let mut old = Study::new(&space, seed);
-        old.run(&GaussianProcess, 25, |settings| measured(bowl(settings, 0.0)));
+        old.run(&GaussianProcess, 25, |settings| {
+            measured(bowl(settings, 0.0))
+        });
         let studies = vec![EarlierStudy {
             name: "old".to_owned(),
             goal: Goal::Minimize,

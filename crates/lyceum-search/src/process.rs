@@ -21,11 +21,11 @@ const EVIDENCE: usize = 3;
 const CORRELATION_MIN: f64 = 0.05;
 /// Models the metric as a Gaussian process and proposes where the expected improvement is greatest.
 ///
-/// Where nothing was gained for a while, every second proposal stays in a box around the best that shrinks, and a box
-/// worn out makes it begin again elsewhere. Starts with a low-discrepancy design of as many points as there are knobs plus two. Pending experiments are believed
-/// to come out at their posterior mean ("kriging believer", Ginsbourger, Le Riche and Carraro, 2010): this leaves the mean
-/// as it is and only takes away the variance, so that parallel asks spread out without anything good or bad being made
-/// up about them.
+/// Starts with a low-discrepancy design of as many points as there are knobs plus two. Where nothing was gained for a
+/// while, every second proposal stays in a box around the best that shrinks, and a box worn out makes it begin again
+/// elsewhere. Pending experiments are believed to come out at their posterior mean ("kriging believer", Ginsbourger,
+/// Le Riche and Carraro, 2010): this leaves the mean as it is and only takes away the variance, so that parallel asks
+/// spread out without anything good or bad being made up about them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GaussianProcess;
 

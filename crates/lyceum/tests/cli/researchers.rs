@@ -46,7 +46,15 @@ fn run(place: &Place, researcher: &str) -> (Value, Vec<String>) {
 
 #[test]
 fn every_researcher_goes_on_to_the_same_end() {
-    for researcher in ["gp", "portfolio", "tpe", "cma", "evolution", "sobol", "sweep"] {
+    for researcher in [
+        "gp",
+        "portfolio",
+        "tpe",
+        "cma",
+        "evolution",
+        "sobol",
+        "sweep",
+    ] {
         let undisturbed = Place::new();
         undisturbed.study(&study());
         let expected = run(&undisturbed, researcher);

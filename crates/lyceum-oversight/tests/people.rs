@@ -292,6 +292,9 @@ fn study(values: &[f64]) -> Vec<Numbered> {
                 prediction: None,
                 evidence: vec![],
                 seen: 0,
+                files: vec![],
+                call: None,
+                cpu_ms: 0,
             }
             .into(),
         );

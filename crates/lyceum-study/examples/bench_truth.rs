@@ -196,6 +196,7 @@ fn value(executor: &SandboxExecutor, settings: &Settings, seed: Seed) -> Result<
         run: RunId(u32::MAX),
         experiment: ExperimentId(0),
         settings: settings.clone(),
+        files: vec![],
         seed,
         cpus: cpus.clone(),
         allowance: Allowance::default(),

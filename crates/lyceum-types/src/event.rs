@@ -147,6 +147,21 @@ pub struct ExperimentProposed {
     pub evidence: Vec<ExperimentId>,
     /// Number of the stream's last event that the researcher saw.
     pub seen: u64,
+    /// Files of the workspace that it adds or changes beside its settings, whole, by their paths. Version 1 of this event
+    /// had none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Output>,
+    /// The call of an agent that it answers, as `SESSION#CALL`: no call is answered twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// CPU milliseconds that the researcher's own commands used since its last proposal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cpu_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Intent: a run is about to start.
@@ -451,7 +466,7 @@ bodies! {
     DataDrawn = "data.drawn" 1,
     SessionStarted = "session.started" 1,
     SessionEnded = "session.ended" 1,
-    ExperimentProposed = "experiment.proposed" 1,
+    ExperimentProposed = "experiment.proposed" 2,
     RunStarted = "run.started" 1,
     RunFinished = "run.finished" 2,
     RunVoided = "run.voided" 2,
@@ -487,7 +502,9 @@ impl Body {
             }
             Body::RunFinished(finished) => files(&finished.outputs) + finished.log.len() as u64,
             Body::RunMeasured(measured) => measured.log.len() as u64,
-            Body::ExperimentProposed(proposed) => proposed.hypothesis.len() as u64,
+            Body::ExperimentProposed(proposed) => {
+                proposed.hypothesis.len() as u64 + files(&proposed.files)
+            }
             _ => 0,
         };
         RECORD_BYTES + more

@@ -78,6 +78,9 @@ impl Journal {
             prediction,
             evidence: vec![],
             seen,
+            files: vec![],
+            call: None,
+            cpu_ms: 0,
         });
     }
 

@@ -97,6 +97,7 @@ pub(crate) fn go_on(place: &Place, experiments: u32) -> Result<Duration, Failure
         state,
         protocol: &protocol,
         researcher: &Random,
+        agent: None,
         executor: Arc::new(executor),
         slots: vec![vec![0]],
         threads: 1,

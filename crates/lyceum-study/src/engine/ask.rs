@@ -99,5 +99,8 @@ pub(super) fn ask(
         prediction: proposal.prediction,
         evidence: proposal.evidence,
         seen: state.last_seq,
+        files: state.files(state.best).to_vec(),
+        call: None,
+        cpu_ms: 0,
     })
 }

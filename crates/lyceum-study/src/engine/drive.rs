@@ -15,11 +15,12 @@ use std::{
 
 use lyceum_search::Researcher;
 use lyceum_types::{
-    Body, EndReason, ExperimentId, Purpose, RunId, RunStarted, SearchEnded, Seed, SessionEnded,
-    Split,
+    Body, EndReason, ExperimentId, ExperimentProposed, Purpose, Role, RunId, RunStarted,
+    SearchEnded, Seed, SessionEnded, Split,
 };
 
 use super::{
+    agent::{Agent, Change, NoChange, Question},
     ask,
     budget::{self, Left, Spent},
     ending::{self, Want},
@@ -99,8 +100,10 @@ pub struct Driver<'a> {
     pub state: State,
     /// The rules.
     pub protocol: &'a Protocol,
-    /// Who proposes.
+    /// The sampler that proposes; where there is an agent, the one in its place when it has nothing to propose.
     pub researcher: &'a dyn Researcher,
+    /// The agent that proposes.
+    pub agent: Option<&'a dyn Agent>,
     /// Who runs.
     pub executor: Arc<dyn Executor>,
     /// Processors of each slot; its length is the number of tasks side by side.
@@ -139,6 +142,10 @@ struct Drive<'d, 'a> {
     free: Vec<usize>,
     flights: BTreeMap<(RunId, Option<Split>), (usize, Flight)>,
     exhausted: bool,
+    /// Takes questions to the agent's thread.
+    questions: Option<mpsc::Sender<Question>>,
+    /// Whether the agent has not answered yet.
+    asking: bool,
 }
 
 impl Driver<'_> {
@@ -148,6 +155,7 @@ impl Driver<'_> {
     pub fn drive(mut self) -> Result<(End, State), Error> {
         let executor = Arc::clone(&self.executor);
         let slots = self.slots.len().max(1);
+        let agent = self.agent;
         std::thread::scope(|scope| {
             let (done_in, done) = mpsc::channel();
             let workers: Vec<mpsc::Sender<Work>> = (0..slots)
@@ -159,12 +167,16 @@ impl Driver<'_> {
                 free: (0..slots).rev().collect(),
                 flights: BTreeMap::new(),
                 exhausted: false,
+                questions: agent.map(|agent| work::start_agent(scope, agent, &done_in)),
+                asking: false,
                 driver: &mut self,
             };
             let end = drive.work(&workers, &done);
             if end.is_err() {
                 drive.cut_all("the lab stopped on an error");
+                drive.cancel();
             }
+            drop(drive);
             drop(workers);
             end
         })
@@ -184,7 +196,10 @@ impl Drive<'_, '_> {
                 // What is still in flight can decide nothing any more.
                 self.cut_all("the study is finished");
             }
-            if self.driver.state.finished.is_some() && self.flights.is_empty() {
+            if self.driver.state.search_ended.is_some() {
+                self.cancel();
+            }
+            if self.driver.state.finished.is_some() && self.idle() {
                 self.end_session(EndReason::Finished)?;
                 return Ok(End::Finished);
             }
@@ -196,7 +211,7 @@ impl Drive<'_, '_> {
             if self.fill(workers)? {
                 continue;
             }
-            if self.flights.is_empty() && self.driver.state.finished.is_none() {
+            if self.idle() && self.driver.state.finished.is_none() {
                 // Nothing runs and nothing could be started: no budget is left for what is wanted.
                 if std::mem::replace(&mut self.exhausted, true) {
                     return Err(Error::Stuck);
@@ -320,6 +335,22 @@ impl Drive<'_, '_> {
             }
             return Ok(false);
         }
+        if let Some(questions) = &self.questions {
+            // One question at a time, and with all that is known: an agent learns from each result.
+            if self.asking || !settle::undecided(state).is_empty() {
+                return Ok(false);
+            }
+            let (state, left) = (state.clone(), *left);
+            let asked = questions.send(Question { state, left });
+            asked.map_err(|_| Error::Worker)?;
+            self.asking = true;
+            return Ok(true);
+        }
+        self.ask_sampler()
+    }
+
+    fn ask_sampler(&mut self) -> Result<bool, Error> {
+        let (state, protocol) = (&self.driver.state, self.driver.protocol);
         let proposed = ask::ask(state, protocol, self.driver.researcher);
         match proposed {
             Ok(proposal) => self.write(vec![proposal.into()])?,
@@ -332,6 +363,52 @@ impl Drive<'_, '_> {
             Err(ask::AskError::Failed(error)) => return Err(error),
         }
         Ok(true)
+    }
+
+    /// Takes the agent's answer, or has the sampler propose in its place.
+    fn take_answer(&mut self, answer: Result<Change, NoChange>) -> Result<(), Error> {
+        self.asking = false;
+        let open = self.driver.state.search_ended.is_none();
+        match answer {
+            Ok(change) if open => self.take_change(change),
+            Err(NoChange::Pass(_)) if open => self.ask_sampler().map(drop),
+            Err(NoChange::Broken(broken)) => Err(broken.into()),
+            Ok(_) | Err(NoChange::Pass(_) | NoChange::Cancelled) => Ok(()),
+        }
+    }
+
+    fn take_change(&mut self, change: Change) -> Result<(), Error> {
+        let state = &self.driver.state;
+        let name = self.driver.agent.map_or("", Agent::name).to_owned();
+        if let Err(source) = self.driver.protocol.space.check(&change.settings) {
+            return Err(Error::Proposal { name, source });
+        }
+        let proposed = ExperimentProposed {
+            experiment: ExperimentId(state.experiments.len() as u32),
+            role: Role::Search,
+            settings: change.settings,
+            hypothesis: change.hypothesis,
+            researcher: name,
+            prediction: None,
+            evidence: change.evidence,
+            seen: state.last_seq,
+            files: change.files,
+            call: Some(change.call),
+            cpu_ms: change.cpu_ms,
+        };
+        self.write(vec![proposed.into()])
+    }
+
+    /// Tells the agent to stop thinking.
+    fn cancel(&self) {
+        if let Some(agent) = self.driver.agent.filter(|_| self.asking) {
+            agent.cancel();
+        }
+    }
+
+    /// Whether nobody works on anything.
+    fn idle(&self) -> bool {
+        self.flights.is_empty() && !self.asking
     }
 
     fn ending(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
@@ -380,6 +457,7 @@ impl Drive<'_, '_> {
         let run = RunId(state.runs.len() as u32 + 1);
         let cpus = self.driver.slots.get(slot).cloned().unwrap_or_default();
         let settings = state.settings(experiment).cloned().unwrap_or_default();
+        let files = state.files(experiment).to_vec();
         let threads = self.driver.threads;
         let intent = RunStarted {
             run,
@@ -394,6 +472,7 @@ impl Drive<'_, '_> {
             run,
             experiment,
             settings,
+            files,
             seed,
             cpus,
             allowance,
@@ -482,10 +561,11 @@ impl Drive<'_, '_> {
 
     /// Writes the receipt of a task and frees its slot.
     fn take(&mut self, message: Done) -> Result<(), Error> {
-        if let Some((slot, _)) = self.flights.remove(&message.key()) {
+        if let Some((slot, _)) = message.key().and_then(|key| self.flights.remove(&key)) {
             self.free.push(slot);
         }
         match message {
+            Done::Answered(answer) => self.take_answer(*answer),
             Done::Run(_, finished) => self.write(vec![finished?.into()]),
             Done::Measure(_, _, end) => match end? {
                 MeasureEnd::Measured(measured) => self.write(vec![measured.into()]),
@@ -503,7 +583,8 @@ impl Drive<'_, '_> {
     /// Ends all that is in flight and writes its receipts.
     fn wind_down(&mut self, done: &mpsc::Receiver<Done>) -> Result<(), Error> {
         self.cut_all("stopped by a person");
-        while !self.flights.is_empty() {
+        self.cancel();
+        while !self.idle() {
             let message = done.recv().map_err(|_| Error::Worker)?;
             self.take(message)?;
         }

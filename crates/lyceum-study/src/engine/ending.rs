@@ -355,6 +355,9 @@ fn ablation_proposal(
         prediction: None,
         evidence: vec![state.best],
         seen: state.last_seq,
+        files: state.files(state.best).to_vec(),
+        call: None,
+        cpu_ms: 0,
     }
 }
 

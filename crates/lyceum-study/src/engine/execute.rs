@@ -42,6 +42,8 @@ pub struct RunTask {
     pub experiment: ExperimentId,
     /// Its settings.
     pub settings: Settings,
+    /// Files of the workspace that it adds or changes beside them.
+    pub files: Vec<Output>,
     /// Its seed.
     pub seed: Seed,
     /// Processors that it is pinned to.

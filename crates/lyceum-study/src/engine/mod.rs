@@ -7,6 +7,7 @@
 //!           journal ◀── drive ◀── receipts ── workers ── Executor ── sandbox   (drive, work, execute)
 //! ```
 
+mod agent;
 mod ask;
 mod budget;
 mod drive;
@@ -22,6 +23,7 @@ mod state;
 mod steady;
 mod work;
 
+pub use agent::{Agent, Change, NoChange, Question};
 pub use ask::history;
 pub use budget::{Cost, Left, Spent, run_cost};
 pub use drive::{Driver, End, Error, Live, Observer};

@@ -34,6 +34,9 @@ pub(super) fn start_proposal(protocol: &Protocol) -> ExperimentProposed {
         prediction: None,
         evidence: vec![],
         seen: 0,
+        files: vec![],
+        call: None,
+        cpu_ms: 0,
     }
 }
 

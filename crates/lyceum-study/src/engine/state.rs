@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    IncidentRaised, Level, MeasureCut, Outcome, Purpose, Role, RunFinished, RunId, RunMeasured,
-    RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted, Settings, Split,
-    StudyFinished, StudyOpened, Verdict,
+    IncidentRaised, Level, MeasureCut, Outcome, Output, Purpose, Role, RunFinished, RunId,
+    RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted,
+    Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
 use super::oversight;
@@ -355,6 +355,7 @@ impl State {
             ));
         }
         self.proposals += u32::from(proposed.role == Role::Search);
+        self.cpu_ms += proposed.cpu_ms;
         self.experiments.push(Experiment {
             proposed,
             runs: Vec::new(),
@@ -556,6 +557,18 @@ impl State {
     pub fn settings(&self, id: ExperimentId) -> Option<&Settings> {
         self.experiment(id)
             .map(|experiment| &experiment.proposed.settings)
+    }
+
+    /// Returns the files that an experiment changes beside its settings.
+    pub fn files(&self, id: ExperimentId) -> &[Output] {
+        self.experiment(id)
+            .map_or(&[], |experiment| &experiment.proposed.files)
+    }
+
+    /// Returns the experiment that answers a call of an agent.
+    pub fn answer_to(&self, call: &str) -> Option<&Experiment> {
+        let mut newest = self.experiments.iter().rev();
+        newest.find(|one| one.proposed.call.as_deref() == Some(call))
     }
 
     /// Returns the experiments of this role that researchers proposed, in order.

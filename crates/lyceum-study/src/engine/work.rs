@@ -7,7 +7,10 @@ use std::{
 
 use lyceum_types::{RunFinished, RunId, Split};
 
-use super::execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
+use super::{
+    agent::{Agent, Change, NoChange, Question},
+    execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+};
 
 /// A task for a worker.
 pub(super) enum Work {
@@ -19,13 +22,16 @@ pub(super) enum Work {
 pub(super) enum Done {
     Run(RunId, Result<RunFinished, Broken>),
     Measure(RunId, Split, Result<MeasureEnd, Broken>),
+    Answered(Box<Result<Change, NoChange>>),
 }
 
 impl Done {
-    pub(super) fn key(&self) -> (RunId, Option<Split>) {
+    /// Returns the task that this is the end of; an answer ends none.
+    pub(super) fn key(&self) -> Option<(RunId, Option<Split>)> {
         match self {
-            Done::Run(run, _) => (*run, None),
-            Done::Measure(run, split, _) => (*run, Some(*split)),
+            Done::Run(run, _) => Some((*run, None)),
+            Done::Measure(run, split, _) => Some((*run, Some(*split))),
+            Done::Answered(_) => None,
         }
     }
 }
@@ -56,6 +62,30 @@ pub(super) fn start<'scope>(
     drop(
         std::thread::Builder::new()
             .name(format!("slot-{slot}"))
+            .spawn_scoped(scope, worker),
+    );
+    sender
+}
+
+/// Starts the thread on which an agent is asked; it ends when its sender is dropped.
+pub(super) fn start_agent<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    agent: &'scope dyn Agent,
+    done: &mpsc::Sender<Done>,
+) -> mpsc::Sender<Question> {
+    let (sender, receiver) = mpsc::channel::<Question>();
+    let done = done.clone();
+    let worker = move || {
+        for question in receiver {
+            let answer = agent.propose(&question);
+            if done.send(Done::Answered(Box::new(answer))).is_err() {
+                return;
+            }
+        }
+    };
+    drop(
+        std::thread::Builder::new()
+            .name("agent".to_owned())
             .spawn_scoped(scope, worker),
     );
     sender

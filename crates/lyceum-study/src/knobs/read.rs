@@ -17,7 +17,15 @@ pub const SETTINGS_FILE_BYTES_MAX: u64 = 4 << 20;
 
 /// Returns the knobs' values in the unchanged workspace at this directory. Knobs that are not active there are left out.
 pub fn start_settings(study: &Study, workspace: &Path) -> Result<Settings, Error> {
-    let (settings, mut errors) = start_values(study, &|file| read_plain(workspace, file));
+    settings_in(study, &|file| read_plain(workspace, file))
+}
+
+/// Returns the knobs' values in a workspace whose files `read` gives. Knobs that are not active there are left out.
+pub fn settings_in(
+    study: &Study,
+    read: &dyn Fn(&str) -> Result<Vec<u8>, FileProblem>,
+) -> Result<Settings, Error> {
+    let (settings, mut errors) = start_values(study, read);
     if errors.is_empty() {
         Ok(settings)
     } else {

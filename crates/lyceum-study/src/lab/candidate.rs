@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use lyceum_sandbox::{
@@ -11,7 +11,7 @@ use lyceum_sandbox::{
 use lyceum_types::{FailureReason, Outcome, RunFinished};
 
 use super::{
-    kit::{self, Bounds, Kit, OUTPUTS, Order, RUST, read_only, write_owned},
+    kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, RUST, read_only, write_owned, write_owned_as},
     observe::Scene,
     study::OpenStudy,
     trap::Trap,
@@ -44,14 +44,11 @@ pub(super) fn run(
         policy: String::new(),
         observed: None,
     };
-    let read = |file: &str| knobs::read_plain(&open.workspace, file);
-    let patch = match knobs::write(study, &task.settings, read) {
+    let edits = kit.read_kept(&task.files)?;
+    let patch = match patch(open, task, &edits) {
         Ok(patch) => patch,
-        Err(error) => {
-            let reason = FailureReason::Settings {
-                problem: error.to_string(),
-            };
-            finished.outcome = Outcome::Failed(reason);
+        Err(problem) => {
+            finished.outcome = Outcome::Failed(FailureReason::Settings { problem });
             return Ok(finished);
         }
     };
@@ -59,6 +56,7 @@ pub(super) fn run(
     let trap = Trap::plant(&scratch, &kit.ledger)?.armed()?;
     let mut policy = policy(kit, open, task, &scratch, &patch)?;
     policy.mounts.push(trap.mount());
+    lay_edits(&scratch.upper(), &edits)?;
     lay_patch(&scratch.upper(), &patch, task, study.run.replay.as_deref())?;
     let threads = study.run.threads.to_string();
     let fill = [
@@ -109,6 +107,34 @@ pub(super) fn run(
     }
     finished.observed = Some(Box::new(observed));
     leave(kit, &scratch, finished)
+}
+
+/// Returns what the settings change in the workspace as the experiment's files leave it, or what is wrong with either.
+fn patch(open: &OpenStudy, task: &RunTask, edits: &[Edit]) -> Result<knobs::Patch, String> {
+    if let Some(edit) = edits.iter().find(|edit| !is_plain_path(&edit.path)) {
+        let shown = show_untrusted(edit.path.as_bytes());
+        return Err(format!("`{shown}` is no plain path of a workspace"));
+    }
+    let read = |file: &str| match edits.iter().find(|edit| edit.path == file) {
+        Some(edit) => Ok(edit.bytes.clone()),
+        None => knobs::read_plain(&open.workspace, file),
+    };
+    knobs::write(&open.study, &task.settings, read).map_err(|error| error.to_string())
+}
+
+/// Whether a path of a record stays in the directory that it is joined to.
+pub fn is_plain_path(path: &str) -> bool {
+    let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+    !path.is_empty() && !path.contains('\0') && Path::new(path).components().all(plain)
+}
+
+/// Writes the experiment's files into an empty upper layer. They are the candidate's, not the lab's: oversight looks at them.
+fn lay_edits(upper: &Path, edits: &[Edit]) -> Result<(), Broken> {
+    for edit in edits {
+        let laid = write_owned_as(upper, &edit.path, &edit.bytes, edit.executable);
+        laid.map_err(Broken::while_doing("writing files into the workspace"))?;
+    }
+    Ok(())
 }
 
 /// Takes the numbers that the candidate printed about itself.
@@ -170,8 +196,25 @@ fn policy(
     scratch: &Scratch,
     patch: &knobs::Patch,
 ) -> Result<Policy, Broken> {
+    let mut policy = view(kit, open, &task.cpus, scratch)?;
+    policy.environment.extend(patch.environment.clone());
+    policy
+        .environment
+        .insert("LYCEUM_SEED".into(), task.seed.to_string());
+    policy.limits = bounds(open, task).limits();
+    Ok(policy)
+}
+
+/// Returns a policy that sees what a candidate of the study sees: the workspace as an overlay in this scratch directory, the
+/// public data, its tools.
+pub(super) fn view(
+    kit: &Kit,
+    open: &OpenStudy,
+    cpus: &[usize],
+    scratch: &Scratch,
+) -> Result<Policy, Broken> {
     let run = &open.study.run;
-    let mut policy = kit.policy(WORKSPACE, run.threads, &task.cpus);
+    let mut policy = kit.policy(WORKSPACE, run.threads, cpus);
     let (upper, work) = (scratch.upper(), scratch.work());
     policy.mounts.push(Mount {
         source: open.workspace.clone(),
@@ -192,14 +235,9 @@ fn policy(
         policy.path.push(Path::new(RUST).join("bin"));
     }
     policy.environment.extend(run.environment.clone());
-    policy.environment.extend(patch.environment.clone());
-    policy
-        .environment
-        .insert("LYCEUM_SEED".into(), task.seed.to_string());
     policy
         .environment
         .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
-    policy.limits = bounds(open, task).limits();
     Ok(policy)
 }
 

@@ -1,10 +1,16 @@
 //! One session of a lab on a study: open, void what a crash left, drive, end.
 
-use std::sync::{Arc, PoisonError, atomic::AtomicBool};
+use std::{
+    io,
+    sync::{Arc, PoisonError, atomic::AtomicBool},
+};
 
+use lyceum_sandbox::{Policy, scratch::Scratch};
+use lyceum_search::Researcher;
 use lyceum_types::{Body, Detector, EndReason, Output, RunFinished, SessionEnded, SessionStarted};
 
 use super::{
+    agent::{Desk, Staff},
     approve::{self, Unapproved},
     candidate, control, evaluator,
     kit::{self, Kit},
@@ -16,9 +22,12 @@ use super::{
     study::{self, OpenError, OpenStudy, Opening, Request},
 };
 use crate::engine::{
-    Broken, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd, MeasureTask,
-    Observer, RunTask, SinceMade, State,
+    Agent, Broken, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd,
+    MeasureTask, Observer, RunTask, SinceMade, State,
 };
+
+/// The sampler that proposes where an agent has nothing to propose: the dependable one.
+const IN_PLACE_OF_AN_AGENT: &str = "gp";
 
 /// Why a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +91,22 @@ impl SandboxExecutor {
         }
     }
 
+    /// Returns what its commands have in common.
+    pub fn kit(&self) -> &Kit {
+        &self.kit
+    }
+
+    /// Returns the open study.
+    pub fn study(&self) -> &OpenStudy {
+        &self.open
+    }
+
+    /// Returns a policy that sees what a candidate sees, with its overlay in this scratch directory: for an agent's own
+    /// commands.
+    pub fn view(&self, scratch: &Scratch) -> Result<Policy, Broken> {
+        candidate::view(&self.kit, &self.open, &[], scratch)
+    }
+
     /// Keeps bytes as an output of this name, so that an evaluator can be given what no run wrote.
     pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<Output, Broken> {
         let failed = Broken::while_doing(format!("keeping output `{name}`"));
@@ -139,23 +164,47 @@ impl Executor for SandboxExecutor {
 ///
 /// `slots_max` bounds the experiments side by side; `ready` is called once the study is open.
 pub fn conduct(
-    mut kit: Kit,
+    kit: Kit,
     request: &Request,
     slots_max: Option<usize>,
     stop: Arc<AtomicBool>,
     observer: &mut dyn Observer,
     ready: impl FnOnce(&Opening),
 ) -> Result<Conducted, ConductError> {
+    conduct_with(kit, request, slots_max, stop, observer, ready, &Nobody)
+}
+
+/// Hires nobody: studies with samplers alone.
+struct Nobody;
+
+impl Staff for Nobody {
+    fn knows(&self, _: &str) -> bool {
+        false
+    }
+
+    fn hire(&self, name: &str, _: &Desk<'_>) -> Result<Box<dyn Agent>, Broken> {
+        let nobody = io::Error::other("no agents here");
+        Err(Broken::while_doing(format!("hiring `{name}`"))(nobody))
+    }
+}
+
+/// Does the same with agents for the studies whose researcher is no sampler.
+pub fn conduct_with(
+    mut kit: Kit,
+    request: &Request,
+    slots_max: Option<usize>,
+    stop: Arc<AtomicBool>,
+    observer: &mut dyn Observer,
+    ready: impl FnOnce(&Opening),
+    staff: &dyn Staff,
+) -> Result<Conducted, ConductError> {
     let left = kit::clean_up(&kit.lab).map_err(OpenError::from)?;
     let mut opening = study::open(&mut kit, request)?;
     ready(&opening);
     let name = opening.open.name.clone();
+    let sampler = sampler(&opening.researcher, staff)?;
     if opening.state.finished.is_some() {
-        return Ok(Conducted {
-            study: name,
-            end: End::Finished,
-            state: opening.state,
-        });
+        return already_finished(kit, opening, &stop, staff);
     }
     let watcher = Watcher::start(&kit.lab, Arc::clone(&stop));
     if let Some(why) = opening.state.stopped.clone().or_else(|| watcher.asked()) {
@@ -186,20 +235,23 @@ pub fn conduct(
     if !silent.is_empty() {
         return Err(ConductError::Silent { detectors: silent });
     }
-    let researcher = lyceum_search::by_name(&opening.researcher).ok_or_else(|| {
-        let expected = lyceum_search::NAMES.join(", ");
-        OpenError::Researcher {
-            found: opening.researcher.clone(),
-            expected,
-        }
-    })?;
     let (ledger, lab) = (kit.ledger.clone(), kit.lab.clone());
+    let executor = Arc::new(SandboxExecutor::new(kit, opening.open));
+    let desk = Desk {
+        study: &name,
+        opened: state.opened.as_ref().ok_or_else(not_opened)?,
+        protocol: &opening.protocol,
+        executor: Arc::clone(&executor),
+        stop: Arc::clone(&stop),
+    };
+    let agent = hire(&opening.researcher, staff, &desk)?;
     let driver = Driver {
         journal: &mut journal,
         state,
         protocol: &opening.protocol,
-        researcher: researcher.as_ref(),
-        executor: Arc::new(SandboxExecutor::new(kit, opening.open)),
+        researcher: sampler.as_ref(),
+        agent: agent.as_deref(),
+        executor,
         slots,
         threads,
         stop,
@@ -210,11 +262,73 @@ pub fn conduct(
     if let (End::Interrupted, Some(why)) = (end, watcher.asked()) {
         stop::mark(&ledger, &lab, &name, &why).map_err(OpenError::from)?;
     }
+    if let (End::Finished, Some(agent)) = (end, &agent) {
+        staff
+            .conclude(agent.as_ref(), &state)
+            .map_err(Error::from)?;
+    }
     Ok(Conducted {
         study: name,
         end,
         state,
     })
+}
+
+/// Gives the agent of a finished study its last word, if it died before that.
+fn already_finished(
+    kit: Kit,
+    opening: Opening,
+    stop: &Arc<AtomicBool>,
+    staff: &dyn Staff,
+) -> Result<Conducted, ConductError> {
+    let (study, state) = (opening.open.name.clone(), opening.state);
+    let desk = Desk {
+        study: &study,
+        opened: state.opened.as_ref().ok_or_else(not_opened)?,
+        protocol: &opening.protocol,
+        executor: Arc::new(SandboxExecutor::new(kit, opening.open)),
+        stop: Arc::clone(stop),
+    };
+    if let Some(agent) = hire(&opening.researcher, staff, &desk)? {
+        staff
+            .conclude(agent.as_ref(), &state)
+            .map_err(Error::from)?;
+    }
+    Ok(Conducted {
+        study,
+        end: End::Finished,
+        state,
+    })
+}
+
+fn not_opened() -> OpenError {
+    let absent = io::Error::other("it has no first event");
+    OpenError::Broken(Broken::while_doing("opening the study")(absent))
+}
+
+/// Returns the sampler of this name; for an agent, the one that proposes in its place.
+fn sampler(name: &str, staff: &dyn Staff) -> Result<Box<dyn Researcher>, OpenError> {
+    let own = lyceum_search::by_name(name);
+    let found = own.or_else(|| {
+        staff
+            .knows(name)
+            .then(|| lyceum_search::by_name(IN_PLACE_OF_AN_AGENT))?
+    });
+    found.ok_or_else(|| OpenError::Researcher {
+        found: name.to_owned(),
+        expected: lyceum_search::NAMES.join(", "),
+    })
+}
+
+fn hire(
+    name: &str,
+    staff: &dyn Staff,
+    desk: &Desk<'_>,
+) -> Result<Option<Box<dyn Agent>>, ConductError> {
+    if lyceum_search::by_name(name).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(staff.hire(name, desk).map_err(Error::from)?))
 }
 
 /// Returns the events with which a session begins.

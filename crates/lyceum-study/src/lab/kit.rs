@@ -59,11 +59,26 @@ pub struct Kit {
 }
 
 /// A command to be run.
-pub(super) struct Order<'a> {
-    pub(super) arguments: Vec<String>,
-    pub(super) policy: Policy,
-    pub(super) answer: bool,
-    pub(super) scratch: &'a Path,
+pub struct Order<'a> {
+    /// The program and its arguments.
+    pub arguments: Vec<String>,
+    /// What it may see and use.
+    pub policy: Policy,
+    /// Whether it answers on descriptor 3.
+    pub answer: bool,
+    /// The scratch directory of the task.
+    pub scratch: &'a Path,
+}
+
+/// A file of a workspace that an experiment adds or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// Its path in the workspace.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+    /// Whether it may be executed.
+    pub executable: bool,
 }
 
 impl Kit {
@@ -91,6 +106,16 @@ impl Kit {
         })
     }
 
+    /// Returns the lab's ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Returns the lab.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
     /// Takes the programs that a study was begun with in place of this process's own, where the lab still has them as
     /// they were: so a rebuilt lyceum goes on with an old study, and measures as before.
     pub(super) fn use_programs(&mut self, hash: &str) -> Result<(), Broken> {
@@ -111,7 +136,7 @@ impl Kit {
     }
 
     /// Returns a policy that sees the lab's programs and nothing else of the host but its system directories.
-    pub(super) fn policy(&self, directory: &str, threads: u32, cpus: &[usize]) -> Policy {
+    pub fn policy(&self, directory: &str, threads: u32, cpus: &[usize]) -> Policy {
         let inside = Path::new(PROGRAMS).join("lyceum");
         let links = self.programs.names.iter().map(|name| Link {
             at: Path::new(PROGRAMS).join(name),
@@ -129,14 +154,14 @@ impl Kit {
     }
 
     /// Makes the scratch directory of one task.
-    pub(super) fn scratch(&self, name: &str) -> Result<Scratch, Broken> {
+    pub fn scratch(&self, name: &str) -> Result<Scratch, Broken> {
         let path = self.lab.scratch();
         let failed = Broken::while_doing(format!("making scratch space in `{}`", path.display()));
         scratch::create(&path, &format!("{SCRATCH}-{name}")).map_err(failed)
     }
 
     /// Runs a command to its end.
-    pub(super) fn execute(&self, order: &Order<'_>, cut: &Cut) -> Result<Record, Broken> {
+    pub fn execute(&self, order: &Order<'_>, cut: &Cut) -> Result<Record, Broken> {
         let mut job = Job::new(order.arguments.clone(), order.policy.clone());
         if order.answer {
             job = job.with_answer();
@@ -201,6 +226,24 @@ impl Kit {
         Ok(Ok(outputs))
     }
 
+    /// Returns the bytes of kept files, in order.
+    pub fn read_kept(&self, files: &[Output]) -> Result<Vec<Edit>, Broken> {
+        if files.is_empty() {
+            return Ok(vec![]);
+        }
+        let doing = || "reading kept files".to_owned();
+        let reader = self.ledger.reader().map_err(Broken::while_doing(doing()))?;
+        let read = files.iter().map(|file| {
+            let id: BlobId = file.blob.parse().map_err(Broken::while_doing(doing()))?;
+            Ok(Edit {
+                path: file.name.clone(),
+                bytes: reader.blob(id).map_err(Broken::while_doing(doing()))?,
+                executable: file.executable,
+            })
+        });
+        read.collect()
+    }
+
     /// Lays out kept files in a directory for a sandbox to read.
     pub(super) fn lay_out(&self, files: &[Output], directory: &Path) -> Result<(), Broken> {
         let doing = format!("laying out files in `{}`", directory.display());
@@ -239,7 +282,7 @@ pub(super) fn take(directory: &Path, names: &[String]) -> Result<Vec<Harvested>,
 }
 
 /// Tells whether the disk of a directory has no room left: a failure there says nothing about the command.
-pub(super) fn disk_is_full(directory: &Path) -> bool {
+pub fn disk_is_full(directory: &Path) -> bool {
     rustix::fs::statvfs(directory).is_ok_and(|disk| {
         disk.f_bavail.saturating_mul(disk.f_frsize) < ROOM_BYTES_MIN
             || (disk.f_files > 0 && disk.f_favail == 0)
@@ -247,7 +290,7 @@ pub(super) fn disk_is_full(directory: &Path) -> bool {
 }
 
 /// Removes a task's scratch directory.
-pub(super) fn discard(scratch: &Scratch) -> Result<(), Broken> {
+pub fn discard(scratch: &Scratch) -> Result<(), Broken> {
     let doing = format!("removing `{}`", scratch.path().display());
     scratch::remove(scratch.path()).map_err(Broken::while_doing(doing))
 }
@@ -260,7 +303,12 @@ pub(super) fn make_room(scratch: &Scratch, path: &Path) -> Result<(), Broken> {
 
 /// Writes a file that the sandbox's user owns into a scratch directory, with its directories.
 pub(super) fn write_owned(base: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    write_readable(&base.join(name), bytes, false)?;
+    write_owned_as(base, name, bytes, false)
+}
+
+/// Does the same for a file that may be executable. `name` is a plain path, and nothing untrusted has been in `base`.
+pub fn write_owned_as(base: &Path, name: &str, bytes: &[u8], executable: bool) -> io::Result<()> {
+    write_readable(&base.join(name), bytes, executable)?;
     let mut relative = Path::new(name);
     while !relative.as_os_str().is_empty() {
         give_to_owner_of(base, &base.join(relative))?;
@@ -280,7 +328,7 @@ fn give_to_owner_of(base: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Returns a mount that can be read and not changed.
-pub(super) fn read_only(source: &Path, target: impl Into<PathBuf>) -> Mount {
+pub fn read_only(source: &Path, target: impl Into<PathBuf>) -> Mount {
     Mount {
         source: source.to_path_buf(),
         target: target.into(),

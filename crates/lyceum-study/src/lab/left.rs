@@ -349,6 +349,9 @@ cpu = "60s"
                 prediction: None,
                 evidence: vec![],
                 seen: 0,
+                files: vec![],
+                call: None,
+                cpu_ms: 0,
             }
             .into(),
             RunStarted {

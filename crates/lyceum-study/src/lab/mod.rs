@@ -3,6 +3,7 @@
 //! Supervisor side of the four trust domains: this code holds the keys, the ledger and the clock, and treats everything
 //! that comes out of a sandbox as data.
 
+mod agent;
 mod answer;
 mod approve;
 mod candidate;
@@ -27,9 +28,14 @@ mod toolchain;
 mod trap;
 mod verify;
 
+pub use agent::{Desk, Staff};
 pub use approve::{Pending, Unapproved, pending, rules, sign};
-pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct};
-pub use kit::{Kit, Processes, Programs, SystemProcesses, clean_up, clean_up_among};
+pub use candidate::is_plain_path;
+pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
+pub use kit::{
+    Edit, Kit, Order, Processes, Programs, SystemProcesses, clean_up, clean_up_among, discard,
+    disk_is_full, read_only, write_owned_as,
+};
 pub use left::{Found, Left, Looked};
 pub use machine::{facts, processors, slots};
 pub use place::{DIRECTORY, Lab, is_study_name};
@@ -38,6 +44,7 @@ pub use record::{StudyJournal, load, read_events, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
 pub use stop::{ask_to_stop, mark};
 pub use study::{
-    OpenError, OpenStudy, Opening, Request, open, protocol, protocol_as_opened, trust_text,
+    OpenError, OpenStudy, Opening, Request, names_an_agent, open, protocol, protocol_as_opened,
+    trust_text,
 };
 pub use verify::{Checked, Difference, check, events_before};

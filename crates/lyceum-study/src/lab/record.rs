@@ -76,6 +76,7 @@ impl StudyJournal {
     }
 
     /// Returns the journal that also removes receipts on their way once they are in the ledger.
+    #[must_use]
     pub fn with_receipts(self, receipts: Receipts) -> StudyJournal {
         StudyJournal {
             receipts: Some(receipts),
@@ -121,9 +122,9 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
             blobs
         }
         Body::RunFinished(finished) => outputs(&finished.outputs),
+        Body::ExperimentProposed(proposed) => outputs(&proposed.files),
         Body::SessionStarted(_)
         | Body::SessionEnded(_)
-        | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)

@@ -83,6 +83,7 @@ impl Repeater {
                 .settings(run.experiment)
                 .cloned()
                 .unwrap_or_default(),
+            files: self.state.files(run.experiment).to_vec(),
             seed: run.seed,
             cpus: run.cpus.clone(),
             allowance: Allowance::default(),

@@ -352,7 +352,7 @@ fn researcher(study: &Study, request: &Request, state: &State) -> Result<String,
         .map(|opened| opened.researcher.clone());
     let own = study.researcher.clone();
     let name = asked.or(old).or(own).unwrap_or_else(|| "gp".into());
-    if lyceum_search::by_name(&name).is_none() {
+    if lyceum_search::by_name(&name).is_none() && !names_an_agent(&name) {
         let expected = lyceum_search::NAMES.join(", ");
         return Err(OpenError::Researcher {
             found: name,
@@ -360,6 +360,12 @@ fn researcher(study: &Study, request: &Request, state: &State) -> Result<String,
         });
     }
     Ok(name)
+}
+
+/// Whether a researcher's name is one of an agent: `WHO:WHAT`, as `anthropic:MODEL` or `http://HOST/v1#MODEL`. No sampler's
+/// name has a colon.
+pub fn names_an_agent(name: &str) -> bool {
+    name.contains(':')
 }
 
 /// Directories that every sandbox sees: nothing of a lab or a study is private there.

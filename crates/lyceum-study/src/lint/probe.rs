@@ -115,6 +115,7 @@ impl Probe<'_> {
             run: RunId(1),
             experiment: ExperimentId(0),
             settings: settings.clone(),
+            files: vec![],
             seed,
             cpus: self.cpus.clone(),
             allowance: Allowance::default(),

@@ -113,6 +113,7 @@ fn play(protocol: &Protocol, slots: usize, run_ms: u64, measure_ms: u64) -> (Mem
         journal: &mut journal,
         protocol,
         researcher: &Random,
+        agent: None,
         executor: Arc::clone(&executor) as Arc<dyn Executor>,
         slots: (0..slots).map(|slot| vec![slot]).collect(),
         threads: 1,

@@ -274,6 +274,7 @@ fn the_stop_flag_is_seen_while_the_study_runs() {
         journal: &mut journal,
         protocol: &protocol,
         researcher: &Random,
+        agent: None,
         executor: Arc::new(Machine(World::Slope)),
         slots: vec![vec![0], vec![1]],
         threads: 1,

@@ -56,6 +56,7 @@ fn peeking(protocol: &Protocol, seeds: Vec<Seed>) -> State {
         journal: &mut journal,
         protocol,
         researcher: &Random,
+        agent: None,
         executor: Arc::new(Peeking { machine, seeds }),
         slots: vec![vec![0]],
         threads: 1,

@@ -292,6 +292,7 @@ pub(crate) fn session(
         state,
         protocol,
         researcher: &Random as &dyn Researcher,
+        agent: None,
         executor: Arc::new(Machine(world)),
         slots: (0..slots).map(|slot| vec![slot]).collect(),
         threads: 1,

@@ -310,6 +310,7 @@ impl Simulated {
             state,
             protocol: &self.protocol,
             researcher: &Random,
+            agent: None,
             executor: Arc::new(executor),
             slots: (0..self.slots).map(|slot| vec![slot]).collect(),
             threads: 1,

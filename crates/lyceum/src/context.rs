@@ -113,10 +113,9 @@ impl LabPlace {
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
         tell_signatures(&ledger, &lab);
         let binary = std::env::current_exe()?;
-        let names = lyceum_programs::names()
-            .iter()
-            .map(|name| (*name).to_owned())
-            .collect();
+        let names = lyceum_programs::names().iter();
+        let names = names.chain([&lyceum_agents::hands::NAME]);
+        let names = names.map(|name| (*name).to_owned()).collect();
         let programs = Programs { binary, names };
         Kit::new(sandbox, ledger, lab, &programs).map_err(|error| Failure::internal(&error))
     }

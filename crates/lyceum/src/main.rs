@@ -87,6 +87,7 @@ fn lost_output(why: &str) -> ExitCode {
 fn built_in_program(arguments: &[String]) -> Option<ExitCode> {
     let (called, rest) = arguments.split_first()?;
     let name = std::path::Path::new(called).file_name()?.to_str()?;
-    let code = lyceum_programs::dispatch(name, rest)?;
+    let program = lyceum_programs::dispatch(name, rest);
+    let code = program.or_else(|| lyceum_agents::hands::dispatch(name, rest))?;
     Some(ExitCode::from(u8::try_from(code).unwrap_or(70)))
 }

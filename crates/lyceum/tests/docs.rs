@@ -238,6 +238,7 @@ pages! {
     integrity: "integrity.md",
     oversight: "oversight.md",
     researchers: "researchers.md",
+    session: "session.md",
 }
 
 #[test]

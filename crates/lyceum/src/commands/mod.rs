@@ -20,6 +20,7 @@ mod rerun;
 mod run;
 mod sandbox;
 mod schema;
+mod session;
 mod show;
 mod status;
 mod stop;
@@ -97,6 +98,9 @@ enum Command {
     /// Run a command by hand in the sandbox that experiments run in
     #[command(subcommand)]
     Sandbox(sandbox::Command),
+    /// Language models at work: start a session, see it, speak to it
+    #[command(subcommand)]
+    Session(session::Command),
     /// Print the schema of a file format
     Schema(schema::Arguments),
     /// Run one of the built-in studies' programs by hand
@@ -137,6 +141,7 @@ impl Cli {
             Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),
+            Command::Session(command) => session::run(place, json, &command),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Program(program) => program.run(),
         }

@@ -7,10 +7,11 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use lyceum_agents::{Agency, Brief};
 use lyceum_stats::Rule;
 use lyceum_study::{
     engine::{End, Observer},
-    lab::{Conducted, Request, conduct},
+    lab::{Conducted, Opening, Request, conduct_with},
 };
 
 use super::report::write_report;
@@ -18,7 +19,7 @@ use crate::{
     context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
-    view::{Json, Live, Plain, summary},
+    view::{self, Json, Live, Plain, summary, words},
 };
 
 #[derive(Debug, clap::Args)]
@@ -27,9 +28,10 @@ pub(super) struct Arguments {
     minimum: Minimum,
     /// Directory of the study
     study: PathBuf,
-    /// Who proposes: gp or random [default: the study's own choice, else gp]
+    /// Who proposes: a sampler (gp, portfolio, tpe, cma, sobol, sweep, random) or a language model as `anthropic:MODEL`,
+    /// `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, `command:PROGRAM` [default: the study's own choice, else gp]
     #[arg(long, value_name = "NAME")]
-    researcher: Option<String>,
+    pub(super) researcher: Option<String>,
     /// Root seed of a new study, from which all seeds follow [default: drawn at random]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
@@ -59,6 +61,40 @@ pub(super) fn input(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    work(place, json, arguments, Brief::default())
+}
+
+/// Returns whoever hires agents, with what a new session is made of.
+fn agency(brief: Brief) -> Agency {
+    Agency {
+        brief,
+        environment: lyceum_models::environment,
+        tell: || Box::new(|line: &str| view::note(&words::clean(line))),
+    }
+}
+
+/// Looks whether a language model of this name can be asked, before anything is made or locked.
+pub(super) fn check_model(name: &str) -> Result<(), Failure> {
+    if !lyceum_study::lab::names_an_agent(name) {
+        return Ok(());
+    }
+    let spec = name.parse::<lyceum_models::Spec>();
+    let spec = spec.map_err(|error| Failure::bad_input(error.to_string()))?;
+    let made = lyceum_agents::mind(&spec, &lyceum_models::environment);
+    made.map(drop)
+        .map_err(|error| Failure::bad_input(format!("{name}: {error}")))
+}
+
+/// Works on a study; `brief` is what a new session of an agent is made of.
+pub(super) fn work(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Arguments,
+    brief: Brief,
+) -> Result<Exit, Failure> {
+    if let Some(name) = &arguments.researcher {
+        check_model(name)?;
+    }
     let mut inputs: BTreeMap<String, PathBuf> = arguments.input.iter().cloned().collect();
     inputs.extend(
         arguments
@@ -87,11 +123,14 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         Box::new(Plain::new())
     };
     let slots = arguments.slots.map(usize::from);
-    let conducted = conduct(kit, &request, slots, stop, observer.as_mut(), |opening| {
+    let ready = |opening: &Opening| {
         if !json {
             summary::opening(opening);
         }
-    });
+    };
+    let agency = agency(brief);
+    let looker = observer.as_mut();
+    let conducted = conduct_with(kit, &request, slots, stop, looker, ready, &agency);
     drop(observer);
     let conducted = conducted?;
     end(place, json, &conducted)

@@ -1,0 +1,292 @@
+//! A language model as the researcher of a study: the loop asks it, and a session answers.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use lyceum_study::{
+    engine::{Agent, Broken, Change, Left, NoChange, Protocol, Question, State as Study},
+    lab::Desk,
+};
+
+use crate::{
+    harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX},
+    mind::Mind,
+    session::{
+        Item, Log, Said, Status,
+        event::{Body, Created, Idle, LabSaid, Limits, Running, StopReason, Terminated},
+    },
+    tool::{StudyTools, Workbench, charged, in_its_place},
+};
+
+/// Times that an agent which stops without a proposal is asked again for the same experiment.
+const NUDGES_MAX: u32 = 3;
+/// Times in a row that the sampler takes its place before the agent is asked no more in this process.
+const PASSES_MAX: u32 = 3;
+/// Requests for its last words on a finished study.
+const LAST_TURNS_MAX: u32 = 8;
+
+/// What a session is to be made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// What holds meanwhile, in a person's words.
+    pub constraints: Vec<String>,
+    /// What the session may spend.
+    pub limits: Limits,
+    /// How the model is used.
+    pub options: Options,
+}
+
+/// Tells a person what is no event of the study.
+pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The agent of one study.
+pub struct StudyAgent {
+    name: String,
+    session: String,
+    mind: Mind,
+    options: Options,
+    protocol: Protocol,
+    bench: Arc<Workbench>,
+    log: Mutex<Log>,
+    halt: Halt,
+    tell: Tell,
+}
+
+impl StudyAgent {
+    /// Opens the study's session, or goes on with it, and says in its log that this process drives it.
+    pub fn open(
+        name: &str,
+        desk: &Desk<'_>,
+        mind: Mind,
+        brief: &Brief,
+        tell: Tell,
+    ) -> Result<StudyAgent, Error> {
+        let ledger = desk.executor.kit().ledger().clone();
+        let mut log = Log::open(ledger, desk.study)?;
+        let mut first = Vec::new();
+        if log.state().created.is_none() {
+            first.push(Body::Created(Created {
+                session: desk.study.to_owned(),
+                objective: desk.opened.question.clone(),
+                constraints: constraints(desk, brief),
+                study: desk.study.to_owned(),
+                model: name.to_owned(),
+                limits: brief.limits,
+                lyceum: env!("CARGO_PKG_VERSION").to_owned(),
+            }));
+        }
+        if !matches!(log.state().status, Status::Terminated(_)) {
+            let pid = std::process::id();
+            first.push(Body::Running(Running { pid }));
+        }
+        log.write(first)?;
+        Ok(StudyAgent {
+            name: name.to_owned(),
+            session: desk.study.to_owned(),
+            mind,
+            options: brief.options,
+            protocol: desk.protocol.clone(),
+            bench: Arc::new(Workbench::new(Arc::clone(&desk.executor))),
+            log: Mutex::new(log),
+            halt: Halt {
+                stop: Arc::clone(&desk.stop),
+                now: Arc::new(AtomicBool::new(false)),
+            },
+            tell,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tools<'a>(&'a self, study: &'a Study, left: Left) -> StudyTools<'a> {
+        StudyTools {
+            bench: Arc::clone(&self.bench),
+            protocol: &self.protocol,
+            study,
+            left,
+            session: &self.session,
+            charged_cpu_ms: charged(study, &self.session),
+        }
+    }
+
+    fn harness<'a>(
+        &'a self,
+        log: &'a mut Log,
+        tools: &'a StudyTools<'a>,
+        turns_max: u32,
+    ) -> Harness<'a> {
+        Harness {
+            log,
+            mind: &self.mind,
+            toolbox: tools,
+            options: self.options,
+            turns_max,
+            mail: Some((self.bench.executor().kit().lab(), &self.session)),
+            halt: self.halt.clone(),
+        }
+    }
+
+    /// Works until there is a change, or none to be had for now.
+    fn work(
+        &self,
+        log: &mut Log,
+        tools: &StudyTools<'_>,
+    ) -> Result<Result<Change, StopReason>, Error> {
+        loop {
+            match self.harness(log, tools, TURNS_MAX).advance()? {
+                Advance::Proposed(change) => {
+                    rest(log, StopReason::AwaitsExperiment)?;
+                    return Ok(Ok(change));
+                }
+                Advance::Stopped(StopReason::EndTurn) => {
+                    if log.state().nudges >= NUDGES_MAX {
+                        rest(log, StopReason::NoProgress)?;
+                        return Ok(Err(StopReason::NoProgress));
+                    }
+                    log.write(vec![Body::LabSaid(LabSaid {
+                        text: GO_ON.to_owned(),
+                    })])?;
+                }
+                Advance::Stopped(why) => {
+                    rest(log, why.clone())?;
+                    return Ok(Err(why));
+                }
+            }
+        }
+    }
+
+    /// Says to the model what happened while it was passed over.
+    fn catch_up(&self, log: &mut Log, study: &Study) -> Result<(), Error> {
+        let state = log.state();
+        let passed = state.passes > 0 && state.calls.is_empty() && state.turns == 0;
+        if let (true, Some(id)) = (passed, in_its_place(study, &self.session)) {
+            let text = format!("a sampler proposed {id} in your place. {GO_ON}");
+            log.write(vec![Body::LabSaid(LabSaid { text })])?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, question: &Question) -> Result<Change, NoChange> {
+        let mut log = self.lock();
+        if let Status::Terminated(why) = &log.state().status {
+            return Err(NoChange::Pass(why.clone()));
+        }
+        if log.state().passes >= PASSES_MAX {
+            return Err(NoChange::Pass(
+                "it was passed over too often in a row".into(),
+            ));
+        }
+        let tools = self.tools(&question.state, question.left);
+        self.catch_up(&mut log, &question.state).map_err(broken)?;
+        let worked = self.work(&mut log, &tools).map_err(broken)?;
+        worked.map_err(|why| {
+            if why == StopReason::Interrupted && self.halt.is_set() {
+                return NoChange::Cancelled;
+            }
+            let why = words(&why);
+            (self.tell)(&format!(
+                "the agent proposes nothing now: {why}; a sampler takes its place for one experiment"
+            ));
+            NoChange::Pass(why)
+        })
+    }
+
+    /// Lets the agent record what it has learnt.
+    fn last_words(&self, study: &Study) -> Result<(), Error> {
+        let mut log = self.lock();
+        if matches!(log.state().status, Status::Terminated(_)) {
+            return Ok(());
+        }
+        self.halt.now.store(false, Ordering::Relaxed);
+        if log.state().passes < PASSES_MAX {
+            let told = |item: &Item| matches!(&item.said, Said::Lab(text) if text == THE_END);
+            if !log.state().conversation.iter().any(told) {
+                let text = THE_END.to_owned();
+                log.write(vec![Body::LabSaid(LabSaid { text })])?;
+            }
+            let tools = self.tools(study, Left::default());
+            let advance = self.harness(&mut log, &tools, LAST_TURNS_MAX).advance()?;
+            if advance == Advance::Stopped(StopReason::Interrupted) && self.halt.is_set() {
+                return rest(&mut log, StopReason::Interrupted);
+            }
+            rest(&mut log, StopReason::EndTurn)?;
+        }
+        let why = "the study is finished".to_owned();
+        Ok(log.write(vec![Body::Terminated(Terminated { why })])?)
+    }
+}
+
+impl Agent for StudyAgent {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn propose(&self, question: &Question) -> Result<Change, NoChange> {
+        self.halt.now.store(false, Ordering::Relaxed);
+        self.answer(question)
+    }
+
+    fn cancel(&self) {
+        self.halt.now.store(true, Ordering::Relaxed);
+        self.bench.cancel();
+    }
+
+    fn conclude(&self, state: &Study) -> Result<(), Broken> {
+        self.last_words(state).map_err(broken_lab)
+    }
+}
+
+/// What an agent is told that stopped without a proposal.
+const GO_ON: &str = "the study goes on: propose the next experiment with run_experiment. Words alone change nothing";
+/// What an agent is told at the end.
+const THE_END: &str = "the search is over and the study is finished: the statement below holds its result. Record with record_finding what was learnt; no more experiments are run";
+
+fn rest(log: &mut Log, stop_reason: StopReason) -> Result<(), Error> {
+    Ok(log.write(vec![Body::Idle(Idle { stop_reason })])?)
+}
+
+/// Returns what a person asks for, and what the study's own rules say to one who may change files.
+fn constraints(desk: &Desk<'_>, brief: &Brief) -> Vec<String> {
+    let rules = &desk.executor.study().study.workspace;
+    let mut all = brief.constraints.clone();
+    let list = |patterns: &[String]| patterns.join(", ");
+    all.push(format!(
+        "only these files of the workspace may be changed: {}",
+        list(rules.editable.patterns())
+    ));
+    if !rules.protected.patterns().is_empty() {
+        all.push(format!(
+            "these must stay as they are: {}",
+            list(rules.protected.patterns())
+        ));
+    }
+    all
+}
+
+fn words(why: &StopReason) -> String {
+    match why {
+        StopReason::EndTurn => "it has nothing more to say",
+        StopReason::AwaitsExperiment => "it waits for an experiment",
+        StopReason::RetriesExhausted => "its model gave no answer",
+        StopReason::BudgetReached => "its budget is spent",
+        StopReason::Refusal => "its model declined",
+        StopReason::NoProgress => "it took many turns without a proposal",
+        StopReason::Interrupted => "a person interrupted it",
+    }
+    .to_owned()
+}
+
+fn broken_lab(error: Error) -> Broken {
+    match error {
+        Error::Broken(broken) => broken,
+        Error::Log(error) => Broken::while_doing("keeping the session's record")(error),
+    }
+}
+
+fn broken(error: Error) -> NoChange {
+    NoChange::Broken(broken_lab(error))
+}

@@ -1,0 +1,458 @@
+//! Driving a session: what follows from its events, one step at a time.
+//!
+//! The harness holds nothing that is not in the log. It can be killed between any two events: an open request or call is
+//! then resolved by the rule of intent and receipt, and everything else follows from the state.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use lyceum_models::{Arguments, Block, Cancel, ErrorKind, ModelError, Request, Response, Stop};
+use lyceum_study::{
+    engine::{Broken, Change},
+    lab::Lab,
+};
+
+use crate::{
+    compact::compact,
+    context::{self, compose, tokens},
+    letters,
+    mind::{self, Cost, Mind},
+    session::{
+        Call, Log, LogError, Said, State,
+        event::{
+            Answered, Asked, Body, Fault, FaultKind, RequestEnd, RetryStatus, StopReason,
+            ToolResult, ToolStarted, ToolUsed,
+        },
+    },
+    tool::{Done, Outcome, Toolbox, Wanted},
+};
+
+/// Requests without a proposal after which the sampler takes the agent's place for one experiment.
+pub const TURNS_MAX: u32 = 60;
+/// Equal calls in a row after which it does so too: such a model goes round in a circle.
+const EQUAL_CALLS_MAX: u32 = 8;
+/// Most calls of one answer that are carried out; the others are refused.
+const CALLS_MAX: usize = 32;
+/// Most compactions before one request: the conversation that still does not fit never will.
+const COMPACTIONS_MAX: u32 = 3;
+/// How often a person's wish to stop is looked for while the model answers.
+const POLL: Duration = Duration::from_millis(100);
+/// Share of the model's context that a request may fill before the conversation is shortened, in percent.
+const FULL_PERCENT: u64 = 75;
+/// Share of it that the conversation keeps then.
+const KEPT_PERCENT: u64 = 25;
+
+/// How a model is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Tokens that the model's context holds.
+    pub context_tokens: u64,
+    /// Most tokens of one answer.
+    pub output_tokens_max: u32,
+    /// Attempts that the model makes at one request: each may cost what is reserved.
+    pub attempts_max: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            context_tokens: 128_000,
+            output_tokens_max: 8192,
+            attempts_max: 3,
+        }
+    }
+}
+
+/// Why a session cannot go on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its record cannot be written or read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The lab failed.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+/// What a stretch of work came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advance {
+    /// A change that the study's loop is to try. Its call stays open until that is decided.
+    Proposed(Change),
+    /// It stopped.
+    Stopped(StopReason),
+}
+
+/// Ends a stretch of work from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    /// Set once and for all.
+    pub stop: Arc<AtomicBool>,
+    /// Set for this stretch.
+    pub now: Arc<AtomicBool>,
+}
+
+impl Halt {
+    /// Whether it is to end.
+    pub fn is_set(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.now.load(Ordering::Relaxed)
+    }
+}
+
+/// Drives one session.
+pub struct Harness<'a> {
+    /// The session.
+    pub log: &'a mut Log,
+    /// Who answers.
+    pub mind: &'a Mind,
+    /// What can be done.
+    pub toolbox: &'a dyn Toolbox,
+    /// How the model is used.
+    pub options: Options,
+    /// Requests without a proposal after which it stops.
+    pub turns_max: u32,
+    /// Where letters of people wait, and for whom.
+    pub mail: Option<(&'a Lab, &'a str)>,
+    /// A wish to stop.
+    pub halt: Halt,
+}
+
+impl Harness<'_> {
+    /// Works until something is proposed or nothing follows any more.
+    pub fn advance(&mut self) -> Result<Advance, Error> {
+        self.resolve_request()?;
+        loop {
+            self.take_letters()?;
+            if self.halt.is_set() || self.log.state().interrupted.is_some() {
+                return Ok(Advance::Stopped(StopReason::Interrupted));
+            }
+            let state = self.log.state();
+            if let Some(call) = state.calls.first().cloned() {
+                if let Some(change) = self.carry_out(&call)? {
+                    return Ok(Advance::Proposed(change));
+                }
+                continue;
+            }
+            if let Some(why) = stopped(state, self.turns_max) {
+                return Ok(Advance::Stopped(why));
+            }
+            if let Some(why) = self.ask()? {
+                // What ended the waiting is taken in, so that it ends nothing else.
+                self.take_letters()?;
+                return Ok(Advance::Stopped(why));
+            }
+        }
+    }
+
+    /// Closes a request that an earlier process left open: nobody knows whether it was answered.
+    fn resolve_request(&mut self) -> Result<(), Error> {
+        let Some(asked) = self.log.state().asked.clone() else {
+            return Ok(());
+        };
+        let answered = Answered {
+            request: asked.request,
+            end: RequestEnd::Unknown,
+            tokens: asked.reserved_tokens,
+            money: asked.reserved_money.unwrap_or(0),
+        };
+        Ok(self.log.write(vec![Body::Answered(answered)])?)
+    }
+
+    /// Takes in what people wrote meanwhile.
+    pub(crate) fn take_letters(&mut self) -> Result<(), Error> {
+        let Some((lab, session)) = self.mail else {
+            return Ok(());
+        };
+        let (bodies, files) = letters::take(lab, session, self.log.state());
+        self.log.write(bodies)?;
+        for file in files {
+            // One that stays is known by its name, and not taken in again.
+            drop(std::fs::remove_file(file));
+        }
+        Ok(())
+    }
+
+    // --- calls ---
+
+    /// Carries out a call, or finds out what became of it. Returns what it proposes.
+    fn carry_out(&mut self, call: &Call) -> Result<Option<Change>, Error> {
+        let outcome = match wanted(&call.used) {
+            Err(why) => Outcome::Result(Done::refused(why)),
+            Ok(wanted) if call.started => self.toolbox.look_up(self.log.state(), &wanted)?,
+            Ok(wanted) => {
+                let started = ToolStarted {
+                    call: call.used.call.clone(),
+                };
+                self.log.write(vec![Body::ToolStarted(started)])?;
+                self.toolbox.call(self.log.state(), &wanted)?
+            }
+        };
+        match outcome {
+            Outcome::Proposed(change) => Ok(Some(change)),
+            Outcome::Result(done) => {
+                let call = call.used.call.clone();
+                let mut bodies = done.also;
+                bodies.push(Body::ToolResult(ToolResult {
+                    call,
+                    text: done.text,
+                    is_error: done.is_error,
+                    unknown: done.unknown,
+                    cpu_ms: done.cpu_ms,
+                    files: done.files,
+                }));
+                self.log.write(bodies)?;
+                Ok(None)
+            }
+        }
+    }
+
+    // --- requests ---
+
+    /// Asks the model for one answer. Returns why the session stops, when it does.
+    fn ask(&mut self) -> Result<Option<StopReason>, Error> {
+        for _ in 0..=COMPACTIONS_MAX {
+            // A server knows better how much its model holds.
+            let learnt = self.log.state().window.unwrap_or(u64::MAX);
+            let request = self.fitting_request(self.options.context_tokens.min(learnt))?;
+            let Some(asked) = self.reserve(&request) else {
+                return Ok(Some(StopReason::BudgetReached));
+            };
+            self.log.write(vec![Body::Asked(asked.clone())])?;
+            self.mind.meter.open(reserved(&asked));
+            let answer = self.turn(&request);
+            match answer {
+                Ok(response) => return self.take_answer(&asked, response),
+                Err(error) => {
+                    let overflow = matches!(error.kind, ErrorKind::ContextOverflow { .. });
+                    let stop = self.take_error(&asked, &error)?;
+                    if !overflow {
+                        return Ok(Some(stop));
+                    }
+                }
+            }
+        }
+        Ok(Some(StopReason::RetriesExhausted))
+    }
+
+    /// Returns the next request, after shortening the conversation where it would fill the model's context.
+    fn fitting_request(&mut self, window: u64) -> Result<Request, Error> {
+        let output = self.options.output_tokens_max;
+        for _ in 0..COMPACTIONS_MAX {
+            let request = compose(self.log.state(), self.toolbox, output);
+            let needed = tokens(&request);
+            if needed + u64::from(output) <= window * FULL_PERCENT / 100 {
+                return Ok(request);
+            }
+            let keep = window * KEPT_PERCENT / 100;
+            let Some(compacted) = compact(self.log.state(), needed, keep) else {
+                return Ok(request);
+            };
+            self.log.write(vec![Body::Compacted(compacted)])?;
+        }
+        Ok(compose(self.log.state(), self.toolbox, output))
+    }
+
+    /// Returns the intent with the most that the request may use; `None` where the budget does not hold that.
+    fn reserve(&self, request: &Request) -> Option<Asked> {
+        let state = self.log.state();
+        let json = serde_json::to_vec(request).unwrap_or_default();
+        let most = self.mind.most(request);
+        let attempts = self.options.attempts_max;
+        let tokens = most.tokens.saturating_mul(attempts);
+        let money = most.money.map(|money| money.saturating_mul(attempts));
+        let fits = |need: u64, left: Option<u64>| left.is_none_or(|left| need <= left);
+        // A model without a price cannot be held to a budget of money.
+        let affordable = match (money, state.money_left()) {
+            (_, None) => true,
+            (Some(need), left) => fits(need, left),
+            (None, Some(_)) => false,
+        };
+        (affordable && fits(tokens, state.tokens_left())).then(|| Asked {
+            request: state.requests + 1,
+            digest: blake3::hash(&json).to_hex().to_string(),
+            estimated_tokens: context::tokens(request),
+            reserved_tokens: tokens,
+            reserved_money: money,
+        })
+    }
+
+    /// Asks and waits; a person's wish to stop ends the waiting.
+    fn turn(&self, request: &Request) -> Result<Response, ModelError> {
+        let (cancel, over) = (Cancel::new(), AtomicBool::new(false));
+        let (halt, mail) = (&self.halt, self.mail);
+        let stopped =
+            || halt.is_set() || mail.is_some_and(|(lab, name)| letters::interrupts(lab, name));
+        thread::scope(|scope| {
+            let watch = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if stopped() {
+                        cancel.cancel();
+                        return;
+                    }
+                    thread::park_timeout(POLL);
+                }
+            });
+            let answer = self.mind.model.turn(request, &cancel, &mut |_| ());
+            over.store(true, Ordering::Relaxed);
+            watch.thread().unpark();
+            answer
+        })
+    }
+
+    /// Writes the receipt with the calls that the answer asks for, all at once.
+    fn take_answer(
+        &mut self,
+        asked: &Asked,
+        response: Response,
+    ) -> Result<Option<StopReason>, Error> {
+        let refusal = matches!(response.stop, Stop::Refusal { .. });
+        let calls = calls(asked.request, &response.blocks);
+        let reserved = reserved(asked);
+        let metered = self.mind.meter.close();
+        let cost = metered.unwrap_or_else(|| mind::of_response(&response, reserved));
+        let answered = Answered {
+            request: asked.request,
+            tokens: cost.tokens,
+            money: cost.money.or(reserved.money).unwrap_or(0),
+            end: RequestEnd::Answer {
+                blocks: response.blocks,
+                stop: response.stop,
+                usage: response.usage,
+                price: response.price,
+                model: response.model,
+            },
+        };
+        let mut bodies = vec![Body::Answered(answered)];
+        bodies.extend(calls.into_iter().map(Body::ToolUsed));
+        self.log.write(bodies)?;
+        Ok(refusal.then_some(StopReason::Refusal))
+    }
+
+    /// Writes the receipt of a request that gave no answer. Returns what the session stops with.
+    fn take_error(&mut self, asked: &Asked, error: &ModelError) -> Result<StopReason, Error> {
+        let nothing = Cost::default();
+        let unmetered = if error.kind.may_have_cost() {
+            reserved(asked)
+        } else {
+            nothing
+        };
+        let cost = self.mind.meter.close().unwrap_or(unmetered);
+        let message = error.to_string();
+        let answered = Answered {
+            request: asked.request,
+            end: RequestEnd::Failed {
+                error: message.clone(),
+            },
+            tokens: cost.tokens,
+            money: cost.money.or(asked.reserved_money).unwrap_or(0),
+        };
+        let mut bodies = vec![Body::Answered(answered)];
+        let stop = if matches!(error.kind, ErrorKind::Cancelled) {
+            StopReason::Interrupted
+        } else {
+            let (kind, status) = blame(&error.kind);
+            bodies.push(Body::Fault(Fault {
+                error: kind,
+                message,
+                retry_status: status,
+            }));
+            StopReason::RetriesExhausted
+        };
+        self.log.write(bodies)?;
+        Ok(stop)
+    }
+}
+
+/// Returns why nothing is to be asked now; `None` while the model owes an answer.
+fn stopped(state: &State, turns_max: u32) -> Option<StopReason> {
+    if state.turns >= turns_max || state.equal_calls >= EQUAL_CALLS_MAX {
+        return Some(StopReason::NoProgress);
+    }
+    match state.conversation.last().map(|item| &item.said) {
+        Some(Said::Agent(_)) => Some(StopReason::EndTurn),
+        Some(Said::Person(_) | Said::Lab(_) | Said::Result { .. }) | None => None,
+    }
+}
+
+/// Returns the calls of an answer with their names.
+fn calls(request: u32, blocks: &[Block]) -> Vec<ToolUsed> {
+    let used = blocks.iter().filter_map(|block| match block {
+        Block::ToolUse(call) => Some(call),
+        Block::Text { .. }
+        | Block::Reasoning { .. }
+        | Block::ToolResult(_)
+        | Block::Opaque { .. } => None,
+    });
+    let named = used.enumerate().map(|(number, call)| ToolUsed {
+        call: format!("{request}.{number}"),
+        id: call.id.clone(),
+        name: call.name.clone(),
+        arguments: call.arguments.clone(),
+    });
+    named.collect()
+}
+
+/// Returns a call as a tool sees it, or why it cannot be carried out.
+fn wanted(used: &ToolUsed) -> Result<Wanted, String> {
+    let number = used
+        .call
+        .split('.')
+        .nth(1)
+        .and_then(|text| text.parse().ok());
+    if number.is_none_or(|number: usize| number >= CALLS_MAX) {
+        return Err(format!("one answer may ask for {CALLS_MAX} calls at most"));
+    }
+    match &used.arguments {
+        Arguments::Object { value } => Ok(Wanted {
+            call: used.call.clone(),
+            name: used.name.clone(),
+            arguments: value.clone(),
+        }),
+        Arguments::Malformed { reason, .. } => {
+            Err(format!("the arguments are no JSON object: {reason}"))
+        }
+    }
+}
+
+/// Says what an error is in the vocabulary of sessions, and what follows.
+fn blame(kind: &ErrorKind) -> (FaultKind, RetryStatus) {
+    use FaultKind as F;
+    use RetryStatus as R;
+    match kind {
+        ErrorKind::Overloaded { .. } => (F::ModelOverloadedError, R::Exhausted),
+        ErrorKind::RateLimited { .. } => (F::ModelRateLimitedError, R::Exhausted),
+        ErrorKind::Billing { .. } => (F::BillingError, R::Terminal),
+        ErrorKind::Key(_) | ErrorKind::Unauthorized { .. } => (F::AuthenticationError, R::Terminal),
+        ErrorKind::ContextOverflow { .. } => (F::ContextOverflowError, R::Retrying),
+        ErrorKind::NotFound { .. } | ErrorKind::Redirect { .. } | ErrorKind::BadRequest { .. } => {
+            (F::ModelRequestFailedError, R::Terminal)
+        }
+        ErrorKind::RequestTooLarge { .. }
+        | ErrorKind::Server { .. }
+        | ErrorKind::Status { .. }
+        | ErrorKind::Connect { .. }
+        | ErrorKind::Timeout { .. }
+        | ErrorKind::Cut { .. }
+        | ErrorKind::Malformed { .. }
+        | ErrorKind::AnswerTooLarge { .. }
+        | ErrorKind::Budget { .. }
+        | ErrorKind::Cancelled
+        | ErrorKind::Command { .. }
+        | ErrorKind::Replay(_)
+        | ErrorKind::Record { .. } => (F::ModelRequestFailedError, R::Exhausted),
+    }
+}
+
+/// Returns what is reserved for a request.
+fn reserved(asked: &Asked) -> Cost {
+    Cost {
+        tokens: asked.reserved_tokens,
+        money: asked.reserved_money,
+    }
+}

@@ -1,0 +1,112 @@
+//! Letters of people to a session whose lab another process holds: files in the lab, taken in between two steps.
+
+use std::{
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use lyceum_study::lab::{Lab, is_study_name};
+use serde::{Deserialize, Serialize};
+
+use crate::session::{
+    State,
+    event::{Body, Interrupted, PersonSaid},
+};
+
+/// Most bytes of a person's words.
+pub const LETTER_BYTES_MAX: usize = 16 << 10;
+/// Largest file that is read.
+const FILE_BYTES_MAX: u64 = 128 << 10;
+/// Most letters that wait.
+const LETTERS_MAX: usize = 1000;
+/// End of a letter's file name.
+const END: &str = "letter.json";
+
+/// What a person wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Letter {
+    /// To say something.
+    Say(String),
+    /// To stop what goes on: why.
+    Interrupt(String),
+}
+
+impl Letter {
+    /// Returns the event that takes it in. `name` is that of its file.
+    pub fn event(self, name: Option<String>) -> Body {
+        match self {
+            Letter::Say(text) => Body::PersonSaid(PersonSaid { text, letter: name }),
+            Letter::Interrupt(why) => Body::Interrupted(Interrupted { why, letter: name }),
+        }
+    }
+}
+
+/// Returns where a session's letters wait.
+fn place(lab: &Lab, session: &str) -> io::Result<PathBuf> {
+    if is_study_name(session) {
+        return Ok(lab.root().join("letters").join(session));
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "no session can have this name",
+    ))
+}
+
+/// Leaves a letter for whoever works in the lab.
+pub fn leave(lab: &Lab, session: &str, letter: &Letter) -> io::Result<()> {
+    let place = place(lab, session)?;
+    fs::create_dir_all(&place)?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let name = format!(
+        "{:024}-{}-{END}",
+        since.unwrap_or_default().as_nanos(),
+        std::process::id()
+    );
+    let fresh = place.join(format!("{name}.new"));
+    fs::write(&fresh, serde_json::to_vec(letter)?)?;
+    fs::rename(fresh, place.join(name))
+}
+
+/// Returns the letters that wait, oldest first, each with the name of its file. What is no letter is passed over.
+pub(crate) fn waiting(lab: &Lab, session: &str) -> Vec<(PathBuf, String, Letter)> {
+    let Ok(entries) = place(lab, session).and_then(fs::read_dir) else {
+        return vec![];
+    };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    let letters = files.into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        let letter = read(&path).filter(|_| name.ends_with(END))?;
+        Some((path, name, letter))
+    });
+    letters.take(LETTERS_MAX).collect()
+}
+
+fn read(path: &Path) -> Option<Letter> {
+    let mut text = String::new();
+    let file = fs::File::open(path).ok()?;
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Returns the events that take in what waits and was not taken in before, and the files to be removed once they are
+/// written.
+pub(crate) fn take(lab: &Lab, session: &str, state: &State) -> (Vec<Body>, Vec<PathBuf>) {
+    let (mut bodies, mut files) = (Vec::new(), Vec::new());
+    for (path, name, letter) in waiting(lab, session) {
+        if !state.letters.contains(&name) {
+            bodies.push(letter.event(Some(name)));
+        }
+        files.push(path);
+    }
+    (bodies, files)
+}
+
+/// Tells whether a letter that interrupts waits.
+pub(crate) fn interrupts(lab: &Lab, session: &str) -> bool {
+    let mut letters = waiting(lab, session).into_iter();
+    letters.any(|(_, _, letter)| matches!(letter, Letter::Interrupt(_)))
+}

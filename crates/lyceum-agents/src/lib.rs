@@ -1,0 +1,43 @@
+//! Language models at work in the lab: sessions, tools, and the agent that a study's loop can ask.
+//!
+//! ```text
+//!   study's loop ──Question──▶ StudyAgent ─▶ Harness ──Request──▶ Model
+//!        ▲                        │             │ ▲
+//!        └────────Change──────────┘             ▼ │ results
+//!                                 Log ◀──── Toolbox ──▶ sandbox, the study's record
+//!                                  │
+//!                                ledger: stream `session/NAME`, folded into State
+//! ```
+//!
+//! A session is its log: [`session::State`] is a fold over it, and whoever drives it holds nothing else. A request to a
+//! model and a call of a tool are each an intent, an effect and a receipt; after a crash what has no receipt is unknown,
+//! and is looked up or given up, never repeated silently. The agent decides nothing: what is run, measured, kept and
+//! graded is the lab's, as for any sampler.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `session` | events, what follows from them, the stream |
+//! | `harness` | one step after the other |
+//! | `context`, `compact` | what is put before the model, and how it stays short |
+//! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
+//! | `mind` | a model with its price and meter |
+//! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
+//! | `letters` | words of people to a session that another process drives |
+
+mod agent;
+mod compact;
+mod context;
+pub mod hands;
+mod harness;
+mod letters;
+mod mind;
+pub mod session;
+mod staff;
+mod tool;
+
+pub use agent::{Brief, StudyAgent, Tell};
+pub use harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX};
+pub use letters::{LETTER_BYTES_MAX, Letter, leave};
+pub use mind::{Cost, Meter, Mind, PriceOf};
+pub use staff::{Agency, mind};
+pub use tool::{Done, Outcome, RESULT_BYTES_MAX, StudyTools, Toolbox, Wanted, Workbench, bounded};

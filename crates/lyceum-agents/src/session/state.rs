@@ -1,0 +1,307 @@
+//! What is known about a session: a fold over its events.
+//!
+//! Invariants, checked while folding:
+//! - the first event is the creation, and there is one;
+//! - one request to the model is open at a time, requests are numbered without gaps, and each ends once;
+//! - a call is made once, started at most once after that, and answered once;
+//! - findings are numbered without gaps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lyceum_models::Block;
+use lyceum_types::Output;
+
+use super::event::{
+    Asked, Body, Created, FaultKind, Found, Interrupted, PersonAsked, RequestEnd, StopReason,
+    ToolUsed,
+};
+
+/// Whether a session works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// It was made and has not begun.
+    #[default]
+    New,
+    /// A process drives it, or died while it did.
+    Running,
+    /// It waits.
+    Idle(StopReason),
+    /// It is over: why, in words.
+    Terminated(String),
+}
+
+/// One item of the conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// Number of its event.
+    pub seq: u64,
+    /// What was said.
+    pub said: Said,
+}
+
+/// What was said, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// A person's words.
+    Person(String),
+    /// The harness's words.
+    Lab(String),
+    /// The model's answer, as it came.
+    Agent(Vec<Block>),
+    /// What a tool gave.
+    Result {
+        /// The call's name in the conversation.
+        id: String,
+        /// What is told.
+        text: String,
+        /// Whether it failed.
+        is_error: bool,
+    },
+}
+
+/// A call that has no result yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What the model wants.
+    pub used: ToolUsed,
+    /// Whether its intent is written.
+    pub started: bool,
+}
+
+/// All that is known about a session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// How it was made.
+    pub created: Option<Created>,
+    /// Whether it works.
+    pub status: Status,
+    /// The conversation since the last compaction.
+    pub conversation: Vec<Item>,
+    /// What stands for the conversation before that.
+    pub summary: Option<String>,
+    /// Compactions.
+    pub compactions: u32,
+    /// The request that is open.
+    pub asked: Option<Asked>,
+    /// Requests so far.
+    pub requests: u32,
+    /// Calls without a result, in their order.
+    pub calls: Vec<Call>,
+    /// Calls so far.
+    pub calls_made: u32,
+    /// Tokens charged, with what is reserved for an open request.
+    pub tokens: u64,
+    /// Billionths of a US dollar charged, with what is reserved.
+    pub money: u64,
+    /// Files of the workspace that differ, as the last call left them.
+    pub files: Vec<Output>,
+    /// Findings that stand, by their number.
+    pub findings: BTreeMap<u32, Found>,
+    /// Findings so far.
+    pub findings_made: u32,
+    /// What the agent wants to remember, newest last.
+    pub notes: Vec<String>,
+    /// Words of people, all of them: the ledger's other streams cannot give them back.
+    pub people: Vec<String>,
+    /// Questions to people, newest last.
+    pub questions: Vec<PersonAsked>,
+    /// A person's wish to stop that no idle status answers yet.
+    pub interrupted: Option<Interrupted>,
+    /// Tokens that the model's context holds, where its server said that a request did not fit.
+    pub window: Option<u64>,
+    /// About how many tokens the last request had.
+    pub last_estimate: u64,
+    /// Letters of people that were taken in.
+    pub letters: BTreeSet<String>,
+    /// Errors in a row since the last answer of the model.
+    pub faults: u32,
+    /// Requests since the agent last proposed an experiment or was passed over.
+    pub turns: u32,
+    /// Equal calls in a row since then, the last one counted.
+    pub equal_calls: u32,
+    /// BLAKE3 of the last call's tool and arguments.
+    pub last_call: Option<blake3::Hash>,
+    /// Words of the harness since then.
+    pub nudges: u32,
+    /// Times in a row that it was passed over in this process.
+    pub passes: u32,
+    /// CPU milliseconds of its commands.
+    pub cpu_ms: u64,
+    /// Number of the stream's last event.
+    pub last_seq: u64,
+}
+
+/// An event that cannot follow the events before it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} of the session does not follow from the events before it: {problem}")]
+pub struct FoldError {
+    /// Number of the event in its stream.
+    pub seq: u64,
+    /// What does not fit.
+    pub problem: String,
+}
+
+impl State {
+    /// Takes in one event.
+    pub fn apply(&mut self, seq: u64, body: Body) -> Result<(), FoldError> {
+        let fault = |problem: String| FoldError { seq, problem };
+        if seq != self.last_seq + 1 {
+            return Err(fault(format!("expected event {}", self.last_seq + 1)));
+        }
+        if self.created.is_some() == matches!(body, Body::Created(_)) {
+            return Err(fault("a session is created once, and first".into()));
+        }
+        self.last_seq = seq;
+        self.take(seq, body).map_err(fault)
+    }
+
+    fn take(&mut self, seq: u64, body: Body) -> Result<(), String> {
+        match body {
+            Body::Created(created) => self.created = Some(created),
+            Body::Running(_) => {
+                self.passes = 0;
+                self.status = Status::Running;
+            }
+            Body::Idle(idle) => self.rest(idle.stop_reason),
+            Body::Terminated(over) => self.status = Status::Terminated(over.why),
+            Body::PersonSaid(said) => {
+                self.letters.extend(said.letter);
+                self.passes = 0;
+                self.people.push(said.text.clone());
+                self.say(seq, Said::Person(said.text));
+            }
+            Body::Interrupted(interrupted) => {
+                self.letters.extend(interrupted.letter.clone());
+                self.interrupted = Some(interrupted);
+            }
+            Body::LabSaid(said) => {
+                self.nudges += 1;
+                self.say(seq, Said::Lab(said.text));
+            }
+            Body::Asked(asked) => self.take_asked(asked)?,
+            Body::Answered(answered) => {
+                let asked = self
+                    .asked
+                    .take()
+                    .filter(|one| one.request == answered.request);
+                let asked = asked.ok_or("an answer to a request that is not open")?;
+                let without = self.tokens.saturating_sub(asked.reserved_tokens);
+                self.tokens = without.saturating_add(answered.tokens);
+                let without = self.money.saturating_sub(asked.reserved_money.unwrap_or(0));
+                self.money = without.saturating_add(answered.money);
+                self.turns += 1;
+                if let RequestEnd::Answer { blocks, .. } = answered.end {
+                    self.faults = 0;
+                    self.say(seq, Said::Agent(blocks));
+                }
+            }
+            Body::Fault(fault) => {
+                self.faults += 1;
+                if fault.error == FaultKind::ContextOverflowError {
+                    self.window = Some(self.last_estimate * 3 / 4);
+                }
+            }
+            Body::ToolUsed(used) => {
+                self.calls_made += 1;
+                self.compare_with_last(&used);
+                self.calls.push(Call {
+                    used,
+                    started: false,
+                });
+            }
+            Body::ToolStarted(started) => {
+                let mut open = self.calls.iter_mut();
+                let call = open.find(|call| call.used.call == started.call && !call.started);
+                call.ok_or("the start of a call that is not open")?.started = true;
+            }
+            Body::ToolResult(result) => {
+                let open = self
+                    .calls
+                    .iter()
+                    .position(|call| call.used.call == result.call);
+                let call = self
+                    .calls
+                    .remove(open.ok_or("the result of a call that is not open")?);
+                if let Some(files) = result.files {
+                    self.files = files;
+                }
+                self.cpu_ms += result.cpu_ms;
+                let (id, text, is_error) = (call.used.id, result.text, result.is_error);
+                self.say(seq, Said::Result { id, text, is_error });
+            }
+            Body::Found(found) => self.take_finding(found)?,
+            Body::Noted(noted) => self.notes.push(noted.text),
+            Body::PersonAsked(asked) => self.questions.push(asked),
+            Body::Compacted(compacted) => {
+                self.conversation
+                    .retain(|item| item.seq > compacted.through);
+                self.summary = Some(compacted.summary);
+                self.compactions += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self, why: StopReason) {
+        self.interrupted = None;
+        (self.turns, self.nudges, self.equal_calls) = (0, 0, 0);
+        match why {
+            StopReason::AwaitsExperiment => self.passes = 0,
+            StopReason::EndTurn => {}
+            StopReason::RetriesExhausted
+            | StopReason::BudgetReached
+            | StopReason::Refusal
+            | StopReason::NoProgress
+            | StopReason::Interrupted => self.passes += 1,
+        }
+        self.status = Status::Idle(why);
+    }
+
+    fn compare_with_last(&mut self, used: &ToolUsed) {
+        let said = (&used.name, &used.arguments);
+        let hash = blake3::hash(&serde_json::to_vec(&said).unwrap_or_default());
+        let same = self.last_call == Some(hash);
+        self.equal_calls = if same { self.equal_calls + 1 } else { 1 };
+        self.last_call = Some(hash);
+    }
+
+    fn say(&mut self, seq: u64, said: Said) {
+        self.conversation.push(Item { seq, said });
+    }
+
+    fn take_asked(&mut self, asked: Asked) -> Result<(), String> {
+        if self.asked.is_some() || asked.request != self.requests + 1 {
+            return Err(format!("request {} while another is open", asked.request));
+        }
+        self.requests = asked.request;
+        self.last_estimate = asked.estimated_tokens;
+        self.tokens = self.tokens.saturating_add(asked.reserved_tokens);
+        self.money = self.money.saturating_add(asked.reserved_money.unwrap_or(0));
+        self.asked = Some(asked);
+        Ok(())
+    }
+
+    fn take_finding(&mut self, found: Found) -> Result<(), String> {
+        if found.finding != self.findings_made + 1 {
+            return Err(format!("finding {} is not the next", found.finding));
+        }
+        self.findings_made = found.finding;
+        for replaced in &found.replaces {
+            self.findings.remove(replaced);
+        }
+        self.findings.insert(found.finding, found);
+        Ok(())
+    }
+
+    /// Returns what the session may still spend; `None` where there is no limit.
+    pub fn tokens_left(&self) -> Option<u64> {
+        let limit = self.created.as_ref()?.limits.tokens?;
+        Some(limit.saturating_sub(self.tokens))
+    }
+
+    /// Returns the money that the session may still spend; `None` where there is no limit.
+    pub fn money_left(&self) -> Option<u64> {
+        let limit = self.created.as_ref()?.limits.money?;
+        Some(limit.saturating_sub(self.money))
+    }
+}

@@ -1,0 +1,326 @@
+//! The agent's place in the sandbox: the workspace as a candidate sees it, with the session's own files in it.
+//!
+//! Each command runs on a fresh overlay into which the session's files are laid, and what it changed is taken from there
+//! afterwards. A command that dies with the lab has therefore changed nothing.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use lyceum_ledger::BlobId;
+use lyceum_sandbox::{Exit, Record, harvest, scratch::Scratch, show_untrusted};
+use lyceum_study::{
+    engine::{Broken, Cut, Left},
+    lab::{Edit, Order, SandboxExecutor, discard, is_plain_path, read_only, write_owned_as},
+    workspace::{self, ListedKind},
+};
+use lyceum_types::Output;
+
+use super::{Done, RESULT_BYTES_MAX, bounded};
+use crate::hands;
+
+/// Name of an agent's scratch directories: in capitals, as no study's is.
+const SCRATCH: &str = "AGENT";
+/// Where the hands find their request.
+const REQUEST: &str = "/request";
+/// Most files that an experiment may change; the harvest of outputs has the same bound.
+const FILES_MAX: usize = 64;
+/// Largest of them in bytes: sources, not data.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// All of them together.
+const TOTAL_BYTES_MAX: u64 = 8 << 20;
+/// Most entries that a command may leave in its layer.
+const ENTRIES_MAX: usize = 20_000;
+/// Names of files that were not kept, as a result tells them.
+const NAMES_TOLD: usize = 8;
+/// Memory of a command.
+const MEMORY_BYTES: u64 = 2 << 30;
+/// Space of a command on the disk.
+const DISK_BYTES: u64 = 256 << 20;
+/// The least time that a command is given, so that it fails by its limit and not by a limit of zero.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Runs an agent's commands.
+pub struct Workbench {
+    executor: Arc<SandboxExecutor>,
+    cut: Mutex<Cut>,
+}
+
+/// A command for the sandbox.
+pub(super) struct Command<'a> {
+    /// The program and its arguments.
+    pub(super) arguments: Vec<String>,
+    /// What the hands are to do.
+    pub(super) request: Option<&'a hands::Request>,
+    /// The session's files.
+    pub(super) files: &'a [Output],
+    /// Longest wall-clock and CPU time.
+    pub(super) timeout: Duration,
+}
+
+impl Workbench {
+    /// Returns the place of a study's agent.
+    pub fn new(executor: Arc<SandboxExecutor>) -> Workbench {
+        Workbench {
+            executor,
+            cut: Mutex::default(),
+        }
+    }
+
+    /// Returns who runs the study's commands.
+    pub fn executor(&self) -> &SandboxExecutor {
+        &self.executor
+    }
+
+    /// Ends the command that runs, from another thread.
+    pub fn cancel(&self) {
+        self.lock().now("the agent was told to stop");
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Cut> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with files.
+    pub(super) fn hands(
+        &self,
+        request: &hands::Request,
+        files: &[Output],
+        left: &Left,
+    ) -> Result<Done, Broken> {
+        let command = Command {
+            arguments: vec![hands::NAME.into(), format!("{REQUEST}/request.json")],
+            request: Some(request),
+            files,
+            timeout: Duration::from_mins(1),
+        };
+        let (record, mut done) = self.run(&command, left)?;
+        let shown = show_untrusted(&record.stdout.joined());
+        done.is_error = done.is_error || record.exit != Exit::Code(0);
+        done.text = match record.exit {
+            Exit::Code(0 | hands::FAILED | hands::BAD_REQUEST) => shown + &done.text,
+            exit => format!("the tool ended early: {}\n{}", ended(&exit), done.text),
+        };
+        done.text = bounded(done.text);
+        Ok(done)
+    }
+
+    /// Runs a shell's command.
+    pub(super) fn bash(
+        &self,
+        script: &str,
+        timeout: Duration,
+        files: &[Output],
+        left: &Left,
+    ) -> Result<Done, Broken> {
+        let command = Command {
+            arguments: vec!["sh".into(), "-c".into(), script.to_owned()],
+            request: None,
+            files,
+            timeout,
+        };
+        let (record, mut done) = self.run(&command, left)?;
+        let mut text = format!("{}\n", ended(&record.exit));
+        for (name, stream) in [("output", &record.stdout), ("errors", &record.stderr)] {
+            let shown = show_untrusted(&stream.joined());
+            if !shown.is_empty() {
+                let shown = super::cut_middle(shown, RESULT_BYTES_MAX / 2);
+                let _ = write!(text, "{name}:\n{shown}");
+                if !text.ends_with('\n') {
+                    text.push('\n');
+                }
+            }
+        }
+        done.is_error = done.is_error || record.exit != Exit::Code(0);
+        done.text = text + &done.text;
+        Ok(done)
+    }
+
+    /// Runs a command, and takes what it changed. The text of what comes back tells of files alone.
+    fn run(&self, command: &Command<'_>, left: &Left) -> Result<(Record, Done), Broken> {
+        let kit = self.executor.kit();
+        let before = kit.read_kept(command.files)?;
+        let scratch = kit.scratch(SCRATCH)?;
+        let ran = self.run_in(&scratch, command, &before, left);
+        discard(&scratch)?;
+        ran
+    }
+
+    fn run_in(
+        &self,
+        scratch: &Scratch,
+        command: &Command<'_>,
+        before: &[Edit],
+        left: &Left,
+    ) -> Result<(Record, Done), Broken> {
+        let kit = self.executor.kit();
+        let doing = || "laying out an agent's files";
+        for edit in before {
+            write_owned_as(&scratch.upper(), &edit.path, &edit.bytes, edit.executable)
+                .map_err(Broken::while_doing(doing()))?;
+        }
+        let mut policy = self.executor.view(scratch)?;
+        if let Some(request) = command.request {
+            let text = serde_json::to_vec(request).map_err(Broken::while_doing(doing()))?;
+            let room = scratch.path().join("request");
+            write_owned_as(&room, "request.json", &text, false)
+                .map_err(Broken::while_doing(doing()))?;
+            policy.mounts.push(read_only(&room, REQUEST));
+        }
+        let time = |left: Option<u64>| {
+            let left = left.map_or(command.timeout, Duration::from_millis);
+            left.min(command.timeout).max(LEAST)
+        };
+        policy.limits.wall = time(left.wall_ms);
+        policy.limits.cpu = time(left.cpu_ms);
+        policy.limits.memory_bytes = MEMORY_BYTES;
+        policy.limits.disk_bytes = left.disk_bytes.unwrap_or(DISK_BYTES).clamp(1, DISK_BYTES);
+        let order = Order {
+            arguments: command.arguments.clone(),
+            policy,
+            answer: false,
+            scratch: scratch.path(),
+        };
+        let cut = Cut::default();
+        *self.lock() = cut.clone();
+        let record = kit.execute(&order, &cut)?;
+        let mut done = self.take(&scratch.upper(), command.files)?;
+        done.cpu_ms = record.usage.cpu.as_millis() as u64;
+        Ok((record, done))
+    }
+
+    /// Takes the files that an experiment may change from a layer, and says which others were left there.
+    fn take(&self, upper: &Path, before: &[Output]) -> Result<Done, Broken> {
+        let mut done = Done::default();
+        let sorted = match self.sort(upper) {
+            Ok(sorted) => sorted,
+            Err(why) => {
+                let _ = writeln!(done.text, "the workspace is as it was before: {why}");
+                done.is_error = true;
+                return Ok(done);
+            }
+        };
+        let limits = harvest::Limits {
+            files: FILES_MAX,
+            file_bytes: FILE_BYTES_MAX,
+            total_bytes: TOTAL_BYTES_MAX,
+            ..harvest::Limits::default()
+        };
+        let names: Vec<String> = sorted.kept.keys().cloned().collect();
+        let taken = match harvest::harvest(upper, &names, &limits) {
+            Ok(taken) => taken,
+            Err(error) => {
+                let _ = writeln!(done.text, "the workspace is as it was before: {error}");
+                done.is_error = true;
+                return Ok(done);
+            }
+        };
+        let mut files = Vec::new();
+        for file in taken {
+            if self.is_as_in_the_study(&file.name, &file.bytes) {
+                continue;
+            }
+            let executable = sorted.kept.get(&file.name).copied().unwrap_or(false);
+            let kept = self.executor.keep(&file.name, &file.bytes)?;
+            files.push(Output { executable, ..kept });
+        }
+        tell(
+            &mut done.text,
+            "not kept, since the study lets no experiment change them",
+            &sorted.others,
+        );
+        tell(
+            &mut done.text,
+            "back again, since an experiment removes no files",
+            &sorted.removed,
+        );
+        done.files = (files != before).then_some(files);
+        Ok(done)
+    }
+
+    fn is_as_in_the_study(&self, name: &str, bytes: &[u8]) -> bool {
+        let path = self.executor.study().workspace.join(name);
+        BlobId::of(bytes).to_string() == hash_of(&path).unwrap_or_default()
+    }
+
+    /// Sorts what lies in a layer by what becomes of it.
+    fn sort(&self, upper: &Path) -> Result<Sorted, String> {
+        let limits = workspace::Limits {
+            entries: ENTRIES_MAX,
+            ..workspace::Limits::default()
+        };
+        let listed = workspace::list(upper, limits, &[]).map_err(|error| error.to_string())?;
+        let rules = &self.executor.study().study.workspace;
+        let mut sorted = Sorted::default();
+        for one in listed {
+            let name = one.path.to_str().filter(|name| is_plain_path(name));
+            let may = rules.editable.matches(&one.path) && !rules.protected.matches(&one.path);
+            match (one.kind, name) {
+                (ListedKind::File { executable, .. }, Some(name)) if may => {
+                    sorted.kept.insert(name.to_owned(), executable);
+                }
+                (ListedKind::Special("device"), _) => sorted.removed.push(one.path),
+                _ => sorted.others.push(one.path),
+            }
+        }
+        Ok(sorted)
+    }
+}
+
+/// What lies in a layer.
+#[derive(Default)]
+struct Sorted {
+    /// Files that an experiment may change, and whether they may be executed.
+    kept: BTreeMap<String, bool>,
+    /// Everything else.
+    others: Vec<PathBuf>,
+    /// Files of the study that were removed.
+    removed: Vec<PathBuf>,
+}
+
+/// Returns the name that a file's bytes have as a blob.
+fn hash_of(path: &Path) -> Option<String> {
+    let found = std::fs::symlink_metadata(path).ok()?;
+    if !found.is_file() || found.len() > FILE_BYTES_MAX {
+        return None;
+    }
+    Some(BlobId::of(&std::fs::read(path).ok()?).to_string())
+}
+
+fn tell(text: &mut String, what: &str, paths: &[PathBuf]) {
+    if paths.is_empty() {
+        return;
+    }
+    let first = paths.iter().take(NAMES_TOLD);
+    let names: Vec<String> = first
+        .map(|path| workspace::shown(path.as_os_str()))
+        .collect();
+    let more = paths.len().saturating_sub(NAMES_TOLD);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    let _ = writeln!(text, "{what}: {}{more}", names.join(", "));
+}
+
+/// Says how a command ended.
+fn ended(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit status {code}"),
+        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::WallLimit => "ended: its time was up".into(),
+        Exit::CpuLimit => "ended: it used more CPU time than allowed".into(),
+        Exit::MemoryLimit => "ended: it used more memory than allowed".into(),
+        Exit::ProcessLimit => "ended: it started more processes than allowed".into(),
+        Exit::DiskLimit => "ended: it wrote more to disk than allowed".into(),
+        Exit::OutputLimit => "ended: it printed more than allowed".into(),
+        Exit::Killed { cause } => format!("ended: {cause}"),
+        Exit::NotStarted { reason, .. } => format!("not started: {reason}"),
+        Exit::Lost => "ended from outside".into(),
+    }
+}

@@ -1,0 +1,330 @@
+//! The tools of a session that works on a study.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use lyceum_models::Tool;
+use lyceum_sandbox::show_untrusted;
+use lyceum_study::engine::{Broken, Experiment, Left, Protocol, State as Study};
+use lyceum_types::ExperimentId;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    Done, Outcome, Toolbox, Wanted, Workbench, book, cut_middle, offers,
+    propose::{self, Makings},
+    shown,
+};
+use crate::{hands, session::State};
+
+/// Seconds that a shell's command gets when it asks for no other time, and at most.
+const TIMEOUT_S: (u64, u64) = (60, 120);
+/// Tools that are carried out in the sandbox.
+const IN_THE_SANDBOX: [&str; 6] = ["bash", "read", "write", "edit", "glob", "grep"];
+/// Newest experiments in a brief.
+const BRIEF_EXPERIMENTS: usize = 12;
+/// Most bytes of a brief's part about the study.
+const BRIEF_BYTES_MAX: usize = 12 << 10;
+
+/// What a session on a study can do, at one moment of the study.
+pub struct StudyTools<'a> {
+    /// Runs commands.
+    pub bench: Arc<Workbench>,
+    /// The rules of the study.
+    pub protocol: &'a Protocol,
+    /// What is known of it.
+    pub study: &'a Study,
+    /// What is left of its budgets.
+    pub left: Left,
+    /// Name of the session, the first half of a call's name in the study's record.
+    pub session: &'a str,
+    /// CPU milliseconds of the session that the study has been charged with.
+    pub charged_cpu_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bash {
+    command: String,
+    #[serde(default)]
+    timeout_s: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct One {
+    experiment: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Two {
+    one: String,
+    other: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reset {
+    to: String,
+}
+
+fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T, String> {
+    serde_json::from_value(arguments.clone())
+        .map_err(|error| show_untrusted(format!("the arguments do not fit: {error}").as_bytes()))
+}
+
+impl StudyTools<'_> {
+    /// Returns what of the study's budgets is left for a command, with what this session used since it was last charged.
+    fn left(&self, session: &State) -> Left {
+        let own = session.cpu_ms.saturating_sub(self.charged_cpu_ms);
+        Left {
+            cpu_ms: self.left.cpu_ms.map(|left| left.saturating_sub(own)),
+            ..self.left
+        }
+    }
+
+    fn with_files(&self, session: &State, call: &Wanted) -> Result<Result<Done, String>, Broken> {
+        let (files, left) = (&session.files, self.left(session));
+        if call.name == "bash" {
+            let asked: Bash = match read(&call.arguments) {
+                Ok(asked) => asked,
+                Err(why) => return Ok(Err(why)),
+            };
+            let seconds = asked.timeout_s.unwrap_or(TIMEOUT_S.0).clamp(1, TIMEOUT_S.1);
+            let timeout = Duration::from_secs(seconds);
+            return self
+                .bench
+                .bash(&asked.command, timeout, files, &left)
+                .map(Ok);
+        }
+        let mut request = call.arguments.clone();
+        if let Some(fields) = request.as_object_mut() {
+            fields.insert("tool".into(), Value::String(call.name.clone()));
+        }
+        match read::<hands::Request>(&request) {
+            Ok(request) => self.bench.hands(&request, files, &left).map(Ok),
+            Err(why) => Ok(Err(why)),
+        }
+    }
+
+    fn with_study(&self, session: &State, call: &Wanted) -> Result<Done, String> {
+        let (study, protocol) = (self.study, self.protocol);
+        match call.name.as_str() {
+            "list_experiments" => Ok(Done::said(shown::list(study, protocol, usize::MAX))),
+            "show_experiment" => {
+                let asked: One = read(&call.arguments)?;
+                let id = book::experiment(study, &asked.experiment)?;
+                Ok(Done::said(
+                    shown::experiment(study, protocol, id).unwrap_or_default(),
+                ))
+            }
+            "compare" => {
+                let asked: Two = read(&call.arguments)?;
+                let one = book::experiment(study, &asked.one)?;
+                let other = book::experiment(study, &asked.other)?;
+                let (evidence, _) = book::compare(study, protocol, one, other);
+                Ok(Done::said(format!(
+                    "{one}: {}",
+                    book::words(&evidence, other)
+                )))
+            }
+            "record_finding" => book::find(session, study, protocol, read(&call.arguments)?),
+            "note" => book::note(&read(&call.arguments)?),
+            "ask_person" => book::ask(&call.call, &read(&call.arguments)?),
+            "reset_workspace" => self.reset(session, &read(&call.arguments)?),
+            unknown => {
+                let names: Vec<String> = offers::all().into_iter().map(|tool| tool.name).collect();
+                let unknown = show_untrusted(unknown.as_bytes());
+                Err(format!(
+                    "no tool `{unknown}`; there are: {}",
+                    names.join(", ")
+                ))
+            }
+        }
+    }
+
+    fn reset(&self, session: &State, asked: &Reset) -> Result<Done, String> {
+        let files = match asked.to.trim() {
+            "start" => vec![],
+            name => self
+                .study
+                .files(book::experiment(self.study, name)?)
+                .to_vec(),
+        };
+        let said = format!(
+            "{} files differ from the study's workspace now",
+            files.len()
+        );
+        Ok(Done {
+            files: (files != session.files).then_some(files),
+            ..Done::said(said)
+        })
+    }
+
+    fn propose(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken> {
+        let open = self.bench.executor().study();
+        let edits = self.bench.executor().kit().read_kept(&session.files)?;
+        let makings = Makings {
+            protocol: self.protocol,
+            definition: &open.study,
+            workspace: &open.workspace,
+            study: self.study,
+            files: &session.files,
+            edits: &edits,
+        };
+        let cpu_ms = session.cpu_ms.saturating_sub(self.charged_cpu_ms);
+        let name = call_name(self.session, &call.call);
+        let change = read::<propose::Arguments>(&call.arguments)
+            .and_then(|asked| makings.change(name, cpu_ms, asked));
+        Ok(match change {
+            Ok(change) => Outcome::Proposed(change),
+            Err(why) => Outcome::Result(Done::refused(why)),
+        })
+    }
+
+    /// Returns the verdict on an experiment as the result of the call that proposed it.
+    fn verdict(&self, one: &Experiment) -> Done {
+        let id = one.proposed.experiment;
+        let text = shown::experiment(self.study, self.protocol, id).unwrap_or_default();
+        if one.decided.is_none() {
+            let ended = "the search ended before it was decided";
+            return Done::said(format!("{id} has no verdict: {ended}\n{text}"));
+        }
+        Done::said(text)
+    }
+
+    fn jobs(&self) -> String {
+        let open = self.study.runs.iter().rev().take(64);
+        let open: Vec<String> = open
+            .filter(|run| run.finished.is_none() && run.voided.is_none())
+            .map(|run| format!("{} of {}", run.id, run.experiment))
+            .collect();
+        if open.is_empty() {
+            "none".into()
+        } else {
+            open.join(", ")
+        }
+    }
+}
+
+/// Returns the name of a call in a study's record.
+pub(crate) fn call_name(session: &str, call: &str) -> String {
+    format!("{session}#{call}")
+}
+
+impl Toolbox for StudyTools<'_> {
+    fn offers(&self) -> Vec<Tool> {
+        offers::all()
+    }
+
+    fn brief(&self, session: &State) -> String {
+        let (study, protocol) = (self.study, self.protocol);
+        let mut text = shown::rules(study, protocol);
+        let budget = protocol.budget.experiments;
+        let _ = writeln!(
+            text,
+            "experiments: {} of {budget} proposed",
+            study.proposals
+        );
+        let left = self.left(session);
+        for (name, left) in [("wall", left.wall_ms), ("cpu", left.cpu_ms)] {
+            if let Some(left) = left {
+                let _ = writeln!(text, "{name} time left: {} s", left / 1000);
+            }
+        }
+        let _ = writeln!(text, "runs under way: {}", self.jobs());
+        if let Some(why) = &study.search_ended {
+            let _ = writeln!(text, "the search is over: {why}");
+        }
+        if let Some(claimed) = &study.claimed {
+            let _ = writeln!(
+                text,
+                "the claim about {}: {}",
+                claimed.winner, claimed.finding.why
+            );
+        }
+        for graded in &study.graded {
+            let word = if graded.satisfied {
+                "satisfied"
+            } else {
+                "not satisfied"
+            };
+            let _ = writeln!(text, "{}: {word}: {}", graded.text, graded.why);
+        }
+        if let Some(best) = study.experiment(study.best) {
+            let _ = writeln!(text, "best: {}", shown::line(study, protocol, best));
+        }
+        let _ = write!(
+            text,
+            "newest:\n{}",
+            shown::list(study, protocol, BRIEF_EXPERIMENTS)
+        );
+        let names: Vec<&str> = session
+            .files
+            .iter()
+            .map(|file| file.name.as_str())
+            .collect();
+        let names = show_untrusted(names.join(" ").as_bytes());
+        let _ = writeln!(
+            text,
+            "files of yours that differ from the study's workspace: [{names}]"
+        );
+        cut_middle(text, BRIEF_BYTES_MAX)
+    }
+
+    fn call(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken> {
+        let done = match call.name.as_str() {
+            "run_experiment" if self.study.search_ended.is_some() => {
+                Err("the search is over: no more experiments".to_owned())
+            }
+            "run_experiment" => return self.propose(session, call),
+            name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call)?,
+            _ => self.with_study(session, call),
+        };
+        Ok(Outcome::Result(done.unwrap_or_else(Done::refused)))
+    }
+
+    fn look_up(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken> {
+        if call.name == "run_experiment" {
+            let name = call_name(self.session, &call.call);
+            return match self.study.answer_to(&name) {
+                Some(one) => Ok(Outcome::Result(self.verdict(one))),
+                // The study's record tells that nothing came of it: it is certain, so it may be done now.
+                None => self.call(session, call),
+            };
+        }
+        if !IN_THE_SANDBOX.contains(&call.name.as_str()) {
+            // Its effect and its result are written together: there is neither.
+            return self.call(session, call);
+        }
+        Ok(Outcome::Result(Done {
+            is_error: true,
+            unknown: true,
+            ..Done::said(
+                "the lab was stopped while this call was carried out. It is not repeated; the workspace is as it was before it",
+            )
+        }))
+    }
+}
+
+/// Returns the CPU milliseconds of a session that a study has been charged with.
+pub(crate) fn charged(study: &Study, session: &str) -> u64 {
+    let prefix = format!("{session}#");
+    let of_session = study.experiments.iter().filter(|one: &&Experiment| {
+        let call = one.proposed.call.as_deref();
+        call.is_some_and(|call| call.starts_with(&prefix))
+    });
+    of_session.map(|one| one.proposed.cpu_ms).sum()
+}
+
+/// Returns the experiment that a sampler proposed last in the agent's place; `None` where the last one is the agent's.
+pub(crate) fn in_its_place(study: &Study, session: &str) -> Option<ExperimentId> {
+    let prefix = format!("{session}#");
+    let last = study.searched().last()?;
+    let own = last
+        .proposed
+        .call
+        .as_deref()
+        .is_some_and(|call| call.starts_with(&prefix));
+    (!own).then_some(last.proposed.experiment)
+}

@@ -1,0 +1,176 @@
+//! A session in memory.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
+
+use lyceum_agents::{
+    Advance, Done, Halt, Harness, Meter, Mind, Options, Outcome, Toolbox, Wanted,
+    session::{
+        Log, State,
+        event::{Body, Created, Evidence, Found, Limits},
+    },
+};
+use lyceum_ledger::{Ledger, MemoryStore, SystemClock};
+use lyceum_models::{
+    Arguments, Block, Cancel, Event, Model, ModelError, Price, Request, Response, Stop, Tool,
+    ToolUse, Usage,
+};
+use lyceum_study::engine::Broken;
+use lyceum_types::{ExperimentId, RunId};
+use serde_json::{Value, json};
+
+pub(crate) const OBJECTIVE: &str = "find the rate that learns fastest";
+pub(crate) const CONSTRAINTS: [&str; 3] =
+    ["never touch the data", "one change at a time", "be brief"];
+
+/// A model that is a function of the request.
+pub(crate) struct Script(pub(crate) Box<dyn Fn(&Request) -> Vec<Block> + Send + Sync>);
+
+impl Model for Script {
+    fn turn(
+        &self,
+        request: &Request,
+        _: &Cancel,
+        _: &mut dyn FnMut(Event),
+    ) -> Result<Response, ModelError> {
+        Ok(Response {
+            blocks: (self.0)(request),
+            stop: Stop::EndTurn,
+            usage: Usage {
+                input_tokens: 10,
+                output_tokens: 1,
+                reported: true,
+                ..Usage::default()
+            },
+            price: Price::Unknown,
+            model: "script".into(),
+            id: None,
+            request_id: None,
+            attempts: 1,
+        })
+    }
+
+    fn name(&self) -> String {
+        "command:script".into()
+    }
+}
+
+pub(crate) fn call(name: &str, arguments: Value) -> Vec<Block> {
+    vec![Block::ToolUse(ToolUse {
+        id: "same-name-each-time".into(),
+        name: name.into(),
+        arguments: Arguments::Object { value: arguments },
+        kept: None,
+    })]
+}
+
+/// Tools whose effects are counted.
+#[derive(Default)]
+pub(crate) struct Tools {
+    /// Calls that were carried out.
+    pub(crate) done: Mutex<Vec<String>>,
+    /// Calls that were looked up.
+    pub(crate) looked_up: Mutex<BTreeSet<String>>,
+}
+
+impl Toolbox for Tools {
+    fn offers(&self) -> Vec<Tool> {
+        let tool = |name: &str| Tool {
+            name: name.into(),
+            description: String::new(),
+            schema: json!({ "type": "object" }),
+        };
+        vec![tool("work"), tool("find")]
+    }
+
+    fn brief(&self, _: &State) -> String {
+        "runs under way: none\n".into()
+    }
+
+    fn call(&self, session: &State, wanted: &Wanted) -> Result<Outcome, Broken> {
+        self.done.lock().unwrap().push(wanted.call.clone());
+        let done = match wanted.name.as_str() {
+            "work" => Done::said("a long result ".repeat(120)),
+            "find" => Done {
+                also: vec![Body::Found(Found {
+                    finding: session.findings_made + 1,
+                    claim: wanted.arguments["claim"].as_str().unwrap().into(),
+                    experiment: ExperimentId(1),
+                    against: ExperimentId(0),
+                    runs: vec![RunId(1)],
+                    evidence: Evidence {
+                        pairs: 1,
+                        gain: Some(0.5),
+                        interval: None,
+                    },
+                    replaces: vec![],
+                })],
+                ..Done::said("recorded")
+            },
+            _ => Done::refused("no such tool"),
+        };
+        Ok(Outcome::Result(done))
+    }
+
+    fn look_up(&self, _: &State, wanted: &Wanted) -> Result<Outcome, Broken> {
+        self.looked_up.lock().unwrap().insert(wanted.call.clone());
+        Ok(Outcome::Result(Done {
+            is_error: true,
+            unknown: true,
+            ..Done::said("unknown")
+        }))
+    }
+}
+
+pub(crate) fn ledger() -> Ledger {
+    Ledger::open_store(
+        Arc::new(MemoryStore::new(Arc::new(SystemClock), 60_000)),
+        None,
+        lyceum_ledger::Options::default(),
+    )
+    .unwrap()
+}
+
+pub(crate) fn created() -> Body {
+    Body::Created(Created {
+        session: "s".into(),
+        objective: OBJECTIVE.into(),
+        constraints: CONSTRAINTS.iter().map(|one| (*one).to_owned()).collect(),
+        study: "s".into(),
+        model: "command:script".into(),
+        limits: Limits::default(),
+        lyceum: "0".into(),
+    })
+}
+
+/// Drives a session until it stops.
+pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Options) -> Advance {
+    let mind = Mind {
+        model: Box::new(script),
+        price: Box::new(|_| Price::Unknown),
+        meter: Arc::new(Meter::default()),
+    };
+    let mut harness = Harness {
+        log,
+        mind: &mind,
+        toolbox: tools,
+        options,
+        turns_max: u32::MAX,
+        mail: None,
+        halt: Halt::default(),
+    };
+    harness.advance().unwrap()
+}
+
+/// Returns all words of a request, one after the other.
+pub(crate) fn words(request: &Request) -> String {
+    let blocks = request.messages.iter().flat_map(|message| &message.blocks);
+    let texts = blocks.filter_map(|block| match block {
+        Block::Text { text, .. } => Some(text.as_str()),
+        Block::ToolResult(result) => Some(result.text.as_str()),
+        _ => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,58 @@
+//! `lyceum session`: language models at work in the lab.
+
+mod list;
+mod log;
+mod speak;
+mod start;
+
+use clap::Subcommand;
+use lyceum_ledger::Reader;
+
+use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Have a language model work on a study: `lyceum run` with what a session may be told and may spend
+    Start(start::Start),
+    /// Say something to a session
+    Send(speak::Say),
+    /// Stop what a session does now; the study goes on
+    Interrupt(speak::Interrupt),
+    /// Show what happened in a session, event by event
+    Log(log::Arguments),
+    /// Show the lab's sessions and how far they are
+    List,
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Start(arguments) => start::run(place, json, arguments),
+        Command::Send(say) => speak::say(place, json, say),
+        Command::Interrupt(stop) => speak::interrupt(place, json, stop),
+        Command::Log(arguments) => log::run(place, json, arguments),
+        Command::List => list::run(place, json),
+    }
+}
+
+/// Returns the session of this name, or the only one there is.
+fn named(reader: &Reader, name: Option<&str>) -> Result<String, Failure> {
+    let all =
+        lyceum_agents::session::sessions(reader).map_err(|error| Failure::internal(&error))?;
+    let found = match name {
+        Some(name) => all.iter().find(|one| *one == name),
+        None if all.len() == 1 => all.first(),
+        None => None,
+    };
+    found.cloned().ok_or_else(|| {
+        let names = words::clean(&all.join(", "));
+        let failure = match name {
+            Some(name) => Failure::bad_input(format!("the lab holds no session `{name}`")),
+            None => Failure::bad_input("which session is meant?"),
+        };
+        if all.is_empty() {
+            failure.hint("begin with `lyceum session start STUDY --researcher MODEL`")
+        } else {
+            failure.hint(format!("it holds: {names}"))
+        }
+    })
+}

@@ -1,0 +1,89 @@
+//! `lyceum session send` and `interrupt`: words of people, by a letter where another process holds the lab.
+
+use lyceum_agents::{
+    LETTER_BYTES_MAX, Letter, leave,
+    session::{Log, Status},
+};
+use lyceum_ledger::{Holding, Ledger, Options};
+
+use super::named;
+use crate::{context::LabPlace, exit::Exit, failure::Failure};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Say {
+    /// What to say
+    text: String,
+    /// The session [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    session: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Interrupt {
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+    why: String,
+    /// The session [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    session: Option<String>,
+}
+
+pub(super) fn say(place: &LabPlace, json: bool, arguments: &Say) -> Result<Exit, Failure> {
+    let text = arguments.text.trim().to_owned();
+    if text.is_empty() || text.len() > LETTER_BYTES_MAX {
+        let found = text.len();
+        return Err(Failure::bad_input(format!(
+            "expected 1 to {LETTER_BYTES_MAX} bytes of text, found {found}"
+        )));
+    }
+    send(place, json, arguments.session.as_deref(), Letter::Say(text))
+}
+
+pub(super) fn interrupt(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Interrupt,
+) -> Result<Exit, Failure> {
+    let letter = Letter::Interrupt(arguments.why.clone());
+    send(place, json, arguments.session.as_deref(), letter)
+}
+
+/// Writes the letter into the session itself, or leaves it for whoever works in the lab.
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn send(
+    place: &LabPlace,
+    json: bool,
+    session: Option<&str>,
+    letter: Letter,
+) -> Result<Exit, Failure> {
+    let name = named(&place.reader()?, session)?;
+    let lab = place.lab()?;
+    let ledger = lab.ledger();
+    let now = if Ledger::holding(&ledger)? == Holding::Nobody {
+        let stops = matches!(letter, Letter::Interrupt(_));
+        let ledger = Ledger::open(&ledger, Options::default())?;
+        let mut log = Log::open(ledger, &name).map_err(|error| Failure::internal(&error))?;
+        if let Status::Terminated(why) = &log.state().status {
+            return Err(Failure::bad_input(format!(
+                "session `{name}` is over: {why}"
+            )));
+        }
+        if stops {
+            return Err(Failure::bad_input(format!(
+                "nobody works in the lab: session `{name}` has nothing to interrupt"
+            )));
+        }
+        log.write(vec![letter.event(None)])
+            .map_err(|error| Failure::internal(&error))?;
+        "written down; it is read when the study goes on"
+    } else {
+        leave(&lab, &name, &letter)?;
+        "sent to the process that works in the lab"
+    };
+    if json {
+        println!("{}", serde_json::json!({ "session": name, "now": now }));
+    } else {
+        println!("{name}: {now}");
+    }
+    Ok(Exit::Done)
+}

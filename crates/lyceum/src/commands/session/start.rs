@@ -1,0 +1,75 @@
+//! `lyceum session start`: a study with a language model as its researcher.
+
+use lyceum_agents::{Brief, session::event::Limits};
+use lyceum_models::Money;
+
+use crate::{commands::run, context::LabPlace, exit::Exit, failure::Failure};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Start {
+    #[command(flatten)]
+    study: run::Arguments,
+    /// Something that must hold, told to the model at each turn; can be given several times
+    #[arg(long, value_name = "TEXT", value_parser = constraint)]
+    constraint: Vec<String>,
+    /// Most tokens that a new session may spend
+    #[arg(long, value_name = "NUMBER")]
+    tokens: Option<u64>,
+    /// Most US dollars that a new session may spend; refused for a model without a known price
+    #[arg(long, value_name = "DOLLARS")]
+    money: Option<Money>,
+    /// Tokens that the model's context holds
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(4096..))]
+    context: Option<u64>,
+}
+
+/// Most bytes of a constraint: all of them stand before the model at each turn.
+const CONSTRAINT_BYTES_MAX: usize = 500;
+
+/// Most constraints.
+const CONSTRAINTS_MAX: usize = 16;
+
+fn constraint(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty".into()),
+        text if text.len() > CONSTRAINT_BYTES_MAX => Err(format!(
+            "it has {} bytes, more than {CONSTRAINT_BYTES_MAX}",
+            text.len()
+        )),
+        text => Ok(text.to_owned()),
+    }
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exit, Failure> {
+    let Some(name) = &arguments.study.researcher else {
+        return Err(Failure::bad_input("a session needs a language model").hint(
+            "name one with `--researcher anthropic:MODEL`, `openai:MODEL` or `http://HOST:PORT/v1#MODEL`",
+        ));
+    };
+    if !lyceum_study::lab::names_an_agent(name) {
+        return Err(Failure::bad_input(format!(
+            "`{name}` is a sampler, expected a language model"
+        ))
+        .hint("samplers work without a session: `lyceum run STUDY`"));
+    }
+    if arguments.constraint.len() > CONSTRAINTS_MAX {
+        let found = arguments.constraint.len();
+        return Err(Failure::bad_input(format!(
+            "expected at most {CONSTRAINTS_MAX} constraints, found {found}"
+        )));
+    }
+    let mut brief = Brief {
+        constraints: arguments.constraint.clone(),
+        limits: Limits {
+            tokens: arguments.tokens,
+            money: arguments.money.map(|money| money.0),
+        },
+        ..Brief::default()
+    };
+    if let Some(context) = arguments.context {
+        brief.options.context_tokens = context;
+        let part = u32::try_from(context / 8).unwrap_or(u32::MAX);
+        brief.options.output_tokens_max = brief.options.output_tokens_max.min(part);
+    }
+    run::work(place, json, &arguments.study, brief)
+}

@@ -1,0 +1,10 @@
+//! A language model as the researcher of a study: the real program, real sandboxes, and a server that speaks the real wire
+//! over a real socket and answers as a function of what it is sent.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod brain;
+mod faults;
+mod killed;
+mod place;
+mod whole;

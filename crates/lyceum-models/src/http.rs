@@ -94,7 +94,7 @@ impl Http {
     fn fault(&self, error: &ureq::Error, bytes: u64, began: Instant) -> ErrorKind {
         match error {
             ureq::Error::Timeout(clock) => self.timeout(*clock, began),
-            ureq::Error::Io(error) if !refused(error.kind()) => ErrorKind::Cut {
+            ureq::Error::Io(error) if lost(error.kind()) => ErrorKind::Cut {
                 bytes,
                 reason: words(&error.to_string()),
             },
@@ -123,18 +123,12 @@ impl Http {
     }
 }
 
-/// Whether an error says that nothing was ever connected.
-fn refused(kind: std::io::ErrorKind) -> bool {
+/// Whether an error says that a connection ended which had come about. What TLS does not like is none of them.
+fn lost(kind: std::io::ErrorKind) -> bool {
     use std::io::ErrorKind as Io;
     matches!(
         kind,
-        Io::ConnectionRefused
-            | Io::HostUnreachable
-            | Io::NetworkUnreachable
-            | Io::NetworkDown
-            | Io::AddrNotAvailable
-            | Io::NotFound
-            | Io::PermissionDenied
+        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof
     )
 }
 

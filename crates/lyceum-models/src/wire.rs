@@ -70,8 +70,18 @@ pub(crate) struct Answer {
     pub(crate) id: Option<String>,
 }
 
+/// Reads the data of an event as a JSON object, or as the error that its kind says it is: llama.cpp sends errors whose
+/// data does not say so.
+pub(crate) fn event_object(event: &ServerEvent) -> Result<Map<String, Value>, ErrorKind> {
+    let data = object(&event.data)?;
+    if event.kind == "error" {
+        return Err(said(&data));
+    }
+    Ok(data)
+}
+
 /// Reads the data of an event as a JSON object.
-pub(crate) fn object(data: &str) -> Result<Map<String, Value>, ErrorKind> {
+fn object(data: &str) -> Result<Map<String, Value>, ErrorKind> {
     match serde_json::from_str(data) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(malformed(&format!(

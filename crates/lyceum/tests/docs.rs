@@ -239,6 +239,7 @@ pages! {
     oversight: "oversight.md",
     researchers: "researchers.md",
     session: "session.md",
+    models: "models.md",
 }
 
 #[test]

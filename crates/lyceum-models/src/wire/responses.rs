@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Decoder, Wire, kept_of};
 use crate::{
-    message::{Arguments, Block, Message, Role, ToolResult, WireKind},
+    message::{Arguments, Block, Message, Role, ToolResult, ToolUse, WireKind},
     request::{Parallel, Reasoning, Request, ToolChoice},
 };
 
@@ -69,24 +69,33 @@ fn item(role: Role, block: &Block) -> Option<Value> {
             .or_else(|| Some(said(role, text)))
             .filter(|_| !text.is_empty()),
         Block::Reasoning { kept, .. } => own(kept.as_ref()),
-        Block::ToolUse(call) => own(call.kept.as_ref()).or_else(|| {
-            let arguments = match &call.arguments {
-                Arguments::Object { value } => value.to_string(),
-                Arguments::Malformed { text, .. } => text.clone(),
-            };
-            Some(json!({
-                "type": "function_call",
-                "call_id": call.id,
-                "name": call.name,
-                "arguments": arguments,
-            }))
-        }),
+        Block::ToolUse(call) => Some(called(call)),
         Block::ToolResult(result) => Some(json!({
             "type": "function_call_output",
             "call_id": result.id,
             "output": told(result),
         })),
         Block::Opaque { kept } => own(Some(kept)),
+    }
+}
+
+/// Returns a call as it came, or anew; with arguments that are JSON in any case, since servers parse them.
+fn called(call: &ToolUse) -> Value {
+    let arguments = || call.arguments.as_object().to_string();
+    let kept = kept_of(call.kept.as_ref(), WireKind::Responses);
+    match (kept, &call.arguments) {
+        (Some(kept), Arguments::Object { .. }) => kept.clone(),
+        (Some(kept), Arguments::Malformed { .. }) => {
+            let mut item = kept.as_object().cloned().unwrap_or_default();
+            item.insert("arguments".to_owned(), arguments().into());
+            Value::Object(item)
+        }
+        (None, _) => json!({
+            "type": "function_call",
+            "call_id": call.id,
+            "name": call.name,
+            "arguments": arguments(),
+        }),
     }
 }
 

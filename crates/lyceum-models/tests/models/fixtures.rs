@@ -314,6 +314,24 @@ fn chat_is_read_from_every_server_and_goes_back() {
 }
 
 #[test]
+fn an_error_after_words_is_an_error_whatever_its_data() {
+    let fault = concat!(
+        "event: error\n",
+        r#"data: {"code":500,"message":"output in no known format","type":"server_error"}"#,
+        "\n\n"
+    );
+    for (wire, name, text) in FIXTURES {
+        let middle = text.match_indices("\n\n").nth(3).unwrap().0 + 2;
+        let text = format!("{}{fault}", &text[..middle]);
+        let model = Replayer::new(wire).model(text.as_bytes(), &[text.len()]);
+        let error = listen(&model, &request()).0.unwrap_err();
+        let expected = "the server failed (status 500): output in no known format";
+        assert_eq!(error.to_string(), expected, "{name}");
+        assert!(error.is_retryable());
+    }
+}
+
+#[test]
 fn answers_that_came_whole_are_read() {
     for (wire, body) in [
         (

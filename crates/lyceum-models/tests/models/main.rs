@@ -4,10 +4,12 @@
 
 mod budgets;
 mod commands;
+mod encrypted;
 mod faults;
 mod fixtures;
 mod hostile;
 mod keys;
+mod real;
 mod records;
 mod support;
 mod wires;

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod approve;
+mod ask;
 mod checkpoint;
 mod corpus;
 mod digest;
@@ -92,6 +93,8 @@ enum Command {
     Corpus(corpus::Command),
     /// Compute time horizons: the length of task that agents complete with some probability
     Horizon(horizon::Arguments),
+    /// Ask a language model one thing, to try its address, key and price
+    Ask(ask::Arguments),
     /// Show what the sandbox can do here, and what to do where it cannot
     #[command(after_help = doctor::CODES)]
     Doctor,
@@ -139,6 +142,7 @@ impl Cli {
             Command::Adopt(arguments) => adopt::run(json, &arguments),
             Command::Corpus(command) => corpus::run(place, json, &command),
             Command::Horizon(arguments) => horizon::run(json, &arguments),
+            Command::Ask(arguments) => ask::run(json, &arguments),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),
             Command::Session(command) => session::run(place, json, &command),

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::super::{
-    Answer, BLOCKS_MAX, Decoder, Sink, count, inner, malformed, object, said, some_text, text,
-    unknown, unknown_stop,
+    Answer, BLOCKS_MAX, Decoder, Sink, count, event_object, inner, malformed, said, some_text,
+    text, unknown, unknown_stop,
 };
 use crate::{
     error::ErrorKind,
@@ -38,7 +38,7 @@ struct Open {
 
 impl Decoder for Decode {
     fn event(&mut self, event: &ServerEvent, sink: Sink<'_>) -> Result<Flow, ErrorKind> {
-        let data = object(&event.data)?;
+        let data = event_object(event)?;
         match text(&data, "type") {
             "message_start" => self.start(&data, sink)?,
             "content_block_start" => self.open(&data, sink)?,

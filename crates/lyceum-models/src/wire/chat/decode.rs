@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::{
-    Answer, BLOCKS_MAX, Decoder, Sink, count, inner, malformed, object, said, some_text, text,
-    unknown, unknown_stop,
+    Answer, BLOCKS_MAX, Decoder, Sink, count, event_object, inner, malformed, said, some_text,
+    text, unknown, unknown_stop,
 };
 use crate::{
     error::ErrorKind,
@@ -54,7 +54,7 @@ impl Decoder for Decode {
         if event.data.trim() == "[DONE]" {
             return Ok(Flow::Enough);
         }
-        let data = object(&event.data)?;
+        let data = event_object(event)?;
         self.chunk(&data, "delta", &event.data, sink)?;
         Ok(Flow::More)
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::{
-    Answer, BLOCKS_MAX, Decoder, Sink, count, inner, malformed, object, said, some_text, text,
-    unknown, unknown_stop,
+    Answer, BLOCKS_MAX, Decoder, Sink, count, event_object, inner, malformed, said, some_text,
+    text, unknown, unknown_stop,
 };
 use crate::{
     error::ErrorKind,
@@ -37,6 +37,8 @@ pub(super) struct Decode {
     begun: bool,
     model: String,
     id: Option<String>,
+    /// Places of items by their ids: llama.cpp says no places.
+    places: BTreeMap<String, u64>,
     /// Calls that began, by their place: events name the item, the answer the call.
     calls: BTreeMap<u64, String>,
     items: BTreeMap<u64, Map<String, Value>>,
@@ -55,7 +57,7 @@ impl Decoder for Decode {
         if event.data == "[DONE]" {
             return Ok(Flow::Enough);
         }
-        let data = object(&event.data)?;
+        let data = event_object(event)?;
         let kind = text(&data, "type");
         let words = || text(&data, "delta").to_owned();
         match kind {
@@ -68,7 +70,7 @@ impl Decoder for Decode {
                 sink(Event::Reasoning { text: words() });
             }
             "response.function_call_arguments.delta" => {
-                let at = count(&data, "output_index").unwrap_or_default();
+                let at = self.place(&data, text(&data, "item_id"));
                 let id = self.calls.get(&at).cloned().unwrap_or_default();
                 sink(Event::ToolArguments { id, piece: words() });
             }
@@ -152,7 +154,8 @@ impl Decode {
     }
 
     fn added(&mut self, data: &Map<String, Value>, sink: Sink<'_>) -> Result<(), ErrorKind> {
-        let (at, item) = placed(data)?;
+        let item = item(data)?;
+        let at = self.place(data, text(item, "id"));
         match text(item, "type") {
             "function_call" => {
                 let id = text(item, "call_id").to_owned();
@@ -169,8 +172,21 @@ impl Decode {
     }
 
     fn done(&mut self, data: &Map<String, Value>) -> Result<(), ErrorKind> {
-        let (at, item) = placed(data)?;
+        let item = item(data)?;
+        let at = self.place(data, text(item, "id"));
         self.keep(at, item)
+    }
+
+    /// Returns an item's place: as the event says, as an earlier event did, or behind all others.
+    fn place(&mut self, data: &Map<String, Value>, id: &str) -> u64 {
+        let known = || self.places.get(id).copied();
+        let last = self.places.values().chain(self.items.keys()).max();
+        let place = count(data, "output_index").or_else(known);
+        let place = place.unwrap_or_else(|| last.map_or(0, |last| last.saturating_add(1)));
+        if !id.is_empty() && self.places.len() < BLOCKS_MAX {
+            self.places.insert(id.to_owned(), place);
+        }
+        place
     }
 
     fn keep(&mut self, at: u64, item: &Map<String, Value>) -> Result<(), ErrorKind> {
@@ -233,10 +249,8 @@ impl Decode {
     }
 }
 
-fn placed(data: &Map<String, Value>) -> Result<(u64, &Map<String, Value>), ErrorKind> {
-    let item = inner(data, "item").ok_or_else(|| malformed("an item's event without an item"))?;
-    let at = count(data, "output_index").ok_or_else(|| malformed("an item without its place"))?;
-    Ok((at, item))
+fn item(data: &Map<String, Value>) -> Result<&Map<String, Value>, ErrorKind> {
+    inner(data, "item").ok_or_else(|| malformed("an item's event without an item"))
 }
 
 /// Returns the texts of an item's parts of some kinds.

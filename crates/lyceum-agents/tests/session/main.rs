@@ -1,10 +1,6 @@
 //! Sessions without a process: the real harness and log over a ledger in memory, with a model and tools that are functions.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "helpers of tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod every_event;
 mod long;

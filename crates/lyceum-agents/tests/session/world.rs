@@ -26,7 +26,9 @@ pub(crate) const CONSTRAINTS: [&str; 3] =
     ["never touch the data", "one change at a time", "be brief"];
 
 /// A model that is a function of the request.
-pub(crate) struct Script(pub(crate) Box<dyn Fn(&Request) -> Vec<Block> + Send + Sync>);
+pub(crate) struct Script(pub(crate) Answer);
+
+type Answer = Box<dyn Fn(&Request) -> Vec<Block> + Send + Sync>;
 
 impl Model for Script {
     fn turn(

@@ -242,7 +242,7 @@ impl<'a> Fold<'a> {
         Experiment {
             id: body.experiment,
             settings: body.settings.clone(),
-            hypothesis: body.hypothesis.clone(),
+            hypothesis: with_files(&body.hypothesis, &body.files),
             researcher: body.researcher.clone(),
             prediction,
             verdict: decided.map(|one| one.body.verdict),
@@ -414,4 +414,13 @@ fn stage(record: &Record) -> Stage {
                 .map(|one| one.body.reason),
         },
     }
+}
+
+/// Returns a hypothesis with the names of the files that the experiment changes beside its settings.
+fn with_files(hypothesis: &str, files: &[lyceum_types::Output]) -> String {
+    if files.is_empty() {
+        return hypothesis.to_owned();
+    }
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    format!("{hypothesis} (changes {})", names.join(", "))
 }

@@ -1,7 +1,8 @@
 //! `lyceum show`: one experiment, whole.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
+use lyceum_ledger::Reader;
 use lyceum_study::{
     engine::{Experiment, Run},
     knobs,
@@ -38,7 +39,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     if json {
         return print_json(&known, experiment);
     }
-    print_text(&known, experiment);
+    print_text(&known, &reader, experiment);
     Ok(Exit::Done)
 }
 
@@ -87,11 +88,13 @@ fn print_json(known: &Known, experiment: &Experiment) -> Result<Exit, Failure> {
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
-fn print_text(known: &Known, experiment: &Experiment) {
+fn print_text(known: &Known, reader: &Reader, experiment: &Experiment) {
     let proposed = &experiment.proposed;
     println!(
         "{} of study {}, proposed by {}",
-        proposed.experiment, known.name, proposed.researcher
+        proposed.experiment,
+        known.name,
+        words::clean(&proposed.researcher)
     );
     println!("hypothesis  {}", words::clean(&proposed.hypothesis));
     if let Some(prediction) = proposed.prediction {
@@ -119,7 +122,7 @@ fn print_text(known: &Known, experiment: &Experiment) {
             None => println!("* {name} = {value}   (not active in the start)"),
         }
     }
-    if let Some(diff) = change(known, experiment) {
+    if let Some(diff) = change(known, reader, experiment) {
         println!("change");
         for line in diff.lines() {
             println!("  {}", words::clean(line));
@@ -131,23 +134,34 @@ fn print_text(known: &Known, experiment: &Experiment) {
     }
 }
 
+/// The largest file of an experiment that is shown as lines.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// The change as it stands in the workspace's files, where the study's directory is still there.
-fn change(known: &Known, experiment: &Experiment) -> Option<String> {
+fn change(known: &Known, reader: &Reader, experiment: &Experiment) -> Option<String> {
     let opened = known.state.opened.as_ref()?;
     let workspace = std::path::Path::new(&opened.directory).join(&known.study.workspace.path);
-    let read = |file: &str| knobs::read_plain(&workspace, file);
+    let unchanged = |file: &str| knobs::read_plain(&workspace, file);
+    let mut after: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for file in &experiment.proposed.files {
+        let bytes = reader.blob_at_most(file.blob.parse().ok()?, FILE_BYTES_MAX);
+        if lyceum_study::lab::is_plain_path(&file.name) {
+            after.insert(file.name.clone(), bytes.ok()?);
+        }
+    }
+    let read = |file: &str| match after.get(file) {
+        Some(bytes) => Ok(bytes.clone()),
+        None => unchanged(file),
+    };
     let patch = knobs::write(&known.study, &experiment.proposed.settings, read).ok()?;
-    let before: Vec<(String, Vec<u8>)> = patch
-        .files
-        .iter()
-        .map(|(name, _)| {
-            (
-                name.clone(),
-                knobs::read_plain(&workspace, name).unwrap_or_default(),
-            )
-        })
-        .collect();
-    let mut text = lyceum_study::workspace::diff(&before, &patch.files);
+    after.extend(patch.files);
+    let after: Vec<(String, Vec<u8>)> = after.into_iter().collect();
+    let before = after.iter().filter_map(|(name, _)| {
+        let bytes = unchanged(name).ok()?;
+        Some((name.clone(), bytes))
+    });
+    let before: Vec<(String, Vec<u8>)> = before.collect();
+    let mut text = lyceum_study::workspace::diff(&before, &after);
     for (name, value) in &patch.environment {
         let _ = writeln!(text, "{name}={value}");
     }

@@ -121,7 +121,12 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         },
         Body::RunVoided(voided) => format!("  {} void: {}", voided.run, voided.why),
         Body::ExperimentProposed(proposed) if proposed.role == Role::Search => {
-            format!("  {} {}", proposed.experiment, clean(&proposed.hypothesis))
+            let (id, idea) = (proposed.experiment, clean(&proposed.hypothesis));
+            match proposed.files.len() {
+                0 => format!("  {id} {idea}"),
+                1 => format!("  {id} {idea} (changes {})", clean(&proposed.files[0].name)),
+                files => format!("  {id} {idea} (changes {files} files)"),
+            }
         }
         Body::Decided(decided) => format!(
             "{} {} {}: {}",

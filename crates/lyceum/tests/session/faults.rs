@@ -1,5 +1,10 @@
 //! What models, servers and people do wrong, and what a session makes of it.
 
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
 use lyceum_models::scripted::{Fault, Received, Said, Server, Turn};
 use serde_json::json;
 
@@ -156,16 +161,67 @@ fn what_names_no_model_is_refused_before_anything_is_made() {
     assert!(!place.path().join("lab").exists());
 }
 
+/// Has a person say something, by the command, while the program under test holds the lab.
+fn by_command(place: &Path, words: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lyceum"));
+    command.arg("--lab").arg(place.join("lab")).args(words);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+}
+
 #[test]
-fn words_of_people_reach_the_model() {
-    let (place, server) = (Place::new(), Server::answering(brain::researcher).unwrap());
-    let name = model(&server);
-    // Nothing is asked before the first run: an address that nobody answers leaves a session behind.
-    let mut words = Place::words(&name).to_vec();
-    words.extend(["--experiments", "1"]);
-    place.call(&words);
-    let over = place
-        .call(&["session", "send", "try smaller rates"])
-        .exits(2);
+fn words_of_people_reach_the_model_that_works() {
+    let place = Place::new();
+    let directory = place.path().to_owned();
+    let answer = move |received: &Received| {
+        if received.model_turns() == 0 {
+            by_command(&directory, &["session", "send", "try smaller rates"]);
+        }
+        brain::researcher(received)
+    };
+    let server = Server::answering(answer).unwrap();
+    place.call(&Place::words(&model(&server))).exits(0);
+    let received = server.received();
+    let heard =
+        |at: usize| brain::statement(&received[at]).contains("a person said: try smaller rates");
+    assert!(!heard(0) && heard(1) && heard(received.len() - 1));
+    assert_eq!(
+        place.session("user.message").len(),
+        1,
+        "a letter is taken in once"
+    );
+    let over = place.call(&["session", "send", "one more word"]).exits(2);
     assert!(over.err.contains("is over"), "{}", over.err);
+}
+
+#[test]
+fn a_person_interrupts_a_model_that_does_not_answer_and_the_study_goes_on() {
+    let place = Place::new();
+    let directory = place.path().to_owned();
+    let mut first = true;
+    let answer = move |received: &Received| {
+        if std::mem::take(&mut first) {
+            by_command(&directory, &["session", "interrupt", "--why", "too slow"]);
+            return Turn::Fault(Fault::NoAnswer);
+        }
+        brain::researcher(received)
+    };
+    let server = Server::answering(answer).unwrap();
+    let done = place.call(&Place::words(&model(&server)));
+    assert!(matches!(done.code, Some(0 | 1)), "{}", done.err);
+    let idle = place.session("session.status_idle");
+    assert_eq!(idle[0]["stop_reason"]["type"], "interrupted", "{idle:?}");
+    let proposed = place.study("experiment.proposed");
+    let search = proposed
+        .iter()
+        .filter(|one| one["role"]["role"] == "search");
+    let by: Vec<&str> = search
+        .map(|one| one["researcher"].as_str().unwrap())
+        .collect();
+    assert_eq!(by[0], "gp");
+    assert!(
+        by[1..].iter().all(|one| one.starts_with("http://")),
+        "{by:?}"
+    );
 }

@@ -48,6 +48,12 @@ fn a_model_edits_code_runs_experiments_records_findings_and_satisfies_the_rubric
     let run = format!("r{}", of_first["run"]);
     let rerun = place.call(&["rerun", "parabola", &run]);
     assert!(rerun.code == Some(0), "{}{}", rerun.out, rerun.err);
+    // People see the code that was measured.
+    let shown = place.call(&["show", "e1"]).exits(0).out;
+    assert!(
+        shown.contains("-    printf") && shown.contains("+    printf"),
+        "{shown}"
+    );
     // A second call finds the study finished, and asks nobody.
     let before = server.received().len();
     place.call(&Place::words(&model)).exits(0);

@@ -452,7 +452,7 @@ def run(task, name, evaluations):
         if observed is not None and observed < best:
             best, regret = observed, max(found - task["least"], 0.0)
         peer.tell(observed)
-        print(f"{task['task']}\t{task['seed']}\t{name}\t{number + 1}\t{regret!r}")
+        print(f"{task['task']}\t{task['seed']}\t{name}\t{number + 1}\t{float(regret)!r}")
 
 
 def main():

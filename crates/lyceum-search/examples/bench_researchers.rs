@@ -76,8 +76,12 @@ fn main() -> std::process::ExitCode {
         ["time"] => {
             for (knobs, experiments) in [(4, 20), (8, 40), (8, 100), (20, 40), (20, 200), (8, 1000)]
             {
-                let each = proposal_time(knobs, experiments).as_secs_f64() * 1e3;
-                println!("{knobs} knobs, {experiments} experiments: {each:.1} ms");
+                let each = proposal_time("gp", knobs, experiments).as_secs_f64() * 1e3;
+                println!("gp, {knobs} knobs, {experiments} experiments: {each:.1} ms");
+            }
+            for name in ["cma", "tpe", "evolution"] {
+                let each = proposal_time(name, 20, 20_000).as_secs_f64() * 1e3;
+                println!("{name}, 20 knobs, 20000 experiments: {each:.1} ms");
             }
         }
         _ => {
@@ -188,11 +192,14 @@ fn study(name: &str, task: &Task) -> (Vec<f64>, Duration) {
     (bests, spent)
 }
 
-/// Returns the CPU time of one proposal of `gp`, the mean of twenty, after experiments at random settings.
-fn proposal_time(knobs: usize, experiments: u32) -> Duration {
+/// Returns the CPU time of one proposal, the mean of twenty, after experiments at random settings.
+fn proposal_time(name: &str, knobs: usize, experiments: u32) -> Duration {
     let task = functions::levy_of(knobs);
-    let (random, process) = (by_name("random"), by_name("gp"));
-    let (random, process) = (random.expect("random"), process.expect("gp"));
+    let (random, process) = (by_name("random"), by_name(name));
+    let (random, process) = (
+        random.expect("random"),
+        process.expect("a researcher of this name"),
+    );
     let start = Settings::new();
     let mut ask = Ask {
         space: &task.space,

@@ -122,10 +122,10 @@ impl Credit {
         }
     }
 
-    /// Returns why its share is what it is, in words.
-    pub(crate) fn reason(&self) -> String {
+    /// Returns why its share is what it is, in words; without results it is the shape of the study.
+    pub(crate) fn reason(&self, shape: &str) -> String {
         if self.tries == 0 {
-            return "by the shape of the study".to_owned();
+            return format!("by the shape of the study, {shape}");
         }
         let plural = if self.tries == 1 { "" } else { "s" };
         let beats = format!(

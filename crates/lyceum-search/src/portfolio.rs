@@ -50,11 +50,12 @@ impl Researcher for Portfolio {
         let (name, member) = members[chosen];
         let proposal = member.propose(ask)?;
         let share = 100.0 * shares[chosen];
+        let shape = view.shape();
         Ok(Proposal {
             hypothesis: format!(
                 "{}; {name} has {share:.0} % of the turns: {}",
                 proposal.hypothesis,
-                credits[chosen].reason()
+                credits[chosen].reason(&shape)
             ),
             member: Some(name),
             ..proposal
@@ -63,15 +64,34 @@ impl Researcher for Portfolio {
 }
 
 impl View<'_> {
+    /// Returns what the turns of members begin from, in words.
+    fn shape(&self) -> String {
+        let plural = |count: usize, what: &str| {
+            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+        };
+        let knobs = plural(self.codec.knobs(), "knob");
+        let choices = match self.choices() {
+            0 => String::new(),
+            count => format!(" ({})", plural(count, "choice")),
+        };
+        let experiments = plural(self.ask.budget as usize, "experiment");
+        format!("{knobs}{choices} and {experiments}")
+    }
+
+    fn choices(&self) -> usize {
+        let columns = 0..self.codec.knobs();
+        columns
+            .filter(|column| self.codec.is_choice(*column))
+            .count()
+    }
+
     /// Returns how well the shape of the study suits a member, relative to the others.
     ///
     /// The numbers follow the benches of this crate (`bench/researchers`): the process is far ahead up to some fifteen
     /// knobs, the estimator is the better of the other two on choices and conditions, the strategy needs generations.
     fn suits(&self, member: &str) -> f64 {
         let knobs = self.codec.knobs();
-        let choices = (0..knobs)
-            .filter(|column| self.codec.is_choice(*column))
-            .count();
+        let choices = self.choices();
         let many = knobs > KNOBS_MANY;
         let generous = self.ask.budget >= GENEROUS * knobs as u32;
         match member {

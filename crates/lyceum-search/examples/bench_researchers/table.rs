@@ -1,6 +1,10 @@
 //! Results compared pair by pair.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::Path,
+};
 
 use crate::{
     reach::{self, PEER},
@@ -142,27 +146,41 @@ fn regrets(results: &Results, at: usize) -> String {
         let cells: Vec<String> = results.iter().map(cell).collect();
         let _ = writeln!(text, "| {task} | {} |", cells.join(" | "));
     }
-    let ranks: Vec<String> = ranks(&results, at)
+    let (ranks, count) = ranks(&results, at);
+    let ranks = ranks
         .into_iter()
-        .map(|rank| format!("{rank:.2}"))
-        .collect();
-    let _ = writeln!(text, "| mean rank | {} |", ranks.join(" | "));
+        .map(|rank| rank.map_or_else(|| "–".to_owned(), |rank| format!("{rank:.2}")));
+    let ranks: Vec<String> = ranks.collect();
+    let _ = writeln!(
+        text,
+        "| mean rank in {count} studies | {} |",
+        ranks.join(" | ")
+    );
     text
 }
 
-/// Returns the mean rank of each, 1 for the best, equals sharing theirs, over the studies that all of them ran.
-fn ranks(results: &[(&String, &Studies)], at: usize) -> Vec<f64> {
-    let mut sums = vec![0.0; results.len()];
-    let mut count = 0.0;
-    let Some((_, first)) = results.first() else {
-        return sums;
-    };
-    for study in first.keys() {
-        let each = results.iter().map(|(_, studies)| studies.get(study));
+/// Returns the mean rank of each, 1 for the best, equals sharing theirs, over the studies that all of them ran, and how
+/// many these are. Who ran less than a third of the studies has no rank.
+fn ranks(results: &[(&String, &Studies)], at: usize) -> (Vec<Option<f64>>, usize) {
+    let most = results.iter().map(|(_, studies)| studies.len()).max();
+    let ranked = |studies: &Studies| 3 * studies.len() >= most.unwrap_or(0);
+    let whole: Vec<&Studies> = results
+        .iter()
+        .map(|(_, studies)| *studies)
+        .filter(|studies| ranked(studies))
+        .collect();
+    let mut sums = vec![0.0; whole.len()];
+    let mut count = 0_u32;
+    for study in whole
+        .iter()
+        .flat_map(|studies| studies.keys())
+        .collect::<BTreeSet<_>>()
+    {
+        let each = whole.iter().map(|studies| studies.get(study));
         let Some(each) = each.collect::<Option<Vec<&Vec<f64>>>>() else {
             continue;
         };
-        count += 1.0;
+        count += 1;
         for (sum, one) in sums.iter_mut().zip(&each) {
             let mine = one[at - 1];
             let better = each.iter().filter(|other| other[at - 1] < mine).count();
@@ -172,5 +190,9 @@ fn ranks(results: &[(&String, &Studies)], at: usize) -> Vec<f64> {
             *sum += better as f64 + f64::midpoint(equal.count() as f64, 1.0);
         }
     }
-    sums.into_iter().map(|sum| sum / count).collect()
+    let mut means = sums.into_iter().map(|sum| sum / f64::from(count));
+    let of = results
+        .iter()
+        .map(|(_, studies)| if ranked(studies) { means.next() } else { None });
+    (of.collect(), count as usize)
 }

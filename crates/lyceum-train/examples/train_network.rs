@@ -1,4 +1,5 @@
-//! Trains a prior-fitted network and prints how it comes on: `train_network STEPS RATE SEED [OUT]`.
+//! Trains a prior-fitted network with another rate: `train_network STEPS RATE SEED OUT`. What it writes is a training,
+//! which `lyceum train network --resume OUT` turns into weights with their record.
 
 #![expect(
     clippy::print_stdout,
@@ -6,7 +7,7 @@
     reason = "a command-line program"
 )]
 
-use lyceum_train::prior_fitted::{Config, Network, Recipe, Training, judge};
+use lyceum_train::prior_fitted::{Config, Network, Recipe, Training, marginal};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -18,33 +19,25 @@ fn main() {
         ..Recipe::default()
     };
     let network = Network::new(Config::default()).expect("sizes");
-    println!(
-        "{} parameters, untrained {:.3}",
-        network.layout().len(),
-        judge(&network, &network.initialise(1))
-    );
-    let mut training = Training::new(&network, recipe);
-    let (mut sum, mut count) = (0.0, 0.0);
+    let count = network.layout().len();
     let begun = cpu();
-    while let Some(loss) = training.step() {
-        sum += loss;
-        count += 1.0;
-        let every = (recipe.steps / 20).max(1);
-        if training.steps_done().is_multiple_of(every) {
+    let mut training = Training::new(network, recipe).expect("a recipe");
+    let (marginal, untrained) = (marginal(), training.untrained());
+    println!("{count} parameters, marginal {marginal:.3}, untrained {untrained:.3}");
+    let mut shown = 0;
+    while training.step().is_some() {
+        if training.curve().len() > shown {
+            shown = training.curve().len();
+            let point = training.curve()[shown - 1];
             println!(
                 "step {} loss {:.3} judged {:.3} cpu {:.1} s",
-                training.steps_done(),
-                sum / count,
-                judge(&network, training.parameters()),
+                point.step,
+                point.loss,
+                point.judged,
                 cpu() - begun
             );
-            (sum, count) = (0.0, 0.0);
             if let Some(path) = words.get(3) {
-                let bytes: Vec<u8> = training
-                    .parameters()
-                    .iter()
-                    .flat_map(|one| one.to_le_bytes())
-                    .collect();
+                let bytes = training.save(cpu() - begun).expect("a training");
                 std::fs::write(path, bytes).expect("written");
             }
         }

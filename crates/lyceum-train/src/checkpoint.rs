@@ -1,30 +1,16 @@
-//! Safetensors out, and in as hostile input.
-//!
-//! The metadata holds one entry, `lyceum`, with the sizes and the alphabet as JSON. One entry, because
-//! the format's library keeps metadata in a hash map: more would make the bytes of two equal
-//! checkpoints differ.
+//! The character transformer as a safetensors file, and in as hostile input.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use crate::tensors::WriteError;
+use crate::tensors::{self, Kind};
 use crate::transformer::{Config, ConfigError, Transformer};
 
-/// The only entry of the metadata.
-const ENTRY: &str = "lyceum";
-
-/// Says what the tensors are; a reader refuses any other.
-const KIND: &str = "character-transformer";
-
-/// The version of the layout of tensors and metadata.
-const VERSION: u32 = 1;
-
-/// A header lists a dozen tensors a block at about a hundred bytes each; this is far above and still
-/// small.
-const HEADER_BYTES_MAX: u64 = 4 << 20;
+const KIND: Kind = Kind {
+    name: "character-transformer",
+    version: 1,
+};
 
 /// Weights with the sizes they belong to.
 #[derive(Clone, Debug)]
@@ -37,49 +23,12 @@ pub struct Checkpoint {
     pub parameters: Vec<f32>,
 }
 
-/// Why a checkpoint was not written.
-#[derive(Debug, Error)]
-pub enum WriteError {
-    /// The format refused a tensor; a bug of the caller, such as weights of another network.
-    #[error("weights do not fit the safetensors format")]
-    Format(#[from] SafeTensorError),
-    /// The metadata could not be encoded.
-    #[error("sizes cannot be written as JSON")]
-    Metadata(#[from] serde_json::Error),
-}
-
 /// Why bytes are not a checkpoint.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// Shorter than a header's length.
-    #[error("not a safetensors file: {found} bytes, expected at least 8")]
-    Short {
-        /// The bytes there are.
-        found: usize,
-    },
-    /// The header claims more than any model of this crate needs.
-    #[error("safetensors header of {found} bytes, expected at most {HEADER_BYTES_MAX}")]
-    Header {
-        /// The bytes it claims.
-        found: u64,
-    },
-    /// The format's library refused the bytes.
-    #[error("not a safetensors file")]
-    Format(#[from] SafeTensorError),
-    /// There is no entry with the sizes.
-    #[error("no `{ENTRY}` entry in the metadata; hint: the file is not a model of `train`")]
-    NoMetadata,
-    /// The entry with the sizes is not what this version writes.
-    #[error("the `{ENTRY}` entry of the metadata cannot be read")]
-    Metadata(#[from] serde_json::Error),
-    /// The model is of another kind or version.
-    #[error("model of kind `{kind}` version {version}, expected `{KIND}` version {VERSION}")]
-    Kind {
-        /// The kind it claims.
-        kind: String,
-        /// The version it claims.
-        version: u32,
-    },
+    /// The file does not hold the tensors of a character transformer.
+    #[error(transparent)]
+    File(#[from] tensors::ReadError),
     /// The sizes are impossible.
     #[error("sizes of the model are invalid")]
     Config(#[from] ConfigError),
@@ -98,34 +47,6 @@ pub enum ReadError {
         found: u64,
         /// The caller's bound.
         most: u64,
-    },
-    /// The number of tensors is not that of the network.
-    #[error("{found} tensors, expected {expected}")]
-    Tensors {
-        /// Tensors in the file.
-        found: usize,
-        /// Tensors of the network.
-        expected: usize,
-    },
-    /// A tensor has another type or shape than the network asks for.
-    #[error("tensor `{name}` is {found_type:?} {found:?}, expected F32 {expected:?}")]
-    Shape {
-        /// The tensor.
-        name: String,
-        /// Its element type.
-        found_type: Dtype,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The network's shape.
-        expected: Vec<usize>,
-    },
-    /// A weight is infinite or not a number.
-    #[error("tensor `{name}` holds a value that is not finite at index {index}")]
-    NotFinite {
-        /// The tensor.
-        name: String,
-        /// The index of the first such value.
-        index: usize,
     },
 }
 
@@ -157,8 +78,8 @@ pub fn write(
         ..
     } = *model.config();
     let metadata = Metadata {
-        kind: KIND.to_owned(),
-        version: VERSION,
+        kind: KIND.name.to_owned(),
+        version: KIND.version,
         alphabet: alphabet.to_vec(),
         context,
         width,
@@ -166,41 +87,14 @@ pub fn write(
         heads,
         init_scale,
     };
-    let entries = HashMap::from([(ENTRY.to_owned(), serde_json::to_string(&metadata)?)]);
-    let bytes: Vec<u8> = parameters
-        .iter()
-        .flat_map(|value| value.to_le_bytes())
-        .collect();
-    let mut views = Vec::with_capacity(model.layout().tensors().len());
-    for tensor in model.layout().tensors() {
-        let range = tensor.slot.range();
-        let data = &bytes[4 * range.start..4 * range.end];
-        views.push((
-            &tensor.name,
-            TensorView::new(Dtype::F32, tensor.shape.clone(), data)?,
-        ));
-    }
-    Ok(safetensors::serialize(views, Some(entries))?)
+    tensors::write(&metadata, model.layout(), &[("", parameters)])
 }
 
 /// Reads a checkpoint of at most `parameters_max` parameters.
 ///
 /// The bytes may come from anyone: every size is checked before anything is allocated for it.
 pub fn read(bytes: &[u8], parameters_max: u64) -> Result<Checkpoint, ReadError> {
-    let length = bytes
-        .first_chunk::<8>()
-        .ok_or(ReadError::Short { found: bytes.len() })?;
-    let length = u64::from_le_bytes(*length);
-    if length > HEADER_BYTES_MAX {
-        return Err(ReadError::Header { found: length });
-    }
-    let (_, header) = SafeTensors::read_metadata(bytes)?;
-    let entry = header
-        .metadata()
-        .as_ref()
-        .and_then(|entries| entries.get(ENTRY));
-    let metadata: Metadata = serde_json::from_str(entry.ok_or(ReadError::NoMetadata)?)?;
-    let (config, alphabet) = checked(metadata)?;
+    let (config, alphabet) = checked(tensors::metadata(bytes, KIND)?)?;
     let found = config.parameter_count();
     if found > parameters_max {
         return Err(ReadError::Large {
@@ -209,8 +103,8 @@ pub fn read(bytes: &[u8], parameters_max: u64) -> Result<Checkpoint, ReadError> 
         });
     }
     let model = Transformer::new(config)?;
-    let tensors = SafeTensors::deserialize(bytes)?;
-    let parameters = weights(&model, &tensors)?;
+    let mut buffers = tensors::read(bytes, model.layout(), &[""])?;
+    let parameters = buffers.swap_remove(0);
     Ok(Checkpoint {
         model,
         alphabet,
@@ -221,18 +115,14 @@ pub fn read(bytes: &[u8], parameters_max: u64) -> Result<Checkpoint, ReadError> 
 /// Turns metadata into sizes and an alphabet.
 fn checked(metadata: Metadata) -> Result<(Config, Vec<u8>), ReadError> {
     let Metadata {
-        kind,
-        version,
         alphabet,
         context,
         width,
         depth,
         heads,
         init_scale,
+        ..
     } = metadata;
-    if kind != KIND || version != VERSION {
-        return Err(ReadError::Kind { kind, version });
-    }
     let mut distinct = alphabet.clone();
     distinct.sort_unstable();
     distinct.dedup();
@@ -252,42 +142,6 @@ fn checked(metadata: Metadata) -> Result<(Config, Vec<u8>), ReadError> {
     };
     config.validate()?;
     Ok((config, alphabet))
-}
-
-/// Copies every tensor of the network out of the file.
-fn weights(model: &Transformer, tensors: &SafeTensors<'_>) -> Result<Vec<f32>, ReadError> {
-    let layout = model.layout();
-    if tensors.len() != layout.tensors().len() {
-        let (found, expected) = (tensors.len(), layout.tensors().len());
-        return Err(ReadError::Tensors { found, expected });
-    }
-    let mut parameters = Vec::with_capacity(layout.len());
-    for tensor in layout.tensors() {
-        let view = tensors.tensor(&tensor.name)?;
-        if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {
-            return Err(ReadError::Shape {
-                name: tensor.name.clone(),
-                found_type: view.dtype(),
-                found: view.shape().to_vec(),
-                expected: tensor.shape.clone(),
-            });
-        }
-        let values = view
-            .data()
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes));
-        parameters.extend(values);
-        let fresh = tensor.slot.of(&parameters);
-        if let Some(index) = fresh.iter().position(|value| !value.is_finite()) {
-            return Err(ReadError::NotFinite {
-                name: tensor.name.clone(),
-                index,
-            });
-        }
-    }
-    Ok(parameters)
 }
 
 #[cfg(test)]
@@ -349,7 +203,10 @@ mod tests {
     #[test]
     fn forged_sizes_are_refused_before_anything_is_allocated() {
         let error = forged("\\\"depth\\\":1,", "\\\"depth\\\":9,");
-        assert!(matches!(error, ReadError::Tensors { .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::File(tensors::ReadError::Count { .. })),
+            "{error}"
+        );
         let error = forged("\\\"heads\\\":2", "\\\"heads\\\":3");
         assert!(
             matches!(error, ReadError::Config(ConfigError::Heads { .. })),
@@ -359,13 +216,22 @@ mod tests {
             "\"dtype\":\"F32\",\"shape\":[4,4]",
             "\"dtype\":\"I32\",\"shape\":[4,4]",
         );
-        assert!(matches!(error, ReadError::Shape { .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::File(tensors::ReadError::Shape { .. })),
+            "{error}"
+        );
         let error = forged("\"shape\":[3,4]", "\"shape\":[4,3]");
-        assert!(matches!(error, ReadError::Shape { .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::File(tensors::ReadError::Shape { .. })),
+            "{error}"
+        );
         let error = forged("[97,98,99]", "[97,98,97]");
         assert!(matches!(error, ReadError::Alphabet { .. }), "{error}");
         let error = forged("version\\\":1", "version\\\":2");
-        assert!(matches!(error, ReadError::Kind { .. }), "{error}");
+        assert!(
+            matches!(error, ReadError::File(tensors::ReadError::Kind { .. })),
+            "{error}"
+        );
     }
 
     #[test]
@@ -383,7 +249,7 @@ mod tests {
         bytes[..8].copy_from_slice(&(1_u64 << 30).to_le_bytes());
         assert!(matches!(
             read(&bytes, 1).unwrap_err(),
-            ReadError::Header { .. }
+            ReadError::File(tensors::ReadError::Header { .. })
         ));
     }
 

@@ -14,7 +14,7 @@
 //! - [`prior_fitted`]: a network that reads a data set and predicts in context, and its training.
 //! - [`transformer`]: a decoder-only character transformer made of them.
 //! - [`optimiser`], [`schedule`]: how the weights move.
-//! - [`checkpoint`]: safetensors out, and in as hostile input.
+//! - [`tensors`]: safetensors out, and in as hostile input; [`checkpoint`]: those of the transformer.
 
 mod kernels;
 
@@ -26,4 +26,5 @@ pub mod parameters;
 pub mod prior_fitted;
 pub mod random;
 pub mod schedule;
+pub mod tensors;
 pub mod transformer;

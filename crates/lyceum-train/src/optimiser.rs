@@ -49,6 +49,28 @@ impl Optimiser {
         }
     }
 
+    /// Returns the moments, the second empty where the rule has none, and how many steps were made.
+    pub(crate) fn moments(&self) -> (&[f32], &[f32], u32) {
+        (&self.first, &self.second, self.steps)
+    }
+
+    /// Returns an optimiser that goes on from these moments, which belong to this rule and layout.
+    pub(crate) fn resumed(
+        rule: Rule,
+        weight_decay: f32,
+        first: Vec<f32>,
+        second: Vec<f32>,
+        steps: u32,
+    ) -> Self {
+        Self {
+            rule,
+            weight_decay,
+            first,
+            second,
+            steps,
+        }
+    }
+
     /// Moves `parameters` one step at learning rate `rate`.
     pub fn step(&mut self, layout: &Layout, parameters: &mut [f32], gradients: &[f32], rate: f64) {
         self.steps = self.steps.saturating_add(1);

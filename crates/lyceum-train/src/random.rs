@@ -26,6 +26,16 @@ impl Random {
         Self::new(seed ^ split_mix(&mut mixer))
     }
 
+    /// Returns where the stream is.
+    pub(crate) fn state(&self) -> [u64; 4] {
+        self.state
+    }
+
+    /// Returns the stream that goes on from there.
+    pub(crate) fn from_state(state: [u64; 4]) -> Self {
+        Self { state }
+    }
+
     /// Returns the next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = self.state;

@@ -1,12 +1,15 @@
-//! Every layer and the optimiser against values computed by `PyTorch` (`goldens/generate.py`).
+//! Every layer, the optimiser and the whole prior-fitted network against values computed by `PyTorch`
+//! (`goldens/generate.py`, `goldens/generate_network.py`).
 #![expect(
     clippy::unwrap_used,
     reason = "a helper that fails is a test that fails"
 )]
 
 use lyceum_train::layers::{CausalAttention, CrossEntropy, Embedding, Gelu, LayerNorm, Linear};
-use lyceum_train::optimiser::{Optimiser, Rule};
+use lyceum_train::optimiser::{Optimiser, Rule, clip};
 use lyceum_train::parameters::{Initial, Layout};
+use lyceum_train::prior_fitted::{Batch, Component, Config, DataSet, Network, Workspace};
+use lyceum_train::schedule::{Schedule, Shape};
 use serde_json::Value;
 
 const TOLERANCE: f32 = 5e-6;
@@ -191,4 +194,118 @@ fn adamw() {
             );
         }
     }
+}
+
+/// Returns the network of a golden, after its tensors were compared with those that were meant.
+fn network_of(golden: &Golden) -> Network {
+    let network = Network::new(Config {
+        width: golden.size("width"),
+        depth: golden.size("depth"),
+        heads: golden.size("heads"),
+        expansion: golden.size("expansion"),
+        column_width: golden.size("column_width"),
+        components: golden.size("components"),
+    })
+    .unwrap();
+    let tensors = network.layout().tensors().iter();
+    let found: Vec<Value> = tensors
+        .map(|tensor| serde_json::json!([tensor.name, tensor.shape]))
+        .collect();
+    assert_eq!(golden.0["tensors"], Value::from(found));
+    network
+}
+
+#[test]
+fn prior_fitted_network() {
+    let golden = Golden::read(include_str!("goldens/network.json"));
+    let network = network_of(&golden);
+    let weights = golden.values("weights");
+    let sets: Vec<DataSet> = golden.0["sets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|set| DataSet {
+            columns: set["columns"].as_u64().unwrap() as usize,
+            inputs: floats(&set["inputs"]),
+            values: floats(&set["values"]),
+            noise: set["noise"].as_f64().map(|noise| noise as f32),
+            questions: floats(&set["questions"]),
+        })
+        .collect();
+    let mut workspace = Workspace::default();
+    let predicted: Vec<_> = sets
+        .iter()
+        .flat_map(|set| network.predict(&weights, set, &mut workspace))
+        .collect();
+    let expected = golden.0["mixtures"].as_array().unwrap();
+    assert_eq!(predicted.len(), expected.len());
+    for (mixture, expected) in predicted.iter().zip(expected) {
+        let parts: [fn(&Component) -> f32; 3] = [|one| one.weight, |one| one.mean, |one| one.sd];
+        for (index, part) in parts.iter().enumerate() {
+            for (one, expected) in mixture.iter().zip(floats(&expected[index])) {
+                let error = (part(one) - expected).abs() / expected.abs().max(1.0);
+                assert!(error < 1e-5, "{one:?} against {expected}");
+            }
+        }
+    }
+    let (batch, answers) = (Batch::new(&sets), golden.values("answers"));
+    let mut gradients = vec![0.0; weights.len()];
+    let loss =
+        network.loss_and_gradients(&weights, &batch, &answers, &mut workspace, &mut gradients);
+    let expected = golden.0["loss"].as_f64().unwrap();
+    assert!((loss - expected).abs() < 1e-5, "{loss} against {expected}");
+    golden.check("gradients", &gradients);
+}
+
+#[test]
+fn a_step_of_the_network() {
+    let golden = Golden::read(include_str!("goldens/network.json"));
+    let network = network_of(&golden);
+    let (mut weights, mut gradients) = (golden.values("weights"), golden.values("gradients"));
+    let norm = clip(&mut gradients, 1.0);
+    let expected = golden.0["norm"].as_f64().unwrap();
+    assert!(expected > 1.0, "a norm of {expected} is not clipped");
+    assert!(
+        (norm / expected - 1.0).abs() < 1e-5,
+        "{norm} against {expected}"
+    );
+    let rule = Rule::AdamW {
+        beta1: 0.9,
+        beta2: 0.98,
+        epsilon: 1e-8,
+    };
+    let mut optimiser = Optimiser::new(rule, 0.01, network.layout());
+    optimiser.step(network.layout(), &mut weights, &gradients, 2e-3);
+    let mut compared = 0;
+    let all = weights.iter().zip(golden.values("after")).zip(&gradients);
+    for (index, ((found, expected), gradient)) in all.enumerate() {
+        // Where the true gradient is zero, as of a key's bias, the step has the direction of a rounding error.
+        if gradient.abs() > 1e-6 {
+            compared += 1;
+            assert!(
+                (found - expected).abs() < TOLERANCE,
+                "[{index}]: {found} against {expected}"
+            );
+        }
+    }
+    assert!(
+        compared > weights.len() / 2,
+        "{compared} of {} compared",
+        weights.len()
+    );
+}
+
+#[test]
+fn schedule() {
+    let golden = Golden::read(include_str!("goldens/schedule.json"));
+    let schedule = Schedule {
+        shape: Shape::Cosine,
+        peak: golden.0["peak"].as_f64().unwrap(),
+        warmup: golden.0["warmup"].as_f64().unwrap(),
+        steps: golden.0["steps"].as_u64().unwrap(),
+    };
+    let rates: Vec<f32> = (0..schedule.steps)
+        .map(|step| schedule.rate(step) as f32)
+        .collect();
+    golden.check("rates", &rates);
 }

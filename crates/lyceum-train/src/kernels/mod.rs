@@ -140,6 +140,15 @@ mod tests {
             out
         });
         same_bits_in_every_build(|| {
+            let (mut out, mut kernel, mut densities) = (x.clone(), y.clone(), vec![0.0; 37]);
+            softmax::kernel_softmax(&mut out, &mut kernel, 53, 0.01, &mut densities);
+            let mut gradient = y.clone();
+            softmax::softmax_backward(&out, &mut gradient, 53);
+            vector::add_scaled(0.3, &x, &mut gradient);
+            densities.push(vector::product_sum(&x, &y));
+            [out, kernel, densities, gradient].concat()
+        });
+        same_bits_in_every_build(|| {
             let (mut out, mut statistics) = (vec![0.0; x.len()], vec![0.0; 2 * 37]);
             norm::forward(&x, &y[..53], &y[53..106], &mut out, &mut statistics);
             let mut gradient = vec![0.0; x.len()];

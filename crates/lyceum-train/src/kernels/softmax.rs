@@ -49,6 +49,38 @@ dispatched! {
 }
 
 dispatched! {
+    /// Replaces rows of scores by attention weights, and rows of negative distances by their exponentials; writes the
+    /// sum of each row of these plus `least` to `densities`.
+    fn kernel_softmax(scores: &mut [f32], kernel: &mut [f32], width: usize, least: f32, densities: &mut [f32]) {
+        let rows = scores.chunks_exact_mut(width).zip(kernel.chunks_exact_mut(width));
+        for ((weights, near), density) in rows.zip(densities) {
+            let (total, _) = exponentials(weights, 1.0);
+            let inverse = 1.0 / total;
+            for x in weights {
+                *x *= inverse;
+            }
+            for x in near.iter_mut() {
+                *x = exp(*x);
+            }
+            *density = sum(near) + least;
+        }
+    }
+}
+
+dispatched! {
+    /// Turns the gradient of attention weights, in place, into that of their scores, row by row.
+    fn softmax_backward(weights: &[f32], gradient: &mut [f32], width: usize) {
+        let rows = weights.chunks_exact(width).zip(gradient.chunks_exact_mut(width));
+        for (weight, slope) in rows {
+            let mean = dot(weight, slope);
+            for (g, p) in slope.iter_mut().zip(weight) {
+                *g = p * (*g - mean);
+            }
+        }
+    }
+}
+
+dispatched! {
     /// Writes the cross-entropy of each row in nats, and turns the logits into
     /// `scale · (softmax − one-hot target)`.
     fn cross_entropy(logits: &mut [f32], targets: &[u16], scale: f32, losses: &mut [f32]) {

@@ -129,6 +129,22 @@ dispatched! {
 }
 
 dispatched! {
+    /// Adds `factor` times `input` to `output`.
+    fn add_scaled(factor: f32, input: &[f32], output: &mut [f32]) {
+        for (y, x) in output.iter_mut().zip(input) {
+            *y += factor * x;
+        }
+    }
+}
+
+dispatched! {
+    /// Returns the sum of products of two slices of one length, in [`LANES`] partial sums.
+    fn product_sum(a: &[f32], b: &[f32]) -> f32 {
+        dot(a, b)
+    }
+}
+
+dispatched! {
     /// Returns the sum of squares; blocks of 4,096 numbers are added up in double precision.
     fn square_sum(values: &[f32]) -> f64 {
         values.chunks(4096).map(|block| f64::from(dot(block, block))).sum()

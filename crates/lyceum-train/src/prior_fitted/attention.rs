@@ -1,5 +1,6 @@
 //! Attention over a data set whose metric was inferred from it.
 
+use crate::kernels::{softmax, vector};
 use crate::matrix::{Matrix, MatrixMut, multiply};
 
 /// Kernel weight at which the logarithm of the density of neighbours ends: nothing is nearer than that.
@@ -74,9 +75,7 @@ impl Head<'_> {
         kept.kernel.clear();
         kept.kernel.resize(cells, 0.0);
         for (square, weight) in self.squares.chunks_exact(cells).zip(self.metric) {
-            for (sum, value) in kept.kernel.iter_mut().zip(square) {
-                *sum -= weight * value;
-            }
+            vector::add_scaled(-weight, square, &mut kept.kernel);
         }
         kept.weights.clear();
         kept.weights.extend_from_slice(&kept.kernel);
@@ -88,25 +87,17 @@ impl Head<'_> {
             MatrixMut::new(&mut kept.weights, rows, known),
         );
         kept.density.clear();
-        let both = kept
-            .weights
-            .chunks_exact_mut(known)
-            .zip(kept.kernel.chunks_exact_mut(known));
-        for (row, (weights, kernel)) in both.enumerate() {
-            let greatest = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            for one in weights.iter_mut() {
-                *one = (*one - greatest).exp();
-            }
-            let inverse = 1.0 / weights.iter().sum::<f32>();
-            for one in weights.iter_mut() {
-                *one *= inverse;
-            }
-            for one in kernel.iter_mut() {
-                *one = one.exp();
-            }
-            let density = kernel.iter().sum::<f32>() + DENSITY_MIN;
-            kept.density.push(density);
-            densities[row * density_stride] = density.ln();
+        kept.density.resize(rows, 0.0);
+        softmax::kernel_softmax(
+            &mut kept.weights,
+            &mut kept.kernel,
+            known,
+            DENSITY_MIN,
+            &mut kept.density,
+        );
+        let places = densities.iter_mut().step_by(density_stride);
+        for (place, density) in places.zip(&kept.density) {
+            *place = density.ln();
         }
         multiply(
             1.0,
@@ -153,15 +144,7 @@ impl Head<'_> {
             MatrixMut::new(scratch, rows, known),
         );
         // From the gradient of the weights to that of the scores.
-        let both = scratch
-            .chunks_exact_mut(known)
-            .zip(kept.weights.chunks_exact(known));
-        for (slopes, weights) in both {
-            let mean: f32 = slopes.iter().zip(weights).map(|(a, b)| a * b).sum();
-            for (slope, weight) in slopes.iter_mut().zip(weights) {
-                *slope = weight * (*slope - mean);
-            }
-        }
+        softmax::softmax_backward(&kept.weights, scratch, known);
         let scores = Matrix::new(scratch, rows, known);
         add(0, self.factor(), rows, scores, self.part(1, known));
         add(
@@ -178,16 +161,75 @@ impl Head<'_> {
             .enumerate()
         {
             let factor = density_slope[row * density_stride] / kept.density[row];
-            for (slope, kernel) in slopes.iter_mut().zip(kernel) {
-                *slope += factor * kernel;
-            }
+            vector::add_scaled(factor, kernel, slopes);
         }
         let cells = rows * known;
         for (slope, square) in metric_slope
             .iter_mut()
             .zip(self.squares.chunks_exact(cells))
         {
-            *slope -= scratch.iter().zip(square).map(|(a, b)| a * b).sum::<f32>();
+            *slope -= vector::product_sum(scratch, square);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn values_and_gradients_are_those_of_pytorch() {
+        let golden: Value =
+            serde_json::from_str(include_str!("../../tests/goldens/kernel_attention.json"))
+                .unwrap();
+        let numbers = |name: &str| -> Vec<f32> {
+            let all = golden[name].as_array().unwrap().iter();
+            all.map(|one| one.as_f64().unwrap() as f32).collect()
+        };
+        let size = |name: &str| golden["sizes"][name].as_u64().unwrap() as usize;
+        let (each, rows) = (size("each"), size("rows"));
+        let (squares, metric, inputs) = (numbers("squares"), numbers("metric"), numbers("input"));
+        let head = Head {
+            shape: Shape {
+                rows,
+                known: size("known"),
+                columns: size("columns"),
+            },
+            each,
+            squares: &squares,
+            metric: &metric,
+            inputs: &inputs,
+            stride: 3 * each,
+            width: each,
+        };
+        let mut kept = Kept::default();
+        let (mut out, mut densities) = (vec![0.0; rows * each], vec![0.0; rows]);
+        head.forward(&mut kept, &mut out, each, &mut densities, 1);
+        let (mut slopes, mut metric_slopes) = (vec![0.0; inputs.len()], vec![0.0; metric.len()]);
+        head.backward(
+            &kept,
+            &numbers("slope"),
+            each,
+            &numbers("density_slope"),
+            1,
+            &mut slopes,
+            &mut metric_slopes,
+            &mut Vec::new(),
+        );
+        for (name, found) in [
+            ("output", out),
+            ("density", densities),
+            ("input_gradient", slopes),
+            ("metric_gradient", metric_slopes),
+        ] {
+            let expected = numbers(name);
+            assert_eq!(found.len(), expected.len(), "{name}");
+            for (found, expected) in found.iter().zip(&expected) {
+                let error = (found - expected).abs() / expected.abs().max(1.0);
+                assert!(error < 5e-6, "{name}: {found} against {expected}");
+            }
         }
     }
 }

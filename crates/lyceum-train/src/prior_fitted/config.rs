@@ -1,9 +1,11 @@
 //! Sizes of the network.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Sizes of a prior-fitted network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Config {
     /// Numbers in a token.
     pub width: usize,

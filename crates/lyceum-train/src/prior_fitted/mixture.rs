@@ -79,3 +79,33 @@ fn softmax(logits: &[f32]) -> Vec<f32> {
     }
     weights
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn losses_and_gradients_are_those_of_pytorch() {
+        let golden: Value =
+            serde_json::from_str(include_str!("../../tests/goldens/mixture.json")).unwrap();
+        let numbers = |name: &str| -> Vec<f32> {
+            let all = golden[name].as_array().unwrap().iter();
+            all.map(|one| one.as_f64().unwrap() as f32).collect()
+        };
+        let (mut rows, targets) = (numbers("input"), numbers("targets"));
+        let (losses, gradients) = (numbers("output"), numbers("input_gradient"));
+        let scale = golden["sizes"]["scale"].as_f64().unwrap() as f32;
+        let each = rows.len() / targets.len();
+        for ((row, target), expected) in rows.chunks_exact_mut(each).zip(targets).zip(losses) {
+            let loss = loss_and_gradient(row, target, scale);
+            let error = (loss - expected).abs() / expected.abs().max(1.0);
+            assert!(error < 5e-6, "{loss} against {expected}");
+        }
+        for (found, expected) in rows.iter().zip(gradients) {
+            let error = (found - expected).abs() / expected.abs().max(1.0);
+            assert!(error < 5e-6, "{found} against {expected}");
+        }
+    }
+}

@@ -119,6 +119,18 @@ impl Network {
         rows.map(mixture::mixture).collect()
     }
 
+    /// Returns how much each column counts for the network when it compares points of this data set: the weight of its
+    /// squared differences, the mean over heads.
+    pub fn metric(&self, parameters: &[f32], set: &DataSet, workspace: &mut Workspace) -> Vec<f32> {
+        let batch = Batch::new(std::slice::from_ref(set));
+        workspace.resize(self, &batch);
+        self.read_columns(parameters, &batch, workspace);
+        let heads: Vec<&Vec<f32>> = workspace.metrics.iter().flatten().flatten().collect();
+        (0..set.columns)
+            .map(|column| heads.iter().map(|head| head[column]).sum::<f32>() / heads.len() as f32)
+            .collect()
+    }
+
     /// Returns the mean negative log density of the answers in nats and writes the gradient of every parameter to
     /// `gradients`. `answers` holds the values of all questions of all data sets, in order.
     ///
@@ -132,6 +144,24 @@ impl Network {
         answers: &[f32],
         workspace: &mut Workspace,
         gradients: &mut [f32],
+    ) -> f64 {
+        let loss = self.loss(parameters, batch, answers, workspace);
+        gradients.fill(0.0);
+        self.backward(parameters, batch, workspace, gradients);
+        loss
+    }
+
+    /// Returns the mean negative log density of the answers in nats, and leaves its gradient where the outputs were.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not one answer for each question.
+    pub fn loss(
+        &self,
+        parameters: &[f32],
+        batch: &Batch,
+        answers: &[f32],
+        workspace: &mut Workspace,
     ) -> f64 {
         self.forward(parameters, batch, workspace);
         let each = PARTS * self.config.components;
@@ -151,8 +181,6 @@ impl Network {
             .map(|(_, shape)| shape.rows - shape.known)
             .sum();
         assert_eq!(asked, answers.len(), "one answer a question");
-        gradients.fill(0.0);
-        self.backward(parameters, batch, workspace, gradients);
         sum / answers.len() as f64
     }
 

@@ -1,18 +1,19 @@
-//! Functions that the lab makes up, to learn from.
+//! Data sets that the lab makes up, to learn from.
 
 use super::batch::DataSet;
+use super::function::{Function, Knob, between, draw_knobs, encoded};
+use super::places::{Look, Places};
 use crate::random::Random;
+
+/// Version of what is drawn: another one is another lesson, and a seed names another data set.
+pub const PRIOR_VERSION: u32 = 2;
 
 /// Known points of a data set.
 const KNOWN: (usize, usize) = (2, 60);
 /// Questions of a data set.
 const QUESTIONS: usize = 24;
-/// Knobs of a function.
-const KNOBS_MAX: usize = 8;
 /// Answers further from the known values than this many of their standard deviations say nothing that can be learnt.
 const ANSWER_MAX: f32 = 10.0;
-/// Added to the diagonal of a covariance, so that it can be factored.
-const JITTER: f64 = 1e-6;
 
 /// A made-up data set and the noise-free answers to its questions.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,27 +24,9 @@ pub struct Sample {
     pub answers: Vec<f32>,
 }
 
-/// A knob of a made-up function.
-enum Knob {
-    /// A number, bent by Kumaraswamy's distribution function with these parameters.
-    Float { bend: Option<(f64, f64)> },
-    /// A whole number with this many values.
-    Whole { values: usize },
-    /// A choice with this many values, one-hot where there are more than two.
-    Choice { values: usize },
-}
-
-/// How the covariance falls with the distance.
-#[derive(Clone, Copy)]
-enum Family {
-    SquaredExponential,
-    MaternFive,
-    MaternThree,
-}
-
 /// Draws a data set: a function of one to eight knobs, some of them whole numbers, choices or without effect, from a
-/// Gaussian process with its own length scales and smoothness; with or without a trend, bends and plateaus of the
-/// values, and noise. Points are spread over the space or crowd around a place, as those of a search do.
+/// Gaussian process with its own length scales and smoothness; with or without a bowl, bent values, plateaus and noise.
+/// Points are spread over the space, crowd around a place, or follow the low values as those of a search do.
 pub fn sample(random: &mut Random) -> Sample {
     loop {
         let sample = draw(random);
@@ -59,242 +42,68 @@ pub fn sample(random: &mut Random) -> Sample {
 
 fn draw(random: &mut Random) -> Sample {
     let knobs = draw_knobs(random);
-    let known = KNOWN.0 + random.below(KNOWN.1 - KNOWN.0 + 1);
-    let points = draw_points(&knobs, known + QUESTIONS, random);
-    let features: Vec<Vec<f64>> = points.iter().map(|point| bent(&knobs, point)).collect();
-    let scales = draw_scales(&knobs, random);
-    let mut values = draw_process(&features, &scales, random);
-    shape_values(&mut values, &points, random);
-    let columns = encoded(&knobs, &points[0]).len();
-    let spread = deviation(&values[..known]).1.max(1e-9);
+    let count = KNOWN.0 + random.below(KNOWN.1 - KNOWN.0 + 1);
+    let mut function = Function::draw(&knobs, random);
+    let mut places = Places::draw(&knobs, random);
+    let mut known: Vec<Look> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let point = places.next(&knobs, &known, random);
+        let value = function.value(&point, random);
+        known.push((point, value));
+    }
+    places = places.of_questions();
+    let mut asked: Vec<Look> = Vec::with_capacity(QUESTIONS);
+    for _ in 0..QUESTIONS {
+        let point = places.next(&knobs, &known, random);
+        let value = function.value(&point, random);
+        asked.push((point, value));
+    }
+    let both = known.iter().chain(&asked);
+    let mut values: Vec<f64> = both.map(|(_, value)| *value).collect();
+    bend_values(&mut values, random);
+    seen(&knobs, (&known, &asked), &values, random)
+}
+
+/// Adds noise to the known values, and shows everything as a researcher shows it.
+fn seen(
+    knobs: &[Knob],
+    (known, asked): (&[Look], &[Look]),
+    values: &[f64],
+    random: &mut Random,
+) -> Sample {
+    let (values, answers) = values.split_at(known.len());
     let noise = if random.uniform() < 0.4 {
         0.0
     } else {
+        let spread = deviation(values).1.max(1e-9);
         spread * between(random, 0.01_f64.ln(), 0.6_f64.ln()).exp()
     };
-    let noisy: Vec<f64> = values[..known]
+    let told = random.uniform() < 0.6;
+    let noisy: Vec<f64> = values
         .iter()
         .map(|value| value + noise * random.normal())
         .collect();
-    let (mean, sd) = deviation(&noisy);
-    let sd = if sd > 1e-9 { sd } else { 1.0 };
-    let encode = |points: &[Vec<f64>]| {
-        points
-            .iter()
-            .flat_map(|point| encoded(&knobs, point))
-            .collect()
+    let scale = Scale::new(&noisy, if told { noise } else { 0.0 });
+    let scaled = |values: &[f64]| values.iter().map(|value| scale.of(*value)).collect();
+    let encode = |points: &[Look]| -> Vec<f32> {
+        let rows = points.iter().flat_map(|(point, _)| encoded(knobs, point));
+        rows.collect()
     };
-    let scaled = |values: &[f64]| {
-        values
-            .iter()
-            .map(|value| ((value - mean) / sd) as f32)
-            .collect()
-    };
+    let inputs = encode(known);
     Sample {
-        answers: scaled(&values[known..]),
+        answers: scaled(answers),
         set: DataSet {
-            columns,
-            inputs: encode(&points[..known]),
+            columns: inputs.len() / known.len(),
+            inputs,
             values: scaled(&noisy),
-            noise: (random.uniform() < 0.6).then_some((noise / sd) as f32),
-            questions: encode(&points[known..]),
+            noise: told.then_some((noise * scale.unit()) as f32),
+            questions: encode(asked),
         },
     }
 }
 
-fn between(random: &mut Random, low: f64, high: f64) -> f64 {
-    low + (high - low) * random.uniform()
-}
-
-fn draw_knobs(random: &mut Random) -> Vec<Knob> {
-    let count = 1 + random.below(KNOBS_MAX);
-    let mixed = random.uniform() < 0.5;
-    (0..count)
-        .map(|_| {
-            let kind = random.uniform();
-            if mixed && kind < 0.2 {
-                Knob::Choice {
-                    values: 2 + random.below(3),
-                }
-            } else if mixed && kind < 0.4 {
-                Knob::Whole {
-                    values: 2 + random.below(11),
-                }
-            } else {
-                let bend = (random.uniform() < 0.3).then(|| {
-                    let each = |random: &mut Random| (0.5 * random.normal()).exp();
-                    (each(random), each(random))
-                });
-                Knob::Float { bend }
-            }
-        })
-        .collect()
-}
-
-/// Draws points as unit coordinates, one a knob.
-fn draw_points(knobs: &[Knob], count: usize, random: &mut Random) -> Vec<Vec<f64>> {
-    let centre: Vec<f64> = knobs.iter().map(|_| random.uniform()).collect();
-    let crowd = if random.uniform() < 0.5 {
-        between(random, 0.2, 0.8)
-    } else {
-        0.0
-    };
-    let size = between(random, 0.02_f64.ln(), 0.4_f64.ln()).exp();
-    (0..count)
-        .map(|_| {
-            let near = random.uniform() < crowd;
-            let both = knobs.iter().zip(&centre);
-            both.map(|(knob, centre)| {
-                let mut unit = random.uniform();
-                if near {
-                    let moved = centre + size * random.normal();
-                    unit = if matches!(knob, Knob::Choice { .. }) {
-                        *centre
-                    } else {
-                        moved.clamp(0.0, 1.0)
-                    };
-                }
-                match knob {
-                    Knob::Float { .. } => unit,
-                    Knob::Whole { values } | Knob::Choice { values } => {
-                        let count = *values as f64;
-                        ((unit * count).floor().min(count - 1.0) + 0.5) / count
-                    }
-                }
-            })
-            .collect()
-        })
-        .collect()
-}
-
-/// Returns the coordinates in which the function is stationary.
-fn bent(knobs: &[Knob], point: &[f64]) -> Vec<f64> {
-    let both = knobs.iter().zip(point);
-    both.map(|(knob, unit)| match knob {
-        Knob::Float { bend: Some((a, b)) } => 1.0 - (1.0 - unit.powf(*a)).powf(*b),
-        _ => *unit,
-    })
-    .collect()
-}
-
-/// Returns what the network sees of a point: numbers as they are, choices of more than two one-hot.
-fn encoded(knobs: &[Knob], point: &[f64]) -> Vec<f32> {
-    let mut out = Vec::new();
-    for (knob, unit) in knobs.iter().zip(point) {
-        match knob {
-            Knob::Choice { values } if *values > 2 => {
-                let chosen = (unit * *values as f64) as usize;
-                out.extend((0..*values).map(|index| f32::from(index == chosen)));
-            }
-            Knob::Choice { .. } => out.push(f32::from(*unit > 0.5)),
-            _ => out.push(*unit as f32),
-        }
-    }
-    out
-}
-
-/// Draws a length scale for each knob; infinite where it has no effect. The second number tells a choice.
-fn draw_scales(knobs: &[Knob], random: &mut Random) -> Vec<(f64, bool)> {
-    let usual = 0.35 * (knobs.len() as f64).sqrt();
-    let idle = if random.uniform() < 0.5 { 0.3 } else { 0.0 };
-    knobs
-        .iter()
-        .map(|knob| {
-            let length = usual * (0.7 * random.normal()).exp();
-            let length = if random.uniform() < idle {
-                f64::INFINITY
-            } else {
-                length
-            };
-            (length, matches!(knob, Knob::Choice { .. }))
-        })
-        .collect()
-}
-
-/// Draws the values of a Gaussian process at these points.
-fn draw_process(features: &[Vec<f64>], scales: &[(f64, bool)], random: &mut Random) -> Vec<f64> {
-    let families = [
-        Family::SquaredExponential,
-        Family::MaternFive,
-        Family::MaternThree,
-    ];
-    let family = families[random.below(families.len())];
-    let count = features.len();
-    let mut lower = vec![0.0; count * count];
-    for i in 0..count {
-        for j in 0..=i {
-            lower[i * count + j] = covariance(family, scales, &features[i], &features[j]);
-        }
-        lower[i * count + i] += JITTER;
-    }
-    cholesky(&mut lower, count);
-    let normal: Vec<f64> = (0..count).map(|_| random.normal()).collect();
-    (0..count)
-        .map(|i| (0..=i).map(|j| lower[i * count + j] * normal[j]).sum())
-        .collect()
-}
-
-#[expect(
-    clippy::float_cmp,
-    reason = "values of a choice are the same number or another"
-)]
-fn covariance(family: Family, scales: &[(f64, bool)], a: &[f64], b: &[f64]) -> f64 {
-    let squares = scales
-        .iter()
-        .zip(a.iter().zip(b))
-        .map(|((length, is_choice), (a, b))| {
-            // Values of a choice are all equally far apart.
-            let apart = if *is_choice { f64::from(a != b) } else { a - b };
-            (apart / length).powi(2)
-        });
-    let r = squares.sum::<f64>().sqrt();
-    match family {
-        Family::SquaredExponential => (-0.5 * r * r).exp(),
-        Family::MaternFive => {
-            let s = 5.0_f64.sqrt() * r;
-            (1.0 + s + s * s / 3.0) * (-s).exp()
-        }
-        Family::MaternThree => {
-            let s = 3.0_f64.sqrt() * r;
-            (1.0 + s) * (-s).exp()
-        }
-    }
-}
-
-/// Replaces a lower triangle, row after row, by its Cholesky factor; a pivot that rounding made negative becomes tiny.
-fn cholesky(lower: &mut [f64], size: usize) {
-    for i in 0..size {
-        for j in 0..=i {
-            let dot: f64 = (0..j)
-                .map(|k| lower[i * size + k] * lower[j * size + k])
-                .sum();
-            let rest = lower[i * size + j] - dot;
-            lower[i * size + j] = if i == j {
-                rest.max(JITTER * 0.1).sqrt()
-            } else {
-                rest / lower[j * size + j]
-            };
-        }
-    }
-}
-
-/// Adds a bowl around a place, and bends the values: skew, plateaus.
-fn shape_values(values: &mut [f64], points: &[Vec<f64>], random: &mut Random) {
-    if random.uniform() < 0.5 {
-        let strength = between(random, 0.3_f64.ln(), 6.0_f64.ln()).exp();
-        let centre: Vec<f64> = points[0]
-            .iter()
-            .map(|_| between(random, 0.1, 0.9))
-            .collect();
-        let weights: Vec<f64> = centre.iter().map(|_| random.uniform()).collect();
-        for (value, point) in values.iter_mut().zip(points) {
-            let squares = point.iter().zip(&centre).zip(&weights);
-            *value += strength
-                * squares
-                    .map(|((x, c), w)| w * (x - c) * (x - c))
-                    .sum::<f64>();
-        }
-    }
+/// Bends the values, in a rising way: skew, plateaus.
+fn bend_values(values: &mut [f64], random: &mut Random) {
     let (mean, sd) = deviation(values);
     let sd = sd.max(1e-9);
     let kind = random.uniform();
@@ -304,13 +113,73 @@ fn shape_values(values: &mut [f64], points: &[Vec<f64>], random: &mut Random) {
             *value = (skew * (*value - mean) / sd).clamp(-6.0, 6.0).exp();
         }
     } else if kind < 0.3 {
-        let mut sorted = values.to_vec();
-        sorted.sort_by(f64::total_cmp);
-        let flat = sorted[(between(random, 0.5, 0.9) * (sorted.len() - 1) as f64) as usize];
+        let flat = quantile(&sorted(values), between(random, 0.5, 0.9));
         for value in values.iter_mut() {
             *value = value.min(flat);
         }
     }
+}
+
+/// Values as a researcher shows them: linear up to the median and the spread of the better half above it, logarithmic
+/// beyond, of mean 0 and variance 1.
+struct Scale {
+    median: f64,
+    spread: f64,
+    mean: f64,
+    sd: f64,
+}
+
+impl Scale {
+    /// Returns the scale of these known values, with noise of this size where it is told.
+    fn new(values: &[f64], noise: f64) -> Self {
+        let sorted = sorted(values);
+        let median = quantile(&sorted, 0.5);
+        let better = [median - quantile(&sorted, 0.1), median - sorted[0]];
+        let range = sorted[sorted.len() - 1] - sorted[0];
+        let found = better.into_iter().chain([range]).find(|one| *one > 1e-9);
+        let mut scale = Self {
+            median,
+            spread: found.unwrap_or(1.0).max(noise),
+            mean: 0.0,
+            sd: 1.0,
+        };
+        let bent: Vec<f64> = values.iter().map(|value| scale.bend(*value)).collect();
+        let (mean, sd) = deviation(&bent);
+        scale.mean = mean;
+        scale.sd = sd.max(noise / scale.spread);
+        if scale.sd < 1e-9 {
+            scale.sd = 1.0;
+        }
+        scale
+    }
+
+    fn bend(&self, value: f64) -> f64 {
+        let t = (value - self.median) / self.spread;
+        if t <= 1.0 { t } else { 1.0 + t.ln() }
+    }
+
+    fn of(&self, value: f64) -> f32 {
+        ((self.bend(value) - self.mean) / self.sd) as f32
+    }
+
+    /// Returns what one unit of the values is on the linear part.
+    fn unit(&self) -> f64 {
+        1.0 / (self.spread * self.sd)
+    }
+}
+
+fn sorted(values: &[f64]) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// Returns a quantile of sorted values by linear interpolation.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (place - below as f64) * (sorted[above] - sorted[below])
 }
 
 /// Returns mean and standard deviation.
@@ -359,15 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn near_points_have_near_values() {
-        let mut random = Random::new(3);
-        let features: Vec<Vec<f64>> = (0..60).map(|i| vec![f64::from(i) / 59.0]).collect();
-        let values = draw_process(&features, &[(0.3, false)], &mut random);
-        let step = values
-            .windows(2)
-            .map(|pair| (pair[1] - pair[0]).abs())
-            .fold(0.0, f64::max);
-        let (_, sd) = deviation(&values);
-        assert!(step < 0.5 && sd > 0.1, "{step} {sd}");
+    fn the_scale_tames_what_is_bad_and_rises() {
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 1e6];
+        let scale = Scale::new(&values, 0.0);
+        let shown: Vec<f32> = values.iter().map(|value| scale.of(*value)).collect();
+        assert!(shown.windows(2).all(|pair| pair[0] < pair[1]), "{shown:?}");
+        let (mean, sd) = deviation(&shown.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
+        assert!(mean.abs() < 1e-6 && (sd - 1.0).abs() < 1e-6, "{shown:?}");
+        assert!(shown[5] < 3.0, "{shown:?}");
+        assert_eq!(
+            Scale::new(&[2.0; 4], 0.0).of(2.0).to_bits(),
+            0.0_f32.to_bits()
+        );
     }
 }

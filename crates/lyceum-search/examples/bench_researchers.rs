@@ -31,7 +31,7 @@ mod task;
 use std::time::Duration;
 
 use lyceum_search::{Ask, NetworkResearcher, Researcher, Trial, TrialResult, by_name};
-use lyceum_train::prior_fitted::{Config, Network};
+use lyceum_train::prior_fitted::{Config, Network, Trained};
 use lyceum_types::{ExperimentId, Goal, Seed, Settings};
 use task::{EVALUATIONS, SEEDS, SETS, Set, Task};
 
@@ -129,19 +129,20 @@ fn run(name: &str, sets: &[Set]) {
     eprintln!("{name}: {each:.2} ms of CPU per proposal on average");
 }
 
-/// Returns the researcher of this name; `network:FILE` asks the network with the raw weights in this file,
-/// `network:untrained` one that has learnt nothing.
+/// Returns the researcher of this name; `network:FILE` asks the network in this file, `network:untrained` one that has
+/// learnt nothing.
 fn researcher(name: &str) -> Box<dyn Researcher> {
     let Some(file) = name.strip_prefix("network:") else {
         return by_name(name).expect("a researcher of this name");
     };
-    let network = Network::new(Config::default()).expect("the usual sizes");
-    let parameters = if file == "untrained" {
-        network.initialise(1)
+    let (network, parameters) = if file == "untrained" {
+        let network = Network::new(Config::default()).expect("the usual sizes");
+        let parameters = network.initialise(1);
+        (network, parameters)
     } else {
         let bytes = std::fs::read(file).expect("a file of weights");
-        let numbers = bytes.as_chunks::<4>().0.iter();
-        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        let trained = Trained::read(&bytes).expect("a network");
+        (trained.network, trained.parameters)
     };
     Box::new(NetworkResearcher::new("network", network, parameters))
 }

@@ -58,7 +58,7 @@ mod warm;
 mod warp;
 
 pub use evolution::Evolution;
-pub use network::NetworkResearcher;
+pub use network::{NetworkError, NetworkResearcher};
 pub use parzen::Parzen;
 pub use portfolio::Portfolio;
 pub use process::GaussianProcess;

@@ -1,8 +1,9 @@
 //! The `network` researcher: what the lab's own network believes.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::LazyLock};
 
-use lyceum_train::prior_fitted::{Component, DataSet, Network, Workspace};
+pub use lyceum_train::prior_fitted::ReadError as NetworkError;
+use lyceum_train::prior_fitted::{Component, DataSet, Network, Trained, Workspace};
 use lyceum_types::{ExperimentId, Prediction};
 
 use crate::{
@@ -26,6 +27,22 @@ const SUCCESS_MIN: f64 = 0.3;
 /// How steeply the score falls below that.
 const RISK_AVERSION: f64 = 20.0;
 
+/// Differences between points that are laid out at once, for each column: beyond, questions are asked in several parts.
+/// A space of hundreds of knobs would take hundreds of megabytes.
+const CELLS_MAX: usize = 1 << 22;
+/// Questions of a part at least: each part reads the known points again.
+const PART_MIN: usize = 64;
+
+/// The weights that the lab trained: `lyceum train network` makes this file again, `network.json` beside it is its
+/// record. They are here and not with the trainer, which also serves the candidates of studies.
+static SHIPPED: LazyLock<Trained> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "the file is part of the program; a test reads it"
+    )]
+    Trained::read(include_bytes!("../network/network.safetensors")).expect("the shipped network")
+});
+
 /// Proposes where a small transformer expects the greatest improvement.
 ///
 /// The network was trained on made-up functions only ([`lyceum_train::prior_fitted`]); it reads the study's history and
@@ -33,24 +50,53 @@ const RISK_AVERSION: f64 = 20.0;
 /// weights it does no better than chance, and where experiments fail it reads the failures in the same way.
 #[derive(Debug)]
 pub struct NetworkResearcher {
-    name: &'static str,
+    name: String,
     network: Network,
     parameters: Vec<f32>,
 }
 
 impl NetworkResearcher {
+    /// Returns the researcher that asks the network of this program.
+    pub fn shipped() -> NetworkResearcher {
+        let Trained {
+            network,
+            parameters,
+            ..
+        } = SHIPPED.clone();
+        NetworkResearcher::new("network", network, parameters)
+    }
+
+    /// Returns the researcher that asks the network in a file, which may come from anyone; `name` makes its name from
+    /// the BLAKE3 of the weights, in hexadecimal digits.
+    pub fn of_file(
+        bytes: &[u8],
+        name: impl Fn(&str) -> String,
+    ) -> Result<NetworkResearcher, NetworkError> {
+        let Trained {
+            network,
+            parameters,
+            record,
+        } = Trained::read(bytes)?;
+        let name = name(&record.weights);
+        Ok(NetworkResearcher::new(name, network, parameters))
+    }
+
     /// Returns a researcher that asks this network with these weights.
     ///
     /// # Panics
     /// Where the weights are not as many as the network has parameters.
-    pub fn new(name: &'static str, network: Network, parameters: Vec<f32>) -> NetworkResearcher {
+    pub fn new(
+        name: impl Into<String>,
+        network: Network,
+        parameters: Vec<f32>,
+    ) -> NetworkResearcher {
         assert_eq!(
             network.layout().len(),
             parameters.len(),
             "weights of this network"
         );
         NetworkResearcher {
-            name,
+            name: name.into(),
             network,
             parameters,
         }
@@ -59,7 +105,7 @@ impl NetworkResearcher {
 
 impl Researcher for NetworkResearcher {
     fn name(&self) -> &str {
-        self.name
+        &self.name
     }
 
     fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error> {
@@ -179,20 +225,23 @@ impl<'a> Reading<'a> {
         Some((labels, f64::from(-mean / sd)))
     }
 
+    /// Returns what the network believes of each question.
     fn ask(&self, set: &DataSet, questions: &[f32]) -> Vec<Vec<Component>> {
-        if questions.is_empty() {
-            return Vec::new();
-        }
-        let set = DataSet {
-            questions: questions.to_vec(),
-            ..set.clone()
-        };
         let NetworkResearcher {
             network,
             parameters,
             ..
         } = self.researcher;
-        network.predict(parameters, &set, &mut self.workspace.borrow_mut())
+        let rows = (CELLS_MAX / (set.columns * set.values.len()).max(1)).max(PART_MIN);
+        let parts = questions.chunks((rows * set.columns).max(1));
+        let answers = parts.flat_map(|part| {
+            let set = DataSet {
+                questions: part.to_vec(),
+                ..set.clone()
+            };
+            network.predict(parameters, &set, &mut self.workspace.borrow_mut())
+        });
+        answers.collect()
     }
 
     fn means(&self, questions: &[f32]) -> Vec<f64> {
@@ -282,14 +331,21 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Returns the experiments nearest to a point.
+    /// Returns the experiments nearest to a point, in the metric that the network reads this history with.
     fn nearest(&self, features: &[f64]) -> Vec<ExperimentId> {
+        let NetworkResearcher {
+            network,
+            parameters,
+            ..
+        } = self.researcher;
+        let metric = network.metric(parameters, &self.measured, &mut self.workspace.borrow_mut());
         let mut near: Vec<(f64, ExperimentId)> = self
             .read
             .iter()
             .map(|one| {
                 let other = self.view.features(&one.levels);
-                let squares = features.iter().zip(&other).map(|(a, b)| (a - b) * (a - b));
+                let pairs = features.iter().zip(&other).zip(&metric);
+                let squares = pairs.map(|((a, b), weight)| f64::from(*weight) * (a - b) * (a - b));
                 (squares.sum(), one.experiment)
             })
             .collect();

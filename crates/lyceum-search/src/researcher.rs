@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy, Parzen,
-    Portfolio, Random,
+    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy,
+    NetworkResearcher, Parzen, Portfolio, Random,
     codec::{Codec, Levels},
 };
 
@@ -14,6 +14,7 @@ use crate::{
 pub const NAMES: &[&str] = &[
     "gp",
     "portfolio",
+    "network",
     "tpe",
     "cma",
     "evolution",
@@ -143,6 +144,7 @@ pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
     match name {
         "gp" => Some(Box::new(GaussianProcess)),
         "portfolio" => Some(Box::new(Portfolio)),
+        "network" => Some(Box::new(NetworkResearcher::shipped())),
         "tpe" => Some(Box::new(Parzen)),
         "cma" => Some(Box::new(EvolutionStrategy)),
         "evolution" => Some(Box::new(Evolution)),

@@ -5,6 +5,7 @@
 mod common;
 mod contract;
 mod hostile;
+mod network;
 mod predictions;
 mod regret;
 mod warm;

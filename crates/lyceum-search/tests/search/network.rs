@@ -221,3 +221,26 @@ fn a_wide_space_with_a_long_history_is_asked_in_parts() {
     assert!(space.check(&proposal.settings).is_ok());
     assert!(proposal.prediction.unwrap().mean.is_finite());
 }
+
+#[test]
+fn weights_that_mean_nothing_still_propose_in_the_space() {
+    let space = mixed();
+    for size in [0.0, 1e10, 1e30] {
+        let Trained {
+            network,
+            mut parameters,
+            ..
+        } = shipped();
+        for weight in &mut parameters {
+            *weight *= size;
+        }
+        let researcher = NetworkResearcher::new("broken", network, parameters);
+        let mut study = Study::new(&space, 1);
+        for proposal in study.run(&researcher, 12, |settings| measured(mixed_value(settings))) {
+            if let Some(prediction) = proposal.prediction {
+                assert!(prediction.mean.is_finite(), "{size}: {proposal:?}");
+                assert!(prediction.sd.is_finite(), "{size}: {proposal:?}");
+            }
+        }
+    }
+}

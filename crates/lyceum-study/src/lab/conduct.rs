@@ -18,6 +18,7 @@ use super::{
     machine,
     receipts::Receipts,
     record::StudyJournal,
+    researchers,
     stop::{self, Watcher},
     study::{self, OpenError, OpenStudy, Opening, Request},
 };
@@ -202,8 +203,13 @@ pub fn conduct_with(
     let mut opening = study::open(&mut kit, request)?;
     ready(&opening);
     let name = opening.open.name.clone();
-    let sampler = sampler(&opening.researcher, staff)?;
-    if opening.state.finished.is_some() {
+    // A finished study needs no weights any more.
+    let finished = opening.state.finished.is_some();
+    if finished && researchers::is_sampler(&opening.researcher) {
+        return already_finished(kit, opening, &stop, staff);
+    }
+    let sampler = sampler(&opening.researcher, request, staff)?;
+    if finished {
         return already_finished(kit, opening, &stop, staff);
     }
     let watcher = Watcher::start(&kit.lab, Arc::clone(&stop));
@@ -307,14 +313,17 @@ fn not_opened() -> OpenError {
 }
 
 /// Returns the sampler of this name; for an agent, the one that proposes in its place.
-fn sampler(name: &str, staff: &dyn Staff) -> Result<Box<dyn Researcher>, OpenError> {
-    let own = lyceum_search::by_name(name);
-    let found = own.or_else(|| {
-        staff
-            .knows(name)
-            .then(|| lyceum_search::by_name(IN_PLACE_OF_AN_AGENT))?
-    });
-    found.ok_or_else(|| OpenError::Researcher {
+fn sampler(
+    name: &str,
+    request: &Request,
+    staff: &dyn Staff,
+) -> Result<Box<dyn Researcher>, OpenError> {
+    if researchers::is_sampler(name) {
+        return researchers::open(name, request.researcher.as_deref());
+    }
+    let knows = staff.knows(name);
+    let found = knows.then(|| lyceum_search::by_name(IN_PLACE_OF_AN_AGENT));
+    found.flatten().ok_or_else(|| OpenError::Researcher {
         found: name.to_owned(),
         expected: lyceum_search::NAMES.join(", "),
     })
@@ -325,7 +334,7 @@ fn hire(
     staff: &dyn Staff,
     desk: &Desk<'_>,
 ) -> Result<Option<Box<dyn Agent>>, ConductError> {
-    if lyceum_search::by_name(name).is_some() {
+    if researchers::is_sampler(name) {
         return Ok(None);
     }
     Ok(Some(staff.hire(name, desk).map_err(Error::from)?))

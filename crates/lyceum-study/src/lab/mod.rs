@@ -21,6 +21,7 @@ mod place;
 mod receipts;
 mod record;
 mod repeat;
+mod researchers;
 mod stop;
 mod study;
 mod timed;

@@ -10,7 +10,7 @@ use std::{
 use lyceum_stats::{AlphaSpending, Rule, UnknownRule, pairs_needed};
 use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust};
 
-use super::{data, evaluator, kit::Kit, observe::Reference, record};
+use super::{data, evaluator, kit::Kit, observe::Reference, record, researchers};
 use crate::{
     engine::{Broken, Budget, Criterion, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
@@ -93,6 +93,20 @@ pub enum OpenError {
         /// What there is.
         expected: String,
     },
+    /// A file that was named as a network is none.
+    #[error("no network in `{}`: {problem}", file.display())]
+    Network {
+        /// The file.
+        file: PathBuf,
+        /// Why it is none.
+        problem: String,
+    },
+    /// The record names a network whose weights were not given.
+    #[error("the weights of researcher `{name}` are not those that ship, and were not given")]
+    Weights {
+        /// Its name in the record.
+        name: String,
+    },
     /// The study in the ledger was begun with something else.
     #[error("{what} of study `{study}` changed since it was begun")]
     Changed {
@@ -153,6 +167,12 @@ impl OpenError {
             OpenError::Data { .. } => {
                 Some("run the `[data]` command by hand in the study's directory".into())
             }
+            OpenError::Network { .. } => {
+                Some("`lyceum train network` makes one".into())
+            }
+            OpenError::Weights { .. } => Some(
+                "name their file again with `--researcher network:FILE`, or go on with another researcher".into(),
+            ),
             OpenError::Format(_)
             | OpenError::Workspace(_)
             | OpenError::Researcher { .. }
@@ -352,20 +372,13 @@ fn researcher(study: &Study, request: &Request, state: &State) -> Result<String,
         .map(|opened| opened.researcher.clone());
     let own = study.researcher.clone();
     let name = asked.or(old).or(own).unwrap_or_else(|| "gp".into());
-    if lyceum_search::by_name(&name).is_none() && !names_an_agent(&name) {
-        let expected = lyceum_search::NAMES.join(", ");
-        return Err(OpenError::Researcher {
-            found: name,
-            expected,
-        });
-    }
-    Ok(name)
+    researchers::recorded(&name)
 }
 
 /// Whether a researcher's name is one of an agent: `WHO:WHAT`, as `anthropic:MODEL` or `http://HOST/v1#MODEL`. No sampler's
-/// name has a colon.
+/// name has a colon but that of a network in a file.
 pub fn names_an_agent(name: &str) -> bool {
-    name.contains(':')
+    name.contains(':') && !researchers::names_a_file(name)
 }
 
 /// Directories that every sandbox sees: nothing of a lab or a study is private there.

@@ -25,6 +25,7 @@ mod session;
 mod show;
 mod status;
 mod stop;
+mod train;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -95,6 +96,9 @@ enum Command {
     Horizon(horizon::Arguments),
     /// Ask a language model one thing, to try its address, key and price
     Ask(ask::Arguments),
+    /// Make the lab's own network from nothing
+    #[command(subcommand)]
+    Train(train::Command),
     /// Show what the sandbox can do here, and what to do where it cannot
     #[command(after_help = doctor::CODES)]
     Doctor,
@@ -143,6 +147,7 @@ impl Cli {
             Command::Corpus(command) => corpus::run(place, json, &command),
             Command::Horizon(arguments) => horizon::run(json, &arguments),
             Command::Ask(arguments) => ask::run(json, &arguments),
+            Command::Train(command) => train::run(json, &command),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),
             Command::Session(command) => session::run(place, json, &command),

@@ -28,8 +28,9 @@ pub(super) struct Arguments {
     minimum: Minimum,
     /// Directory of the study
     study: PathBuf,
-    /// Who proposes: a sampler (gp, portfolio, tpe, cma, sobol, sweep, random) or a language model as `anthropic:MODEL`,
-    /// `openai:MODEL`, `http://HOST:PORT/v1#MODEL`, `command:PROGRAM` [default: the study's own choice, else gp]
+    /// Who proposes: a sampler (gp, portfolio, network, tpe, cma, evolution, sobol, sweep, random), a network of your own as
+    /// `network:FILE`, or a language model as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`,
+    /// `command:PROGRAM` [default: the study's own choice, else gp]
     #[arg(long, value_name = "NAME")]
     pub(super) researcher: Option<String>,
     /// Root seed of a new study, from which all seeds follow [default: drawn at random]

@@ -33,3 +33,4 @@ mod sandbox;
 mod sharing;
 mod streams;
 mod support;
+mod training;

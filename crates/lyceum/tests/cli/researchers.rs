@@ -49,6 +49,7 @@ fn every_researcher_goes_on_to_the_same_end() {
     for researcher in [
         "gp",
         "portfolio",
+        "network",
         "tpe",
         "cma",
         "evolution",

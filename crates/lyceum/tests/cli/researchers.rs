@@ -17,7 +17,9 @@ fn study() -> Tiny {
 /// Returns who proposed each experiment of the search.
 fn proposers(place: &Place) -> Vec<String> {
     let proposed = place.bodies("tiny", "experiment.proposed");
-    let searched = proposed.iter().filter(|one| one["role"] == "search");
+    let searched = proposed
+        .iter()
+        .filter(|one| one["role"]["role"] == "search");
     searched
         .map(|one| one["researcher"].as_str().unwrap().to_owned())
         .collect()
@@ -65,6 +67,7 @@ fn every_researcher_goes_on_to_the_same_end() {
         interrupt(&child);
         Done::from(child.wait_with_output().unwrap()).exits(130);
         assert_eq!(run(&place, researcher), expected, "{researcher}");
+        assert_eq!(expected.1.len(), 10, "{researcher}: {:?}", expected.1);
         place.assert_intact();
         let members: &[&str] = match researcher {
             "portfolio" => &["gp", "tpe", "cma"],

@@ -158,20 +158,19 @@ impl Files {
 
 impl Work {
     fn begin(arguments: &Arguments) -> Result<Work, Failure> {
-        let (training, seconds_before) = match &arguments.resume {
-            Some(path) => resumed(path)?,
-            None => {
-                let usual = Recipe::default();
-                let recipe = Recipe {
-                    steps: arguments.steps.unwrap_or(usual.steps),
-                    seed: arguments.seed.unwrap_or(usual.seed),
-                    ..usual
-                };
-                let bad = |error: &dyn std::error::Error| Failure::bad_input(error.to_string());
-                let network = Network::new(Config::default()).map_err(|error| bad(&error))?;
-                let training = Training::new(network, recipe).map_err(|error| bad(&error))?;
-                (training, 0.0)
-            }
+        let (training, seconds_before) = if let Some(path) = &arguments.resume {
+            resumed(path)?
+        } else {
+            let usual = Recipe::default();
+            let recipe = Recipe {
+                steps: arguments.steps.unwrap_or(usual.steps),
+                seed: arguments.seed.unwrap_or(usual.seed),
+                ..usual
+            };
+            let bad = |error: &dyn std::error::Error| Failure::bad_input(error.to_string());
+            let network = Network::new(Config::default()).map_err(|error| bad(&error))?;
+            let training = Training::new(network, recipe).map_err(|error| bad(&error))?;
+            (training, 0.0)
         };
         let began = (Instant::now(), cpu_seconds(), training.steps_done());
         Ok(Work {

@@ -17,7 +17,8 @@ pub enum Scale {
 }
 
 /// What values a knob takes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum KnobKind {
     /// A real number in `[low, high]`.
     Float {
@@ -47,7 +48,8 @@ pub enum KnobKind {
 }
 
 /// When a conditional knob is active: another knob has one of these values.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Condition {
     /// Name of the other knob.
     pub knob: String,
@@ -56,7 +58,8 @@ pub struct Condition {
 }
 
 /// One knob.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Knob {
     /// Its name, unique in the space.
     pub name: String,

@@ -1,0 +1,43 @@
+//! What the lab remembers between studies.
+//!
+//! ```text
+//! finished studies ──▶ dream ──▶ a new store of notes ──▶ replay on held-out studies ──▶ accepted, or kept for review
+//!                        ▲                                                                    │
+//!                     old store ◀───────────────────── takes its place ───────────────────────┘
+//! ```
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `names` | names of stores and paths of entries |
+//! | `event` | what a store's stream in the ledger holds |
+//! | `contents` | the files that hold what entries say, so that a secret can be taken away for good |
+//! | `store` | a store as its events make it; writing, with preconditions |
+//! | `past` | a finished study, as much of it as is remembered |
+//! | `lesson` | which knobs mattered, where good values lay, what to begin with |
+//! | `dream` | a new store out of studies and an old store |
+//! | `replay` | whether what was dreamt helps on studies that it has not seen |
+//! | `diff` | what a dream changed, line by line |
+
+mod contents;
+mod diff;
+mod dream;
+mod error;
+mod event;
+mod lesson;
+mod names;
+mod past;
+mod replay;
+mod store;
+
+pub use diff::diff;
+pub use dream::{Dreamt, Family, STUDIES_MAX, dream, families, remembered};
+pub use error::Error;
+pub use event::{Actor, Cite, DreamVerdict, Dreamed};
+pub use lesson::{Lesson, Mattered, Suggestion, lessons, suggest};
+pub use names::{STREAM_PREFIX, check_path, check_store};
+pub use past::{PastStudy, PastTrial};
+pub use replay::{Held, Replay, replay};
+pub use store::{
+    Change, ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Must, Note, Operation, Store, Version, names,
+    present,
+};

@@ -1,0 +1,212 @@
+//! Whether what was dreamt helps on studies that it has not seen: each study is held out in turn, the others make the
+//! suggestions, and a sampler searches the held-out one with them and without.
+//!
+//! The held-out study is not run again. In its place stands what it expects of settings by its own trials, so a replay
+//! costs no experiment and says less than one: it is a gate, not a result.
+
+use lyceum_search::{
+    Ask, EarlierStudy, Researcher, Trial, TrialResult, WarmStart, by_name,
+};
+use lyceum_types::{ExperimentId, Goal, Seed, Space};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    lesson::{Known, Suggestion, carried, point, suggest},
+    past::PastStudy,
+};
+
+/// The sampler that searches: quick, and without a model of its own that could hide what memory does.
+const RESEARCHER: &str = "tpe";
+/// Searches of each held-out study, each with another seed.
+const SEEDS: u64 = 10;
+/// Experiments of a search at most.
+const EXPERIMENTS_MAX: u32 = 25;
+/// Suggestions that a study begins with.
+pub(crate) const SUGGESTIONS: usize = 3;
+/// How near to the best that a study expects anywhere a search must come, as a share of the way from its middle.
+const NEAR_BEST: f64 = 0.95;
+
+/// A replay of the studies of one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replay {
+    /// The family.
+    pub family: String,
+    /// The sampler that searched.
+    pub researcher: String,
+    /// Searches of each study, with and without.
+    pub seeds: u64,
+    /// Experiments after which a search was given up and counted as one more.
+    pub experiments_max: u32,
+    /// The studies, each held out once.
+    pub held: Vec<Held>,
+}
+
+/// A held-out study.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Its name.
+    pub study: String,
+    /// Experiments until a search without memory came near the best, the mean over seeds.
+    pub without: f64,
+    /// The same with the suggestions of all other studies.
+    pub with: f64,
+}
+
+impl Replay {
+    /// Returns the experiments that memory saves, the mean over studies.
+    pub fn saved(&self) -> f64 {
+        let saved = self.held.iter().map(|one| one.without - one.with);
+        saved.sum::<f64>() / self.held.len().max(1) as f64
+    }
+
+    /// Returns whether it improved: on average, and for the worse on no more than a third of the studies.
+    pub fn improved(&self) -> bool {
+        let worse = self.held.iter().filter(|one| one.with > one.without).count();
+        self.saved() > 0.0 && 3 * worse <= self.held.len()
+    }
+}
+
+/// Replays a family. Studies whose start is not in their own space cannot be searched and are left out.
+pub fn replay(family: &str, studies: &[PastStudy]) -> Replay {
+    let held = (0..studies.len()).filter_map(|index| {
+        let others: Vec<PastStudy> = studies
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != index)
+            .map(|(_, study)| study.clone())
+            .collect();
+        hold_out(&studies[index], &others)
+    });
+    Replay {
+        family: family.to_owned(),
+        researcher: RESEARCHER.to_owned(),
+        seeds: SEEDS,
+        experiments_max: EXPERIMENTS_MAX,
+        held: held.collect(),
+    }
+}
+
+fn hold_out(study: &PastStudy, others: &[PastStudy]) -> Option<Held> {
+    let space = study.space().ok()?;
+    let scene = Scene::of(study, &space)?;
+    let suggestions = suggest(others, &space, SUGGESTIONS);
+    let mean = |with: bool| -> Option<f64> {
+        let mut sum = 0;
+        for seed in 1..=SEEDS {
+            let researcher = researcher(RESEARCHER, with.then_some(&suggestions))?;
+            sum += scene.search(researcher.as_ref(), Seed(seed));
+        }
+        Some(f64::from(sum) / SEEDS as f64)
+    };
+    Some(Held {
+        study: study.name.clone(),
+        without: mean(false)?,
+        with: mean(true)?,
+    })
+}
+
+/// Returns a sampler that begins with suggestions.
+fn researcher(name: &str, suggestions: Option<&Vec<Suggestion>>) -> Option<Box<dyn Researcher>> {
+    let inner = by_name(name)?;
+    Some(match suggestions {
+        Some(suggestions) => Box::new(WarmStart::new(inner, vec![earlier("memory", suggestions)])),
+        None => inner,
+    })
+}
+
+/// Returns suggestions as an earlier study whose trials they are, the first the best.
+pub(crate) fn earlier(name: &str, suggestions: &[Suggestion]) -> EarlierStudy {
+    let trials = suggestions.iter().enumerate();
+    EarlierStudy {
+        name: name.to_owned(),
+        goal: Goal::Maximize,
+        trials: trials
+            .map(|(index, one)| {
+                let result = TrialResult::Measured {
+                    mean: -(index as f64),
+                    sd: None,
+                    repeats: 1,
+                };
+                trial(index, one.settings.clone(), result)
+            })
+            .collect(),
+    }
+}
+
+fn trial(index: usize, settings: lyceum_types::Settings, result: TrialResult) -> Trial {
+    Trial {
+        experiment: ExperimentId(index as u32),
+        settings,
+        researcher: String::new(),
+        prediction: None,
+        result,
+    }
+}
+
+/// A held-out study that answers by what it knows.
+struct Scene<'a> {
+    space: &'a Space,
+    known: Known<'a>,
+    start: lyceum_types::Settings,
+    target: f64,
+}
+
+impl<'a> Scene<'a> {
+    fn of(study: &'a PastStudy, space: &'a Space) -> Option<Scene<'a>> {
+        let known = Known::of(study, space);
+        let start = carried(space, &study.start)?;
+        let mut expected: Vec<f64> = study
+            .trials
+            .iter()
+            .filter_map(|one| carried(space, &one.settings))
+            .map(|settings| known.expect(&point(space, &settings)).0)
+            .collect();
+        expected.sort_by(f64::total_cmp);
+        let (middle, best) = (*expected.get(expected.len() / 2)?, *expected.last()?);
+        Some(Scene {
+            space,
+            known,
+            start,
+            target: middle + NEAR_BEST * (best - middle),
+        })
+    }
+
+    fn answer(&self, settings: &lyceum_types::Settings) -> f64 {
+        self.known.expect(&point(self.space, settings)).0
+    }
+
+    /// Returns how many experiments after the start it takes to come near the best.
+    fn search(&self, researcher: &dyn Researcher, seed: Seed) -> u32 {
+        let measured = |settings: &lyceum_types::Settings| TrialResult::Measured {
+            mean: self.answer(settings),
+            sd: None,
+            repeats: 1,
+        };
+        let mut history = vec![trial(0, self.start.clone(), measured(&self.start))];
+        if self.answer(&self.start) >= self.target {
+            return 0;
+        }
+        for number in 0..EXPERIMENTS_MAX {
+            let proposal = researcher.propose(&Ask {
+                space: self.space,
+                goal: Goal::Maximize,
+                start: &self.start,
+                history: &history,
+                pending: &[],
+                noise_sd: None,
+                seed,
+                number: u64::from(number),
+                budget: EXPERIMENTS_MAX,
+            });
+            let Ok(proposal) = proposal else { break };
+            if self.answer(&proposal.settings) >= self.target {
+                return number + 1;
+            }
+            let result = measured(&proposal.settings);
+            history.push(trial(history.len(), proposal.settings, result));
+        }
+        EXPERIMENTS_MAX + 1
+    }
+}

@@ -34,7 +34,11 @@ pub(crate) fn keep(root: &Path, text: &str) -> Result<String, Error> {
             Ok(()) | Err(_) => {}
         }
         let mut options = OpenOptions::new();
-        let mut new = options.write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let mut new = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         new.write_all(text.as_bytes())?;
         new.sync_all()?;
         fs::rename(&temporary, &path)?;

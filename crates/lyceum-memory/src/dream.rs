@@ -51,10 +51,15 @@ pub struct Dreamt {
 pub fn families(studies: &[PastStudy]) -> Vec<Family> {
     let mut families: BTreeMap<String, Vec<PastStudy>> = BTreeMap::new();
     for study in studies {
-        families.entry(family_of(study)).or_default().push(study.clone());
+        families
+            .entry(family_of(study))
+            .or_default()
+            .push(study.clone());
     }
     let families = families.into_iter();
-    families.map(|(id, studies)| Family { id, studies }).collect()
+    families
+        .map(|(id, studies)| Family { id, studies })
+        .collect()
 }
 
 fn family_of(study: &PastStudy) -> String {
@@ -62,7 +67,13 @@ fn family_of(study: &PastStudy) -> String {
     knobs.sort_unstable();
     let text = format!("{:?} {}", study.goal, knobs.join("\n"));
     let number = blake3::hash(text.as_bytes()).to_hex();
-    let plain = |one: char| if one.is_ascii_alphanumeric() { one } else { '-' };
+    let plain = |one: char| {
+        if one.is_ascii_alphanumeric() {
+            one
+        } else {
+            '-'
+        }
+    };
     let metric: String = study.metric.chars().map(plain).take(60).collect();
     format!("{metric}-{}", &number[..8])
 }
@@ -72,7 +83,9 @@ fn family_of(study: &PastStudy) -> String {
 /// # Errors
 /// When one cannot be read.
 pub fn remembered(store: &Store) -> Result<Vec<PastStudy>, Error> {
-    let digests = store.entries().filter(|entry| entry.path.starts_with(STUDIES));
+    let digests = store
+        .entries()
+        .filter(|entry| entry.path.starts_with(STUDIES));
     digests
         .map(|entry| {
             let text = store.read(&entry.path)?;
@@ -105,7 +118,11 @@ pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Resul
     }
     let read: Vec<String> = studies.iter().map(|one| one.name.clone()).collect();
     let mut all: BTreeMap<String, PastStudy> = BTreeMap::new();
-    for study in before.map_or(Ok(vec![]), remembered)?.into_iter().chain(studies) {
+    for study in before
+        .map_or(Ok(vec![]), remembered)?
+        .into_iter()
+        .chain(studies)
+    {
         all.insert(study.name.clone(), study.shortened());
     }
     let all: Vec<PastStudy> = all.into_values().collect();
@@ -153,7 +170,10 @@ fn kept(store: &Store, now: i64) -> Result<Texts, Error> {
         }
         seen.push(&entry.hash);
         let text = store.read(&entry.path)?;
-        kept.insert(entry.path.clone(), (text, entry.cites.clone(), entry.expires_at));
+        kept.insert(
+            entry.path.clone(),
+            (text, entry.cites.clone(), entry.expires_at),
+        );
     }
     Ok(kept)
 }
@@ -167,11 +187,18 @@ fn judge(replays: &[Replay]) -> (DreamVerdict, String) {
         .iter()
         .map(|one| {
             let (saved, studies) = (one.saved(), one.held.len());
-            format!("{}: {saved:.1} experiments saved on {studies} held-out studies", one.family)
+            format!(
+                "{}: {saved:.1} experiments saved on {studies} held-out studies",
+                one.family
+            )
         })
         .collect();
     let all = replays.iter().all(Replay::improved);
-    let verdict = if all { DreamVerdict::Accepted } else { DreamVerdict::Review };
+    let verdict = if all {
+        DreamVerdict::Accepted
+    } else {
+        DreamVerdict::Review
+    };
     (verdict, told.join("; "))
 }
 
@@ -180,7 +207,11 @@ fn notes(family: &Family) -> Texts {
     let count = studies.len();
     let first = &studies[0];
     let names: Vec<&str> = studies.iter().map(|one| one.name.as_str()).collect();
-    let head = format!("# {} of {count} studies: {}\n\n", first.metric, names.join(", "));
+    let head = format!(
+        "# {} of {count} studies: {}\n\n",
+        first.metric,
+        names.join(", ")
+    );
     let lessons = lessons(studies);
     let mut knobs = head.clone();
     for lesson in &lessons {
@@ -219,8 +250,16 @@ fn told(lesson: &Lesson) -> String {
         (None, None) => String::new(),
     };
     let (there, of) = lesson.recurs;
-    let recurs = if of > 1 { format!(", in {there} of {of} studies") } else { String::new() };
-    format!("`{}` {mattered}{good}{recurs} {}", lesson.knob, named(&lesson.cites))
+    let recurs = if of > 1 {
+        format!(", in {there} of {of} studies")
+    } else {
+        String::new()
+    };
+    format!(
+        "`{}` {mattered}{good}{recurs} {}",
+        lesson.knob,
+        named(&lesson.cites)
+    )
 }
 
 fn suggested(one: &Suggestion) -> String {

@@ -66,7 +66,9 @@ pub enum Error {
         bytes: usize,
     },
     /// The store is full.
-    #[error("memory store `{store}` has {ENTRIES_MAX} entries, the most that one holds: delete some, or dream")]
+    #[error(
+        "memory store `{store}` has {ENTRIES_MAX} entries, the most that one holds: delete some, or dream"
+    )]
     Full {
         /// The store.
         store: String,
@@ -98,7 +100,9 @@ pub enum Error {
         file: PathBuf,
     },
     /// An event of the store cannot be read.
-    #[error("event {seq} of memory store `{store}` is of kind `{kind}` version {version}, which this program does not know")]
+    #[error(
+        "event {seq} of memory store `{store}` is of kind `{kind}` version {version}, which this program does not know"
+    )]
     Newer {
         /// The store.
         store: String,

@@ -20,7 +20,12 @@ pub struct Cite {
 
 /// Who changed a store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind", content = "name")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    tag = "kind",
+    content = "name"
+)]
 pub enum Actor {
     /// A person, by the name that their system knows.
     Person(String),

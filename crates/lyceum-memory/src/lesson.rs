@@ -18,10 +18,16 @@ const GOOD_MIN: usize = 3;
 const GROUPS: usize = 4;
 /// Below this share of the differences a knob is said not to have mattered.
 pub(crate) const MATTERS: f64 = 0.05;
-/// Width of the neighbourhood in which a trial speaks for others, in unit coordinates, for each knob.
-const WIDTH: f64 = 0.15;
-/// Weight of knowing nothing, beside the weights of a study's trials.
-const IGNORANCE: f64 = 0.2;
+/// Width of the neighbourhood in which a trial speaks for others, in the unit coordinate of a knob.
+const WIDTH: f64 = 0.12;
+/// Weight of knowing nothing about a value, beside the weights of the trials.
+const IGNORANCE: f64 = 1.0;
+/// Rounds of backfitting.
+const ROUNDS: u32 = 5;
+/// Values of a numeric knob among which the best is looked for, less one.
+const STEPS: u32 = 40;
+/// A trial is near if it is no further than this in the mean over knobs (root of the mean square).
+const NEAR: f64 = 0.2;
 /// Suggestions that are nearer to each other than this in every coordinate count as one.
 const DISTINCT: f64 = 0.08;
 
@@ -94,7 +100,11 @@ fn lesson(knob: &str, kind: &KnobKind, studies: &[PastStudy]) -> Lesson {
         pooled.extend(good.iter().filter_map(|one| one.settings.get(knob)));
         cites.push(cite(study, &good));
     }
-    let share = if trials == 0 { 0.0 } else { weighted / trials as f64 };
+    let share = if trials == 0 {
+        0.0
+    } else {
+        weighted / trials as f64
+    };
     let range = range(&pooled);
     let choice = choice(&pooled);
     let there = studies.iter().filter(|study| {
@@ -108,12 +118,13 @@ fn lesson(knob: &str, kind: &KnobKind, studies: &[PastStudy]) -> Lesson {
             (None, None) => false,
         }
     });
+    let recurs = (there.count(), studies.len());
     Lesson {
         knob: knob.to_owned(),
         mattered: Mattered { share, trials },
         good: range,
         choice,
-        recurs: (there.count(), studies.len()),
+        recurs,
         cites,
     }
 }
@@ -127,7 +138,10 @@ fn good(study: &PastStudy) -> Vec<&PastTrial> {
     order.sort_by(|a, b| ranks[*b].total_cmp(&ranks[*a]).then(a.cmp(b)));
     let count = ((ranks.len() as f64 * GOOD_SHARE).round() as usize).max(GOOD_MIN);
     order.truncate(count);
-    order.into_iter().map(|index| &study.trials[index]).collect()
+    order
+        .into_iter()
+        .map(|index| &study.trials[index])
+        .collect()
 }
 
 fn cite(study: &PastStudy, trials: &[&PastTrial]) -> Cite {
@@ -180,10 +194,12 @@ fn groups(kind: &KnobKind, values: &[(f64, f64)]) -> Vec<Vec<f64>> {
     for (index, (value, rank)) in sorted.iter().enumerate() {
         let quarter = (index * GROUPS / sorted.len()) as u64;
         // Equal values stay together.
-        let group = match is_choice {
-            true => value.to_bits(),
-            false if *value == last.0 => last.1,
-            false => quarter,
+        let group = if is_choice {
+            value.to_bits()
+        } else if value.total_cmp(&last.0).is_eq() {
+            last.1
+        } else {
+            quarter
         };
         last = (*value, group);
         groups.entry(group).or_default().push(*rank);
@@ -254,40 +270,29 @@ fn choice(values: &[&Setting]) -> Option<(Setting, f64)> {
     Some((value.clone(), count as f64 / f64::from(all)))
 }
 
-/// Returns at most `count` settings to begin a study of this space with: good trials of the studies, in the order of the
-/// rank that all of the studies together expect of them, no two nearly the same.
-///
-/// A study expects of settings the mean rank of its trials near them, drawn towards the middle where none is near
-/// (Nadaraya 1964, Watson 1964, with a weight for knowing nothing).
+/// Returns at most `count` settings to begin a study of this space with, in the order of the rank that all of the studies
+/// together expect of them, no two nearly the same: good trials of the studies, and the best value of each knob together.
 pub fn suggest(studies: &[PastStudy], space: &Space, count: usize) -> Vec<Suggestion> {
-    let known: Vec<Known<'_>> = studies.iter().map(|study| Known::of(study, space)).collect();
-    let mut all: Vec<(Suggestion, Vec<f64>)> = Vec::new();
-    for study in studies {
-        for trial in good(study) {
-            let Some(settings) = carried(space, &trial.settings) else {
-                continue;
-            };
-            let point = point(space, &settings);
-            let told: Vec<(f64, f64)> = known.iter().map(|one| one.expect(&point)).collect();
-            let rank = told.iter().map(|(rank, _)| rank).sum::<f64>() / told.len() as f64;
-            let near = told.iter().filter(|(_, weight)| *weight > IGNORANCE);
-            all.push((
-                Suggestion {
-                    settings,
-                    rank,
-                    near: (near.count(), told.len()),
-                    cites: known.iter().filter_map(|one| one.cite(&point)).collect(),
-                },
-                point,
-            ));
-        }
+    let known: Vec<Known<'_>> = studies
+        .iter()
+        .map(|study| Known::of(study, space))
+        .collect();
+    let good = studies.iter().flat_map(good);
+    let good = good.filter_map(|trial| carried(space, &trial.settings));
+    let mut candidates: Vec<Settings> = good.collect();
+    if !known.is_empty() {
+        candidates.push(best_of_each(&known, space));
     }
+    let mut all: Vec<(Suggestion, Vec<f64>)> = candidates
+        .into_iter()
+        .map(|settings| suggestion(&known, space, settings))
+        .collect();
     all.sort_by(|a, b| b.0.rank.total_cmp(&a.0.rank));
     let mut chosen: Vec<(Suggestion, Vec<f64>)> = Vec::new();
     for (suggestion, point) in all {
         let alike = |other: &[f64]| {
-            let pairs = point.iter().zip(other);
-            pairs.into_iter().all(|(a, b)| (a - b).abs() < DISTINCT || (a.is_nan() && b.is_nan()))
+            let mut pairs = point.iter().zip(other);
+            pairs.all(|(a, b)| apart(*a, *b) < DISTINCT)
         };
         if chosen.len() < count && !chosen.iter().any(|(_, other)| alike(other)) {
             chosen.push((suggestion, point));
@@ -296,39 +301,141 @@ pub fn suggest(studies: &[PastStudy], space: &Space, count: usize) -> Vec<Sugges
     chosen.into_iter().map(|(one, _)| one).collect()
 }
 
-/// A study's trials as points of another space.
+fn suggestion(known: &[Known<'_>], space: &Space, settings: Settings) -> (Suggestion, Vec<f64>) {
+    let point = point(space, &settings);
+    let told = known.iter().map(|one| one.expect(&point));
+    let rank = told.sum::<f64>() / known.len().max(1) as f64;
+    let cites: Vec<Cite> = known.iter().filter_map(|one| one.cite(&point)).collect();
+    let suggestion = Suggestion {
+        settings,
+        rank: rank.clamp(0.0, 1.0),
+        near: (cites.len(), known.len()),
+        cites,
+    };
+    (suggestion, point)
+}
+
+/// Returns the settings in which each knob has the value that the studies together found best, whatever the others were.
+fn best_of_each(known: &[Known<'_>], space: &Space) -> Settings {
+    let mut settings = Settings::new();
+    for (column, knob) in space.knobs().iter().enumerate() {
+        if !space.is_active(knob, &settings) {
+            continue;
+        }
+        let values = values(&knob.kind).into_iter().filter_map(|value| {
+            let at = place(&knob.kind, &value)?;
+            let effect: f64 = known.iter().map(|one| one.effect(column, at)).sum();
+            Some((effect, value))
+        });
+        if let Some((_, value)) = values.max_by(|a, b| a.0.total_cmp(&b.0)) {
+            settings.insert(knob.name.clone(), value);
+        }
+    }
+    settings
+}
+
+/// Returns values over the whole of a knob.
+fn values(kind: &KnobKind) -> Vec<Setting> {
+    let steps = (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
+    let between = |low: f64, high: f64, scale: Scale, part: f64| match scale {
+        Scale::Log if low > 0.0 => (low.ln() + part * (high.ln() - low.ln()))
+            .exp()
+            .clamp(low, high),
+        Scale::Log | Scale::Linear => low + part * (high - low),
+    };
+    match kind {
+        KnobKind::Float { low, high, scale } => steps
+            .map(|part| Setting::Float(between(*low, *high, *scale, part)))
+            .collect(),
+        KnobKind::Integer { low, high, scale } => steps
+            .map(|part| between(*low as f64, *high as f64, *scale, part).round() as i64)
+            .map(|value| Setting::Integer(value.clamp(*low, *high)))
+            .collect(),
+        KnobKind::Categorical { choices } => choices.clone(),
+        KnobKind::Boolean => vec![Setting::Boolean(false), Setting::Boolean(true)],
+    }
+}
+
+/// What a study expects of settings of another space: the mean rank, and what each knob adds by itself, each a smooth
+/// curve over its values (an additive model by backfitting, Hastie and Tibshirani 1986). Knobs that work only together
+/// are beyond it; a few dozen trials say little of that.
 pub(crate) struct Known<'a> {
     study: &'a PastStudy,
-    points: Vec<(Vec<f64>, f64, u64)>,
+    points: Vec<(Vec<f64>, u64)>,
+    mean: f64,
+    /// For each knob what remains of each trial's rank when the other knobs' parts are taken away.
+    partial: Vec<Vec<f64>>,
+    /// For each knob the mean of its curve over the trials.
+    centre: Vec<f64>,
 }
 
 impl<'a> Known<'a> {
     pub(crate) fn of(study: &'a PastStudy, space: &Space) -> Known<'a> {
         let trials = study.trials.iter().zip(study.ranks());
-        let points = trials
+        let (points, ranks): (Vec<_>, Vec<f64>) = trials
             .filter_map(|(trial, rank)| {
                 let settings = carried(space, &trial.settings)?;
-                Some((point(space, &settings), rank, trial.seq))
+                Some(((point(space, &settings), trial.seq), rank))
             })
-            .collect();
-        Known { study, points }
+            .unzip();
+        let (knobs, count) = (space.knobs().len(), ranks.len());
+        let mean = ranks.iter().sum::<f64>() / count.max(1) as f64;
+        let mut known = Known {
+            study,
+            points,
+            mean: if count == 0 { 0.5 } else { mean },
+            partial: vec![vec![0.0; count]; knobs],
+            centre: vec![0.0; knobs],
+        };
+        let mut effects = vec![vec![0.0; count]; knobs];
+        for _ in 0..ROUNDS {
+            for knob in 0..knobs {
+                for trial in 0..count {
+                    let others: f64 = effects.iter().map(|effect| effect[trial]).sum();
+                    known.partial[knob][trial] =
+                        ranks[trial] - known.mean - others + effects[knob][trial];
+                }
+                known.centre[knob] = 0.0;
+                let raw: Vec<f64> = known
+                    .points
+                    .iter()
+                    .map(|(own, _)| known.effect(knob, own[knob]))
+                    .collect();
+                let centre = raw.iter().sum::<f64>() / count.max(1) as f64;
+                known.centre[knob] = centre;
+                effects[knob] = raw.into_iter().map(|effect| effect - centre).collect();
+            }
+        }
+        known
     }
 
-    /// Returns the rank that the study expects of a point, and the weight of what it has tried near it.
-    pub(crate) fn expect(&self, point: &[f64]) -> (f64, f64) {
-        let (mut ranks, mut weights) = (0.5 * IGNORANCE, 0.0);
-        for (own, rank, _) in &self.points {
-            let weight = weight(own, point);
-            ranks += weight * rank;
+    /// Returns what a knob's value adds to the rank.
+    fn effect(&self, knob: usize, at: f64) -> f64 {
+        let (mut sum, mut weights) = (0.0, IGNORANCE);
+        for ((own, _), partial) in self.points.iter().zip(&self.partial[knob]) {
+            let weight = (-0.5 * (apart(own[knob], at) / WIDTH).powi(2)).exp();
+            sum += weight * partial;
             weights += weight;
         }
-        (ranks / (weights + IGNORANCE), weights)
+        sum / weights - self.centre[knob]
     }
 
-    /// Returns the trials that have tried something near.
+    /// Returns the rank that the study expects of a point.
+    pub(crate) fn expect(&self, point: &[f64]) -> f64 {
+        let effects = point.iter().enumerate();
+        self.mean
+            + effects
+                .map(|(knob, at)| self.effect(knob, *at))
+                .sum::<f64>()
+    }
+
+    /// Returns the trials that have tried something near, if there are any.
     fn cite(&self, point: &[f64]) -> Option<Cite> {
-        let near = self.points.iter().filter(|(own, _, _)| weight(own, point) > 0.5);
-        let mut seqs: Vec<u64> = near.map(|(_, _, seq)| *seq).collect();
+        let near = self.points.iter().filter(|(own, _)| {
+            let steps = own.iter().zip(point).map(|(a, b)| apart(*a, *b).powi(2));
+            steps.sum::<f64>() <= NEAR.powi(2) * point.len() as f64
+        });
+        let mut seqs: Vec<u64> = near.map(|(_, seq)| *seq).collect();
         seqs.sort_unstable();
         seqs.dedup();
         (!seqs.is_empty()).then(|| Cite {
@@ -336,12 +443,6 @@ impl<'a> Known<'a> {
             seqs,
         })
     }
-}
-
-fn weight(a: &[f64], b: &[f64]) -> f64 {
-    let square: f64 = a.iter().zip(b).map(|(a, b)| apart(*a, *b).powi(2)).sum();
-    let width = WIDTH * (a.len().max(1) as f64).sqrt();
-    (-0.5 * square / width.powi(2)).exp()
 }
 
 /// Returns how far two coordinates are from each other; an inactive knob is like an inactive one and far from any value.
@@ -359,7 +460,9 @@ pub(crate) fn point(space: &Space, settings: &Settings) -> Vec<f64> {
     knobs
         .map(|knob| {
             let value = settings.get(&knob.name);
-            value.and_then(|value| place(&knob.kind, value)).unwrap_or(f64::NAN)
+            value
+                .and_then(|value| place(&knob.kind, value))
+                .unwrap_or(f64::NAN)
         })
         .collect()
 }

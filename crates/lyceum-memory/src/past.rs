@@ -84,7 +84,10 @@ impl PastStudy {
             let mut kept: Vec<usize> = order[..TRIALS_MAX / 2].to_vec();
             kept.extend(&order[order.len() - TRIALS_MAX / 2..]);
             kept.sort_unstable();
-            self.trials = kept.iter().map(|index| self.trials[*index].clone()).collect();
+            self.trials = kept
+                .iter()
+                .map(|index| self.trials[*index].clone())
+                .collect();
         }
         self
     }

@@ -4,10 +4,8 @@
 //! The held-out study is not run again. In its place stands what it expects of settings by its own trials, so a replay
 //! costs no experiment and says less than one: it is a gate, not a result.
 
-use lyceum_search::{
-    Ask, EarlierStudy, Researcher, Trial, TrialResult, WarmStart, by_name,
-};
-use lyceum_types::{ExperimentId, Goal, Seed, Space};
+use lyceum_search::{Ask, EarlierStudy, Researcher, Trial, TrialResult, WarmStart, by_name};
+use lyceum_types::{ExperimentId, Goal, Seed, Settings, Space};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,8 +21,8 @@ const SEEDS: u64 = 10;
 const EXPERIMENTS_MAX: u32 = 25;
 /// Suggestions that a study begins with.
 pub(crate) const SUGGESTIONS: usize = 3;
-/// How near to the best that a study expects anywhere a search must come, as a share of the way from its middle.
-const NEAR_BEST: f64 = 0.95;
+/// What searches without memory reach after so many experiments, on average, is what every search is timed to.
+const REACHED_AFTER: usize = 12;
 
 /// A replay of the studies of one family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +46,7 @@ pub struct Replay {
 pub struct Held {
     /// Its name.
     pub study: String,
-    /// Experiments until a search without memory came near the best, the mean over seeds.
+    /// Experiments until a search reached what those without memory reach in twelve, the mean over seeds: without memory.
     pub without: f64,
     /// The same with the suggestions of all other studies.
     pub with: f64,
@@ -63,7 +61,11 @@ impl Replay {
 
     /// Returns whether it improved: on average, and for the worse on no more than a third of the studies.
     pub fn improved(&self) -> bool {
-        let worse = self.held.iter().filter(|one| one.with > one.without).count();
+        let worse = self
+            .held
+            .iter()
+            .filter(|one| one.with > one.without)
+            .count();
         self.saved() > 0.0 && 3 * worse <= self.held.len()
     }
 }
@@ -92,18 +94,29 @@ fn hold_out(study: &PastStudy, others: &[PastStudy]) -> Option<Held> {
     let space = study.space().ok()?;
     let scene = Scene::of(study, &space)?;
     let suggestions = suggest(others, &space, SUGGESTIONS);
-    let mean = |with: bool| -> Option<f64> {
-        let mut sum = 0;
-        for seed in 1..=SEEDS {
+    let curves = |with: bool| -> Option<Vec<Vec<f64>>> {
+        let seeds = (1..=SEEDS).map(|seed| {
             let researcher = researcher(RESEARCHER, with.then_some(&suggestions))?;
-            sum += scene.search(researcher.as_ref(), Seed(seed));
-        }
-        Some(f64::from(sum) / SEEDS as f64)
+            Some(scene.search(researcher.as_ref(), Seed(seed)))
+        });
+        seeds.collect()
+    };
+    let (without, with) = (curves(false)?, curves(true)?);
+    let reached = without
+        .iter()
+        .filter_map(|curve| curve.get(REACHED_AFTER).or(curve.last()));
+    let target = reached.sum::<f64>() / SEEDS as f64;
+    let experiments = |curves: &[Vec<f64>]| {
+        let each = curves.iter().map(|curve| {
+            let reached = curve.iter().position(|best| *best >= target);
+            reached.unwrap_or(EXPERIMENTS_MAX as usize + 1) as f64
+        });
+        each.sum::<f64>() / SEEDS as f64
     };
     Some(Held {
         study: study.name.clone(),
-        without: mean(false)?,
-        with: mean(true)?,
+        without: experiments(&without),
+        with: experiments(&with),
     })
 }
 
@@ -135,7 +148,7 @@ pub(crate) fn earlier(name: &str, suggestions: &[Suggestion]) -> EarlierStudy {
     }
 }
 
-fn trial(index: usize, settings: lyceum_types::Settings, result: TrialResult) -> Trial {
+fn trial(index: usize, settings: Settings, result: TrialResult) -> Trial {
     Trial {
         experiment: ExperimentId(index as u32),
         settings,
@@ -149,45 +162,34 @@ fn trial(index: usize, settings: lyceum_types::Settings, result: TrialResult) ->
 struct Scene<'a> {
     space: &'a Space,
     known: Known<'a>,
-    start: lyceum_types::Settings,
-    target: f64,
+    start: Settings,
 }
 
 impl<'a> Scene<'a> {
     fn of(study: &'a PastStudy, space: &'a Space) -> Option<Scene<'a>> {
         let known = Known::of(study, space);
         let start = carried(space, &study.start)?;
-        let mut expected: Vec<f64> = study
-            .trials
-            .iter()
-            .filter_map(|one| carried(space, &one.settings))
-            .map(|settings| known.expect(&point(space, &settings)).0)
-            .collect();
-        expected.sort_by(f64::total_cmp);
-        let (middle, best) = (*expected.get(expected.len() / 2)?, *expected.last()?);
         Some(Scene {
             space,
             known,
             start,
-            target: middle + NEAR_BEST * (best - middle),
         })
     }
 
-    fn answer(&self, settings: &lyceum_types::Settings) -> f64 {
-        self.known.expect(&point(self.space, settings)).0
+    fn answer(&self, settings: &Settings) -> f64 {
+        self.known.expect(&point(self.space, settings))
     }
 
-    /// Returns how many experiments after the start it takes to come near the best.
-    fn search(&self, researcher: &dyn Researcher, seed: Seed) -> u32 {
-        let measured = |settings: &lyceum_types::Settings| TrialResult::Measured {
-            mean: self.answer(settings),
+    /// Returns the best that the search had found after each experiment, the start first.
+    fn search(&self, researcher: &dyn Researcher, seed: Seed) -> Vec<f64> {
+        let measured = |value: f64| TrialResult::Measured {
+            mean: value,
             sd: None,
             repeats: 1,
         };
-        let mut history = vec![trial(0, self.start.clone(), measured(&self.start))];
-        if self.answer(&self.start) >= self.target {
-            return 0;
-        }
+        let mut best = self.answer(&self.start);
+        let mut curve = vec![best];
+        let mut history = vec![trial(0, self.start.clone(), measured(best))];
         for number in 0..EXPERIMENTS_MAX {
             let proposal = researcher.propose(&Ask {
                 space: self.space,
@@ -201,12 +203,11 @@ impl<'a> Scene<'a> {
                 budget: EXPERIMENTS_MAX,
             });
             let Ok(proposal) = proposal else { break };
-            if self.answer(&proposal.settings) >= self.target {
-                return number + 1;
-            }
-            let result = measured(&proposal.settings);
-            history.push(trial(history.len(), proposal.settings, result));
+            let value = self.answer(&proposal.settings);
+            best = best.max(value);
+            curve.push(best);
+            history.push(trial(history.len(), proposal.settings, measured(value)));
         }
-        EXPERIMENTS_MAX + 1
+        curve
     }
 }

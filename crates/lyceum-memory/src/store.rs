@@ -401,7 +401,8 @@ impl Store {
             cites: note.cites,
             expires_at: note.expires_at,
         };
-        self.append(ledger, Body::Written(written)).map(Change::Made)
+        self.append(ledger, Body::Written(written))
+            .map(Change::Made)
     }
 
     fn has_room(&self, path: &str) -> Result<(), Error> {
@@ -411,9 +412,14 @@ impl Store {
             });
         }
         let within = |inner: &str, outer: &str| {
-            inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.starts_with('/'))
         };
-        let clash = self.entries.keys().find(|one| within(one, path) || within(path, one));
+        let clash = self
+            .entries
+            .keys()
+            .find(|one| within(one, path) || within(path, one));
         clash.map_or(Ok(()), |other| {
             Err(Error::PathConflict {
                 path: path.to_owned(),

@@ -1,0 +1,5 @@
+//! Stores and dreams on a real ledger.
+
+mod dreams;
+mod stores;
+mod support;

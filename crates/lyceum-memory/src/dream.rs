@@ -335,6 +335,7 @@ impl Dreamt {
         root: &std::path::Path,
         before: &mut Store,
     ) -> Result<Store, Error> {
+        let from = (before.name().to_owned(), before.seq());
         let name = next_name(&ledger.reader()?, before.name())?;
         let actor = Actor::Dream(name.clone());
         let description = before.description().to_owned();
@@ -348,7 +349,11 @@ impl Dreamt {
             store.write(ledger, &path, &text, note, &Must::BeAbsent)?;
         }
         let (verdict, reason) = (self.dreamed.verdict, self.dreamed.reason.clone());
-        store.tell_dream(ledger, self.dreamed)?;
+        let dreamed = Dreamed {
+            from: self.dreamed.from.or(Some(from)),
+            ..self.dreamed
+        };
+        store.tell_dream(ledger, dreamed)?;
         if verdict == DreamVerdict::Accepted {
             before.succeed(ledger, &name, actor, &reason)?;
         }

@@ -109,6 +109,7 @@ impl Bench {
             directory: self.place.join("tiny-lm"),
             seed: Some(seed),
             rule: Some(rule),
+            memory: None,
             ..Request::default()
         }
     }

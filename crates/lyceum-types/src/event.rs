@@ -422,6 +422,22 @@ pub enum DecodeError {
     },
 }
 
+/// What a memory store suggested when the study was opened. A study keeps to it for its whole life, whatever becomes of
+/// the store.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemoryRecalled {
+    /// The store that was asked for.
+    pub asked: String,
+    /// The store that is read under that name.
+    pub store: String,
+    /// Its last event.
+    pub seq: u64,
+    /// The studies that it learnt from.
+    pub studies: Vec<String>,
+    /// Settings to begin with, the best first.
+    pub settings: Vec<Settings>,
+}
+
 macro_rules! bodies {
     ($($name:ident = $kind:literal $version:literal),* $(,)?) => {
         /// What happened: one event's content.
@@ -486,6 +502,7 @@ bodies! {
     StudyResumed = "study.resumed" 1,
     Explained = "study.explained" 1,
     ApprovalUsed = "approval.used" 1,
+    MemoryRecalled = "memory.recalled" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,

@@ -12,9 +12,9 @@ mod units;
 
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, Earlier, ExperimentProposed, Finding,
-    Graded, MachineFacts, MeasureCut, Pair, RunFinished, RunMeasured, RunStarted, RunVoided,
-    SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted, StudyFinished,
-    StudyOpened,
+    Graded, MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunStarted,
+    RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted,
+    StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

@@ -217,6 +217,16 @@ impl From<ConductError> for Failure {
     }
 }
 
+impl From<lyceum_memory::Error> for Failure {
+    fn from(error: lyceum_memory::Error) -> Failure {
+        match error {
+            lyceum_memory::Error::Ledger(error) => error.into(),
+            error @ lyceum_memory::Error::Io { .. } => Failure::internal(&error),
+            error => Failure::bad_input(chain(&error)),
+        }
+    }
+}
+
 impl From<format::Error> for Failure {
     fn from(error: format::Error) -> Failure {
         Failure::bad_input(error.to_string())

@@ -1,5 +1,6 @@
 //! Stores and dreams on a real ledger.
 
 mod dreams;
+mod numbers;
 mod stores;
 mod support;

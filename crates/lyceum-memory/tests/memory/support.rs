@@ -7,6 +7,8 @@ use lyceum_memory::{Actor, Note, PastStudy, PastTrial};
 use lyceum_types::{ExperimentId, Goal, Knob, KnobKind, Scale, Setting, Settings};
 use tempfile::TempDir;
 
+use crate::numbers::numbers;
+
 pub(crate) struct Lab {
     pub(crate) place: TempDir,
     pub(crate) ledger: Ledger,
@@ -42,17 +44,6 @@ fn knob(name: &str, kind: KnobKind) -> Knob {
         kind,
         condition: None,
     }
-}
-
-/// Returns numbers from 0 to 1 that look drawn at random and are the same each time.
-pub(crate) fn numbers(seed: u64) -> impl Iterator<Item = f64> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1_u64 << 53) as f64
-    })
 }
 
 /// Returns a study of 40 random trials whose loss is least at `rate` = 0.01 · 10^shift, with `kind` = "b" a little better

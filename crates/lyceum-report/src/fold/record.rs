@@ -121,7 +121,8 @@ impl Record {
             | Body::StudyStopped(_)
             | Body::StudyResumed(_)
             | Body::Explained(_)
-            | Body::ApprovalUsed(_) => {}
+            | Body::ApprovalUsed(_)
+            | Body::MemoryRecalled(_) => {}
             Body::SealedAnswered(body) => self.answered = Some(At { seq, body }),
             Body::Claimed(body) => self.claimed = Some(At { seq, body }),
             Body::Ablated(body) => self.ablated.push(At { seq, body }),

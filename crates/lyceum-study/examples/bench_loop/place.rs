@@ -121,6 +121,7 @@ impl Place {
             again: false,
             experiments: Some(experiments),
             rule: None,
+            memory: None,
         }
     }
 }

@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
     Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    IncidentRaised, Level, MeasureCut, Outcome, Output, Purpose, Role, RunFinished, RunId,
-    RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted,
-    Settings, Split, StudyFinished, StudyOpened, Verdict,
+    IncidentRaised, Level, MeasureCut, MemoryRecalled, Outcome, Output, Purpose, Role, RunFinished,
+    RunId, RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded,
+    SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
 use super::oversight;
@@ -205,6 +205,8 @@ pub struct State {
     pub opened: Option<StudyOpened>,
     /// Its data.
     pub data: Option<DataDrawn>,
+    /// What a memory store suggested at the start.
+    pub recalled: Option<MemoryRecalled>,
     /// Its sessions.
     pub sessions: Vec<Session>,
     /// Its experiments; the index is the id.
@@ -334,6 +336,12 @@ impl State {
             Body::StudyStopped(stopped) => self.stopped = Some(stopped.why),
             Body::StudyResumed(_) => self.stopped = None,
             Body::ApprovalUsed(_) => {}
+            Body::MemoryRecalled(_) if self.recalled.is_some() || !self.experiments.is_empty() => {
+                return Err(fault(
+                    "memory was recalled after the study had begun".into(),
+                ));
+            }
+            Body::MemoryRecalled(recalled) => self.recalled = Some(recalled),
             Body::Explained(explained) => {
                 self.debt = if explained.passed { 0 } else { self.debt };
             }

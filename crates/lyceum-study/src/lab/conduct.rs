@@ -15,7 +15,7 @@ use super::{
     candidate, control, evaluator,
     kit::{self, Kit},
     left::{Left, Looked},
-    machine,
+    machine, memory,
     receipts::Receipts,
     record::StudyJournal,
     researchers,
@@ -251,6 +251,7 @@ pub fn conduct_with(
         stop: Arc::clone(&stop),
     };
     let agent = hire(&opening.researcher, staff, &desk)?;
+    let sampler = memory::begins_with(state.recalled.as_ref(), sampler);
     let driver = Driver {
         journal: &mut journal,
         state,
@@ -346,6 +347,7 @@ fn first_events(kit: &Kit, opening: &mut Opening, slots: usize) -> Vec<Body> {
     if let Some((opened, drawn)) = opening.first.take() {
         first.push(opened.into());
         first.push(drawn.into());
+        first.extend(opening.recalled.take().map(Body::from));
     }
     let capabilities = kit.sandbox.capabilities();
     first.push(

@@ -16,6 +16,7 @@ mod fresh;
 mod kit;
 mod left;
 mod machine;
+mod memory;
 mod observe;
 mod place;
 mod receipts;
@@ -39,6 +40,7 @@ pub use kit::{
 };
 pub use left::{Found, Left, Looked};
 pub use machine::{facts, processors, slots};
+pub use memory::past;
 pub use place::{DIRECTORY, Lab, is_study_name};
 pub use receipts::Receipts;
 pub use record::{StudyJournal, load, read_events, stream_of, studies};

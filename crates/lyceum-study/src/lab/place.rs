@@ -84,6 +84,11 @@ impl Lab {
         self.root.join("receipts")
     }
 
+    /// Returns where the contents of memory stores are.
+    pub fn memory(&self) -> PathBuf {
+        self.root.join("memory")
+    }
+
     /// Returns where copies of a study's data are laid out for its sandboxes.
     pub fn data(&self, study: &str) -> PathBuf {
         inside(&self.root.join("data"), study)

@@ -142,6 +142,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
         | Body::Explained(_)
-        | Body::ApprovalUsed(_) => vec![],
+        | Body::ApprovalUsed(_)
+        | Body::MemoryRecalled(_) => vec![],
     }
 }

@@ -8,9 +8,9 @@ use std::{
 };
 
 use lyceum_stats::{AlphaSpending, Rule, UnknownRule, pairs_needed};
-use lyceum_types::{DataDrawn, Earlier, Seed, Settings, Split, StudyOpened, Trust};
+use lyceum_types::{DataDrawn, Earlier, MemoryRecalled, Seed, Settings, Split, StudyOpened, Trust};
 
-use super::{data, evaluator, kit::Kit, observe::Reference, record, researchers};
+use super::{data, evaluator, kit::Kit, memory, observe::Reference, record, researchers};
 use crate::{
     engine::{Broken, Budget, Criterion, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
@@ -71,6 +71,8 @@ pub struct Request {
     pub experiments: Option<u32>,
     /// The keep rule of a new study, when not the lab's own.
     pub rule: Option<Rule>,
+    /// The memory store that a new study begins with.
+    pub memory: Option<String>,
 }
 
 /// Why a study cannot be opened.
@@ -106,6 +108,19 @@ pub enum OpenError {
     Weights {
         /// Its name in the record.
         name: String,
+    },
+    /// The memory store cannot be read.
+    #[error(transparent)]
+    Memory(#[from] lyceum_memory::Error),
+    /// The memory store knows nothing that helps here.
+    #[error(
+        "memory store `{store}` knows no study with metric `{metric}` whose settings this study could take"
+    )]
+    NothingRemembered {
+        /// The store.
+        store: String,
+        /// What was looked for.
+        metric: String,
     },
     /// The study in the ledger was begun with something else.
     #[error("{what} of study `{study}` changed since it was begun")]
@@ -156,6 +171,9 @@ impl OpenError {
     /// Returns what to do about it, where that is not in the text itself.
     pub fn hint(&self) -> Option<String> {
         match self {
+            OpenError::Memory(_) | OpenError::NothingRemembered { .. } => {
+                Some("`lyceum memory list` shows what is remembered; `lyceum dream` learns from finished studies".into())
+            }
             OpenError::Changed { study, .. } => Some(format!(
                 "put it back to go on, or begin anew with `--again`; `lyceum report {study}` shows what was found so far"
             )),
@@ -196,6 +214,8 @@ pub struct Opening {
     pub state: State,
     /// The first events of a new study.
     pub first: Option<(StudyOpened, DataDrawn)>,
+    /// What a memory store suggests to a new study.
+    pub recalled: Option<MemoryRecalled>,
     /// Earlier attempts at it in this lab.
     pub earlier: Vec<Earlier>,
 }
@@ -275,6 +295,16 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
     }
+    let recalled = match (&request.memory, &state.opened) {
+        (Some(asked), None) => Some(memory::recall(&reader, &kit.lab, asked, &protocol)?),
+        (Some(asked), Some(_)) if state.recalled.as_ref().map(|one| &one.asked) != Some(asked) => {
+            return Err(OpenError::Changed {
+                study: name,
+                what: "the memory",
+            });
+        }
+        (Some(_) | None, _) => None,
+    };
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
     let paths = manifest.entries.iter().map(|entry| &entry.path);
@@ -296,6 +326,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         researcher,
         state,
         first,
+        recalled,
         earlier: pinned.earlier,
     })
 }

@@ -142,7 +142,8 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
         | Body::Explained(_)
-        | Body::ApprovalUsed(_) => return None,
+        | Body::ApprovalUsed(_)
+        | Body::MemoryRecalled(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.
     let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));

@@ -7,6 +7,7 @@ mod checkpoint;
 mod corpus;
 mod digest;
 mod doctor;
+mod dream;
 mod explain;
 mod export;
 mod gc;
@@ -14,6 +15,7 @@ mod horizon;
 mod import;
 mod lint;
 mod log;
+mod memory;
 mod new;
 mod replay;
 mod report;
@@ -105,6 +107,11 @@ enum Command {
     /// Run a command by hand in the sandbox that experiments run in
     #[command(subcommand)]
     Sandbox(sandbox::Command),
+    /// Learn from finished studies: write a new memory store, accepted only if a replay improves
+    Dream(dream::Arguments),
+    /// Show and change what the lab remembers
+    #[command(subcommand)]
+    Memory(memory::Command),
     /// Language models at work: start a session, see it, speak to it
     #[command(subcommand)]
     Session(session::Command),
@@ -150,6 +157,8 @@ impl Cli {
             Command::Train(command) => train::run(json, &command),
             Command::Doctor => doctor::run(json),
             Command::Sandbox(command) => sandbox::run(json, &command),
+            Command::Dream(arguments) => dream::run(place, json, &arguments),
+            Command::Memory(command) => memory::run(place, json, &command),
             Command::Session(command) => session::run(place, json, &command),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Program(program) => program.run(),

@@ -45,6 +45,9 @@ pub(super) struct Arguments {
     /// Keep rule of a new study: adaptive, greedy, two-sigma, best-of-three or always-confirm [default: adaptive]
     #[arg(long, value_name = "RULE")]
     rule: Option<Rule>,
+    /// Memory store whose suggestions a new study begins with, as `lyceum dream` wrote them
+    #[arg(long, value_name = "STORE")]
+    memory: Option<String>,
     /// Most experiments side by side [default: as many as the machine has processors for]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     slots: Option<u16>,
@@ -111,6 +114,7 @@ pub(super) fn work(
         again: arguments.again,
         experiments: arguments.experiments,
         rule: arguments.rule,
+        memory: arguments.memory.clone(),
     };
     // A study that is not right is told before anything is made or locked.
     lyceum_study::format::open(&request.directory)?;

@@ -149,6 +149,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         Body::MeasureCut(_)
         | Body::SealedOpened(_)
         | Body::ApprovalUsed(_)
+        | Body::MemoryRecalled(_)
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
         | Body::Explained(_)
@@ -182,6 +183,12 @@ fn rarely(body: &Body) -> Option<String> {
                 clean(&used.request)
             )
         }
+        Body::MemoryRecalled(recalled) => format!(
+            "begins with {} settings that memory store `{}` suggests after {} studies",
+            recalled.settings.len(),
+            clean(&recalled.store),
+            recalled.studies.len()
+        ),
         Body::StudyStopped(stopped) => format!("stopped by a person: {}", clean(&stopped.why)),
         Body::StudyResumed(resumed) => {
             format!("goes on by a person's word: {}", clean(&resumed.why))

@@ -1,0 +1,329 @@
+//! `lyceum memory`: shows and changes what the lab remembers.
+
+use std::{fs, io::Read as _, path::PathBuf};
+
+use lyceum_ledger::{Ledger, Options};
+use lyceum_memory::{Actor, Change, Cite, Entry, Must, Note, Operation, Store, names};
+use lyceum_study::lab::stream_of;
+
+use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Name the stores of the lab
+    List,
+    /// Show the entries of a store, or what one of them says
+    Show {
+        /// The store
+        store: String,
+        /// The entry
+        path: Option<String>,
+        /// An older version of any entry, by the number that `history` shows
+        #[arg(long, value_name = "NUMBER", conflicts_with = "path")]
+        version: Option<u64>,
+    },
+    /// Show every change of a store
+    History {
+        /// The store
+        store: String,
+    },
+    /// Write an entry, from a file or from standard input
+    Write(Write),
+    /// Delete an entry; its versions stay
+    Delete {
+        /// The store
+        store: String,
+        /// The entry
+        path: String,
+    },
+    /// Take the contents of a version away for good; who wrote it and when stays
+    Redact {
+        /// The store
+        store: String,
+        /// The version, by the number that `history` shows
+        version: u64,
+    },
+    /// Have a store that was kept for review read in place of the one that it was dreamt from
+    Accept {
+        /// The store that was dreamt
+        store: String,
+        /// Why, for the record
+        #[arg(long, value_name = "TEXT", default_value = "no reason given")]
+        why: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Write {
+    /// The store; made if there is none
+    store: String,
+    /// The entry, as `rates/small.md`
+    path: String,
+    /// The file that it is to say [default: standard input]
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Refuse unless the entry has these contents now, by the hash that `show` prints
+    #[arg(long, value_name = "HASH", conflicts_with = "new")]
+    expect: Option<String>,
+    /// Refuse if there is such an entry already
+    #[arg(long)]
+    new: bool,
+    /// Events that support it; may be given more than once
+    #[arg(long, value_name = "STUDY:NUMBER,...", value_parser = cite)]
+    cite: Vec<Cite>,
+    /// Days after which it says nothing any more
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..36_500))]
+    days: Option<u32>,
+}
+
+fn cite(text: &str) -> Result<Cite, String> {
+    let expected = "expected STUDY:NUMBER,NUMBER,...";
+    let (study, numbers) = text.split_once(':').ok_or(expected)?;
+    let numbers = numbers.split(',').map(str::parse::<u64>);
+    let mut seqs = numbers
+        .collect::<Result<Vec<u64>, _>>()
+        .map_err(|_| expected)?;
+    seqs.sort_unstable();
+    Ok(Cite {
+        stream: stream_of(study),
+        seqs,
+    })
+}
+
+/// Returns who is at the keyboard.
+pub(super) fn person() -> Actor {
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    Actor::Person(name.unwrap_or_else(|| "unnamed".to_owned()))
+}
+
+/// Returns text that somebody else wrote as it may be shown.
+pub(super) fn shown(text: &str) -> String {
+    words::clean(text)
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exit, Failure> {
+    match command {
+        Command::List => list(place, json),
+        Command::Show {
+            store,
+            path,
+            version,
+        } => show(place, json, store, path.as_deref(), *version),
+        Command::History { store } => history(place, json, store),
+        Command::Write(arguments) => write(place, json, arguments),
+        Command::Delete { store, path } => change(place, json, store, |store, ledger| {
+            store.delete(ledger, path, person(), &Must::Any)?;
+            Ok(format!("deleted `{path}`"))
+        }),
+        Command::Redact { store, version } => change(place, json, store, |store, ledger| {
+            store.redact(ledger, *version, person())?;
+            Ok(format!("the contents of version {version} are gone"))
+        }),
+        Command::Accept { store, why } => accept(place, json, store, why),
+    }
+}
+
+fn load(place: &LabPlace, name: &str) -> Result<Store, Failure> {
+    Ok(Store::load(&place.reader()?, &place.lab()?.memory(), name)?)
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn list(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
+    let reader = place.reader()?;
+    let names = names(&reader)?;
+    let stores = names.iter().map(|name| load(place, name));
+    let stores = stores.collect::<Result<Vec<Store>, Failure>>()?;
+    if json {
+        let shown: Vec<_> = stores
+            .iter()
+            .map(|one| {
+                serde_json::json!({
+                    "store": one.name(),
+                    "description": one.description(),
+                    "entries": one.entries().count(),
+                    "dreamed": one.dreamed(),
+                    "succeeded": one.succeeded(),
+                })
+            })
+            .collect();
+        println!("{}", serde_json::Value::from(shown));
+        return Ok(Exit::Done);
+    }
+    for one in &stores {
+        let next = one
+            .succeeded()
+            .map_or(String::new(), |by| format!("; `{by}` is read in its place"));
+        println!(
+            "{}  {} entries  {}{next}",
+            one.name(),
+            one.entries().count(),
+            shown(one.description())
+        );
+    }
+    if stores.is_empty() {
+        println!("no memory stores: `lyceum dream` makes one");
+    }
+    Ok(Exit::Done)
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn show(
+    place: &LabPlace,
+    json: bool,
+    store: &str,
+    path: Option<&str>,
+    version: Option<u64>,
+) -> Result<Exit, Failure> {
+    let store = load(place, store)?;
+    let text = match (path, version) {
+        (Some(path), _) => Some(store.read(path)?),
+        (None, Some(seq)) => Some(store.read_version(seq)?),
+        (None, None) => None,
+    };
+    if let Some(text) = text {
+        if json {
+            println!("{}", serde_json::json!({ "text": text }));
+        } else {
+            text.lines().for_each(|line| println!("{}", shown(line)));
+        }
+        return Ok(Exit::Done);
+    }
+    let now = jiff::Timestamp::now().as_millisecond();
+    for entry in store.entries() {
+        if json {
+            println!("{}", described(entry));
+        } else {
+            let expired = if entry.is_expired(now) {
+                "  expired"
+            } else {
+                ""
+            };
+            println!(
+                "{}  {} bytes  {}{expired}",
+                shown(&entry.path),
+                entry.bytes,
+                entry.hash
+            );
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn described(entry: &Entry) -> serde_json::Value {
+    serde_json::json!({
+        "path": entry.path,
+        "bytes": entry.bytes,
+        "hash": entry.hash,
+        "version": entry.seq,
+        "at": entry.at,
+        "actor": entry.actor,
+        "cites": entry.cites,
+        "expires_at": entry.expires_at,
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn history(place: &LabPlace, json: bool, store: &str) -> Result<Exit, Failure> {
+    let store = load(place, store)?;
+    for version in store.versions() {
+        let entry = &version.entry;
+        let done = match version.operation {
+            Operation::Created => "created",
+            Operation::Modified => "modified",
+            Operation::Deleted => "deleted",
+        };
+        if json {
+            let mut line = described(entry);
+            line["operation"] = done.into();
+            line["redacted"] = version.redacted.into();
+            println!("{line}");
+            continue;
+        }
+        let who = match &entry.actor {
+            Actor::Person(name) => name.clone(),
+            Actor::Session(name) => format!("session {name}"),
+            Actor::Dream(name) => format!("dream {name}"),
+        };
+        let redacted = if version.redacted { "  redacted" } else { "" };
+        println!(
+            "{}  {done}  {}  by {}{redacted}",
+            entry.seq,
+            shown(&entry.path),
+            shown(&who)
+        );
+    }
+    Ok(Exit::Done)
+}
+
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn change(
+    place: &LabPlace,
+    json: bool,
+    name: &str,
+    what: impl FnOnce(&mut Store, &Ledger) -> Result<String, lyceum_memory::Error>,
+) -> Result<Exit, Failure> {
+    let mut store = load(place, name)?;
+    let ledger = Ledger::open(&place.lab()?.ledger(), Options::default())?;
+    let done = what(&mut store, &ledger)?;
+    if json {
+        println!("{}", serde_json::json!({ "store": name, "done": done }));
+    } else {
+        println!("{name}: {}", shown(&done));
+    }
+    Ok(Exit::Done)
+}
+
+fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failure> {
+    let text = match &arguments.from {
+        Some(file) => fs::read_to_string(file).map_err(|error| {
+            Failure::bad_input(format!("cannot read `{}`: {error}", file.display()))
+        })?,
+        None => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| {
+                    Failure::bad_input(format!("cannot read standard input: {error}"))
+                })?;
+            text
+        }
+    };
+    let lab = place.lab()?;
+    let known = names(&place.reader()?)?;
+    if !known.contains(&arguments.store) {
+        let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+        Store::create(&ledger, &lab.memory(), &arguments.store, "", person())?;
+    }
+    let must = match (&arguments.expect, arguments.new) {
+        (Some(hash), _) => Must::Have(hash.clone()),
+        (None, true) => Must::BeAbsent,
+        (None, false) => Must::Any,
+    };
+    let day = i64::from(24 * 60 * 60) * 1000;
+    let now = jiff::Timestamp::now().as_millisecond();
+    let note = Note {
+        actor: person(),
+        cites: arguments.cite.clone(),
+        expires_at: arguments.days.map(|days| now + i64::from(days) * day),
+    };
+    change(place, json, &arguments.store, |store, ledger| {
+        let path = &arguments.path;
+        Ok(match store.write(ledger, path, &text, note, &must)? {
+            Change::Made(seq) => format!("wrote `{path}`, version {seq}"),
+            Change::None => format!("`{path}` says that already"),
+        })
+    })
+}
+
+fn accept(place: &LabPlace, json: bool, name: &str, why: &str) -> Result<Exit, Failure> {
+    let dreamt = load(place, name)?;
+    let from = dreamt.dreamed().and_then(|dreamed| dreamed.from.clone());
+    let Some((from, _)) = from else {
+        let message = format!("memory store `{name}` was not dreamt from another");
+        return Err(Failure::bad_input(message).hint("`lyceum memory list` names those that were"));
+    };
+    change(place, json, &from, |store, ledger| {
+        store.succeed(ledger, name, person(), why)?;
+        Ok(format!("`{name}` is read in its place"))
+    })
+}

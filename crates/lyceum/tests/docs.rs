@@ -240,6 +240,7 @@ pages! {
     researchers: "researchers.md",
     session: "session.md",
     models: "models.md",
+    memory: "memory.md",
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod imports;
 mod input;
 mod lint;
 mod machine;
+mod memory;
 mod names;
 mod new;
 mod null;

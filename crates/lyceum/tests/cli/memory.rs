@@ -1,0 +1,177 @@
+//! What finished studies teach the next one, and what people may do about it.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Place, Tiny};
+
+/// Three finished studies of one family.
+fn finished() -> Place {
+    let place = Place::new();
+    for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
+        place.study(&Tiny {
+            name: name.into(),
+            budget: "experiments = 8".into(),
+            ..Tiny::default()
+        });
+        let done = place.run(name, &["--seed", &(number + 1).to_string()]);
+        assert!(done.code <= 1, "{}", done.err);
+    }
+    place
+}
+
+/// Dreams and has the new store read in any case; returns what was printed.
+fn dreamt(place: &Place) -> Value {
+    let done = place.call(&["dream", "--json"]);
+    assert!(done.code <= 1, "{}", done.err);
+    let told: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(done.code, i32::from(told["verdict"] == "review"), "{told}");
+    assert_eq!(told["store"], "lab-2");
+    if done.code == 1 {
+        place
+            .call(&["memory", "accept", "lab-2", "--why", "looked at"])
+            .exits(0);
+    }
+    told
+}
+
+#[test]
+fn a_study_begins_with_what_others_found() {
+    let place = finished();
+    let told = dreamt(&place);
+    assert_eq!(told["studies"], serde_json::json!(["one", "three", "two"]));
+    let held = told["replays"][0]["held"].as_array().unwrap();
+    assert_eq!(held.len(), 3);
+    let changes = told["changes"].to_string();
+    assert!(
+        changes.contains("`rate` ") && changes.contains("[study/one "),
+        "{changes}"
+    );
+    place.study(&Tiny {
+        name: "four".into(),
+        budget: "experiments = 8".into(),
+        ..Tiny::default()
+    });
+    let done = place.run("four", &["--memory", "lab"]);
+    assert!(done.code <= 1, "{}", done.err);
+    let recalled = place.bodies("four", "memory.recalled").remove(0);
+    assert_eq!(
+        (&recalled["asked"], &recalled["store"]),
+        (&"lab".into(), &"lab-2".into())
+    );
+    let proposed = place.bodies("four", "experiment.proposed");
+    let searched: Vec<&Value> = proposed
+        .iter()
+        .filter(|one| one["role"] == "search")
+        .collect();
+    // A quarter of the budget at most.
+    for (one, settings) in searched
+        .iter()
+        .zip(recalled["settings"].as_array().unwrap())
+        .take(2)
+    {
+        assert_eq!(
+            (&one["settings"], &one["researcher"]),
+            (settings, &"warm-start".into())
+        );
+        let rate = settings["rate"].as_f64().unwrap();
+        assert!(
+            (0.05..0.6).contains(&rate),
+            "the best is 0.3, suggested was {rate}"
+        );
+    }
+    assert_eq!(searched[2]["researcher"], "random");
+    place.assert_intact();
+    // The study keeps to it, and to nothing else.
+    place.run("four", &["--memory", "lab"]);
+    place
+        .run("four", &["--memory", "lab-2"])
+        .exits(2)
+        .says(&["the memory of study `four` changed"]);
+    place
+        .run("one", &["--memory", "lab"])
+        .exits(2)
+        .says(&["the memory of study `one` changed"]);
+}
+
+#[test]
+fn nothing_is_written_by_a_dream_that_is_only_looked_at() {
+    let place = finished();
+    let events = place.call(&["log", "one", "--json"]).exits(0).out;
+    let done = place.call(&["dream", "--dry-run"]);
+    done.prints("replay of loss-");
+    assert!(done.out.contains("would be "), "{}", done.out);
+    place
+        .call(&["memory", "list"])
+        .exits(0)
+        .prints("no memory stores");
+    assert_eq!(place.call(&["log", "one", "--json"]).exits(0).out, events);
+    place.assert_intact();
+}
+
+#[test]
+fn what_a_memory_cannot_do_is_said() {
+    let place = finished();
+    place
+        .call(&["memory", "show", "lab"])
+        .exits(2)
+        .says(&["no memory store `lab`", "`lyceum dream` makes one"]);
+    place.study(&Tiny {
+        name: "four".into(),
+        ..Tiny::default()
+    });
+    place
+        .run("four", &["--memory", "lab"])
+        .exits(2)
+        .says(&["no memory store `lab`"]);
+    fs::write(place.path().join("note"), "small rates \u{1b}[31mwork\n").unwrap();
+    let write = |more: &[&str]| {
+        let words = ["memory", "write", "lab", "notes/rates.md", "--from", "note"];
+        place.call(&[&words, more].concat())
+    };
+    write(&["--cite", "one:3,2", "--new"])
+        .exits(0)
+        .prints("version 2");
+    write(&["--new"])
+        .exits(2)
+        .says(&["is not as expected", "no entry"]);
+    write(&["--cite", "one"]).exits(2);
+    write(&["--expect", "00"]).exits(2).says(&["expected 00"]);
+    let text = place
+        .call(&["memory", "show", "lab", "notes/rates.md"])
+        .exits(0)
+        .out;
+    assert!(
+        text.starts_with("small rates ") && !text.contains('\u{1b}'),
+        "{text:?}"
+    );
+    place
+        .run("four", &["--memory", "lab"])
+        .exits(2)
+        .says(&["knows no study with metric `loss`"]);
+    place.call(&["dream", "four"]).exits(2);
+    dreamt(&place);
+    place
+        .call(&["memory", "show", "lab-2", "notes/rates.md"])
+        .exits(0)
+        .prints("small rates");
+    place
+        .call(&["dream"])
+        .exits(2)
+        .says(&["nothing to dream of"]);
+    place
+        .call(&["memory", "accept", "lab"])
+        .exits(2)
+        .says(&["was not dreamt from another"]);
+    place.call(&["memory", "redact", "lab", "2"]).exits(0);
+    place
+        .call(&["memory", "show", "lab", "--version", "2"])
+        .exits(2)
+        .says(&["was redacted"]);
+    place
+        .call(&["memory", "history", "lab"])
+        .exits(0)
+        .prints("redacted");
+    place.assert_intact();
+}

@@ -3,7 +3,7 @@
 //! The old store is not touched until the new one is whole and its replay has improved. Digests of studies are the part
 //! that samplers read; notes say the same to people, each line with the events that it rests on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use lyceum_ledger::{Ledger, Reader};
 
@@ -215,7 +215,7 @@ fn notes(family: &Family) -> Texts {
     let lessons = lessons(studies);
     let mut knobs = head.clone();
     for lesson in &lessons {
-        knobs.push_str(&format!("- {}\n", told(lesson)));
+        let _ = writeln!(knobs, "- {}", told(lesson));
     }
     let cites = merged(lessons.iter().flat_map(|one| &one.cites));
     let mut texts = Texts::new();
@@ -225,7 +225,7 @@ fn notes(family: &Family) -> Texts {
         let suggestions = suggest(studies, &space, SUGGESTIONS);
         let mut text = head;
         for (index, one) in suggestions.iter().enumerate() {
-            text.push_str(&format!("{}. {}\n", index + 1, suggested(one)));
+            let _ = writeln!(text, "{}. {}", index + 1, suggested(one));
         }
         let cites = merged(suggestions.iter().flat_map(|one| &one.cites));
         texts.insert(format!("{directory}/begin-with.md"), (text, cites, None));

@@ -160,6 +160,6 @@ fn listed(known: &[String]) -> String {
 }
 
 fn told(expected: Option<&str>, found: Option<&str>) -> String {
-    let name = |hash: Option<&str>| hash.map_or("no entry".to_owned(), |hash| hash.to_owned());
+    let name = |hash: Option<&str>| hash.unwrap_or("no entry").to_owned();
     format!("expected {}, found {}", name(expected), name(found))
 }

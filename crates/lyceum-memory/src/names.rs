@@ -76,7 +76,7 @@ mod tests {
             "a",
             "a/b.md",
             "ä/ö",
-            &"x/".repeat(500).trim_end_matches('/'),
+            "x/".repeat(500).trim_end_matches('/'),
         ] {
             assert!(check_path(path).is_ok(), "{path}");
         }

@@ -58,7 +58,8 @@ impl PastStudy {
         let values = self.trials.iter().map(|one| one.value);
         let values: Vec<f64> = values
             .map(|value| match value {
-                Some(value) if value.is_finite() => sign * value,
+                // Adding 0 makes one number of both zeros.
+                Some(value) if value.is_finite() => sign * value + 0.0,
                 Some(_) | None => f64::NEG_INFINITY,
             })
             .collect();
@@ -68,7 +69,10 @@ impl PastStudy {
                 return 0.0;
             }
             let below = values.iter().filter(|other| **other < value).count();
-            let equal = values.iter().filter(|other| **other == value).count();
+            let equal = values
+                .iter()
+                .filter(|other| other.total_cmp(&value).is_eq())
+                .count();
             (below as f64 + (equal - 1) as f64 / 2.0) / others
         };
         values.iter().map(|value| rank(*value)).collect()

@@ -164,7 +164,7 @@ impl Store {
         }
         let description = description.to_owned();
         let mut store = Store::empty(root, name);
-        store.append(ledger, Body::Created(Created { description, actor }))?;
+        store.append(ledger, &Body::Created(Created { description, actor }))?;
         Ok(store)
     }
 
@@ -273,7 +273,7 @@ impl Store {
         });
     }
 
-    fn append(&mut self, ledger: &Ledger, body: Body) -> Result<u64, Error> {
+    fn append(&mut self, ledger: &Ledger, body: &Body) -> Result<u64, Error> {
         let event = body.encode().map_err(|source| Error::Event {
             store: self.name.clone(),
             seq: self.seq + 1,
@@ -401,7 +401,7 @@ impl Store {
             cites: note.cites,
             expires_at: note.expires_at,
         };
-        self.append(ledger, Body::Written(written))
+        self.append(ledger, &Body::Written(written))
             .map(Change::Made)
     }
 
@@ -442,7 +442,7 @@ impl Store {
         let entry = self.entry(path)?;
         expect(path, Some(entry), must)?;
         let path = path.to_owned();
-        self.append(ledger, Body::Deleted(Deleted { path, actor }))
+        self.append(ledger, &Body::Deleted(Deleted { path, actor }))
     }
 
     /// Takes the contents of a version away for good, wherever in this store they stand; an entry that says them now is
@@ -458,14 +458,14 @@ impl Store {
                 hash: hash.clone(),
                 actor,
             };
-            self.append(ledger, Body::Redacted(body))?;
+            self.append(ledger, &Body::Redacted(body))?;
         }
         contents::remove(&self.root, &hash)
     }
 
     /// Says how the store was dreamt.
     pub(crate) fn tell_dream(&mut self, ledger: &Ledger, dreamed: Dreamed) -> Result<(), Error> {
-        self.append(ledger, Body::Dreamed(dreamed)).map(drop)
+        self.append(ledger, &Body::Dreamed(dreamed)).map(drop)
     }
 
     /// Has another store read in place of this one from now on.
@@ -481,7 +481,7 @@ impl Store {
     ) -> Result<(), Error> {
         let by = by.to_owned();
         let why = why.to_owned();
-        self.append(ledger, Body::Succeeded(Succeeded { by, actor, why }))
+        self.append(ledger, &Body::Succeeded(Succeeded { by, actor, why }))
             .map(drop)
     }
 }

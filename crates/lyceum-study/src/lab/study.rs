@@ -295,16 +295,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
     }
-    let recalled = match (&request.memory, &state.opened) {
-        (Some(asked), None) => Some(memory::recall(&reader, &kit.lab, asked, &protocol)?),
-        (Some(asked), Some(_)) if state.recalled.as_ref().map(|one| &one.asked) != Some(asked) => {
-            return Err(OpenError::Changed {
-                study: name,
-                what: "the memory",
-            });
-        }
-        (Some(_) | None, _) => None,
-    };
+    let recalled = recalled(kit, request, &name, &state, &protocol)?;
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
     let paths = manifest.entries.iter().map(|entry| &entry.path);
@@ -328,6 +319,30 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         first,
         recalled,
         earlier: pinned.earlier,
+    })
+}
+
+/// Returns what memory suggests to a study that begins; one that was begun keeps to what it was begun with.
+fn recalled(
+    kit: &Kit,
+    request: &Request,
+    name: &str,
+    state: &State,
+    protocol: &Protocol,
+) -> Result<Option<MemoryRecalled>, OpenError> {
+    let Some(asked) = &request.memory else {
+        return Ok(None);
+    };
+    if state.opened.is_none() {
+        let reader = kit.ledger.reader().map_err(JournalError::from)?;
+        return memory::recall(&reader, &kit.lab, asked, protocol).map(Some);
+    }
+    if state.recalled.as_ref().map(|one| &one.asked) == Some(asked) {
+        return Ok(None);
+    }
+    Err(OpenError::Changed {
+        study: name.to_owned(),
+        what: "the memory",
     })
 }
 

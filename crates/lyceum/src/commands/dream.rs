@@ -124,7 +124,9 @@ fn tell(json: bool, dreamt: &Dreamt, store: Option<&Store>) {
         if path.starts_with("studies/") {
             println!("  {} lines, for samplers", lines.len());
         } else {
-            lines.iter().for_each(|line| println!("  {}", shown(line)));
+            for line in lines {
+                println!("  {}", shown(line));
+            }
         }
     }
     for one in &dreamed.replays {

@@ -1,6 +1,9 @@
 //! `lyceum memory`: shows and changes what the lab remembers.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use lyceum_ledger::{Ledger, Options};
 use lyceum_memory::{Actor, Change, Cite, Entry, Must, Note, Operation, Store, names};
@@ -184,7 +187,9 @@ fn show(
         if json {
             println!("{}", serde_json::json!({ "text": text }));
         } else {
-            text.lines().for_each(|line| println!("{}", shown(line)));
+            for line in text.lines() {
+                println!("{}", shown(line));
+            }
         }
         return Ok(Exit::Done);
     }
@@ -273,21 +278,21 @@ fn change(
     Ok(Exit::Done)
 }
 
-fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failure> {
-    let text = match &arguments.from {
-        Some(file) => fs::read_to_string(file).map_err(|error| {
-            Failure::bad_input(format!("cannot read `{}`: {error}", file.display()))
-        })?,
-        None => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| {
-                    Failure::bad_input(format!("cannot read standard input: {error}"))
-                })?;
-            text
-        }
+/// Returns what is to be written, from a file or from standard input.
+fn given(file: Option<&Path>) -> Result<String, Failure> {
+    let (read, from) = if let Some(file) = file {
+        (fs::read_to_string(file), format!("`{}`", file.display()))
+    } else {
+        (
+            std::io::read_to_string(std::io::stdin()),
+            "standard input".to_owned(),
+        )
     };
+    read.map_err(|error| Failure::bad_input(format!("cannot read {from}: {error}")))
+}
+
+fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failure> {
+    let text = given(arguments.from.as_deref())?;
     let lab = place.lab()?;
     let known = names(&place.reader()?)?;
     if !known.contains(&arguments.store) {

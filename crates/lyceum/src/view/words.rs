@@ -2,7 +2,9 @@
 
 use lyceum_sandbox::show_untrusted;
 use lyceum_study::engine::{Run, State};
-use lyceum_types::{Body, ExperimentId, Measured, Outcome, Purpose, Role, Side, Split, Verdict};
+use lyceum_types::{
+    Body, ExperimentId, Measured, Outcome, Purpose, Role, RunMeasured, Side, Split, Verdict,
+};
 
 /// A sign for each verdict, so that meaning never hangs on colour.
 pub(crate) fn sign(verdict: Verdict) -> char {
@@ -78,34 +80,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         .as_ref()
         .map_or("", |opened| opened.metric.as_str());
     Some(match body {
-        Body::RunMeasured(measured) => {
-            let run = state.run(measured.run)?;
-            let what = purpose(state, run);
-            let split = if measured.split == Split::Sealed {
-                "sealed, "
-            } else {
-                ""
-            };
-            match &measured.measured {
-                Measured::Values { .. } => {
-                    let value = measured.measured.value(metric)?;
-                    format!(
-                        "  {} {} {metric} {} ({split}{what})",
-                        run.id,
-                        run.experiment,
-                        number(value)
-                    )
-                }
-                Measured::Failed(reason) => {
-                    format!(
-                        "  {} {} failed: {} ({split}{what})",
-                        run.id,
-                        run.experiment,
-                        clean(&reason.to_string())
-                    )
-                }
-            }
-        }
+        Body::RunMeasured(measured) => return measured_run(state, metric, measured),
         Body::RunFinished(finished) => match &finished.outcome {
             Outcome::Completed => return None,
             Outcome::Failed(reason) => {
@@ -161,6 +136,36 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::OversightBegan(_) => return None,
+    })
+}
+
+/// Returns what a measurement gave.
+fn measured_run(state: &State, metric: &str, measured: &RunMeasured) -> Option<String> {
+    let run = state.run(measured.run)?;
+    let what = purpose(state, run);
+    let split = if measured.split == Split::Sealed {
+        "sealed, "
+    } else {
+        ""
+    };
+    Some(match &measured.measured {
+        Measured::Values { .. } => {
+            let value = measured.measured.value(metric)?;
+            format!(
+                "  {} {} {metric} {} ({split}{what})",
+                run.id,
+                run.experiment,
+                number(value)
+            )
+        }
+        Measured::Failed(reason) => {
+            format!(
+                "  {} {} failed: {} ({split}{what})",
+                run.id,
+                run.experiment,
+                clean(&reason.to_string())
+            )
+        }
     })
 }
 

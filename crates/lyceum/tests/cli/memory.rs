@@ -63,7 +63,7 @@ fn a_study_begins_with_what_others_found() {
     let proposed = place.bodies("four", "experiment.proposed");
     let searched: Vec<&Value> = proposed
         .iter()
-        .filter(|one| one["role"] == "search")
+        .filter(|one| one["role"]["role"] == "search")
         .collect();
     // A quarter of the budget at most.
     for (one, settings) in searched

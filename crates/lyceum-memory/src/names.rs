@@ -72,12 +72,7 @@ mod tests {
 
     #[test]
     fn paths_stay_inside() {
-        for path in [
-            "a",
-            "a/b.md",
-            "ä/ö",
-            "x/".repeat(500).trim_end_matches('/'),
-        ] {
+        for path in ["a", "a/b.md", "ä/ö", "x/".repeat(500).trim_end_matches('/')] {
             assert!(check_path(path).is_ok(), "{path}");
         }
         let long = "x".repeat(201);

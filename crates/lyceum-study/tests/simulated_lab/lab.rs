@@ -387,7 +387,7 @@ impl Simulated {
             match self.dice.below(3) {
                 0 => fs::remove_file(&path).unwrap(),
                 1 => {
-                    fs::write(&path, &text[..self.dice.below(text.len() as u64) as usize]).unwrap()
+                    fs::write(&path, &text[..self.dice.below(text.len() as u64) as usize]).unwrap();
                 }
                 _ => {}
             }

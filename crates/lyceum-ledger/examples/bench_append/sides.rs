@@ -41,7 +41,7 @@ impl Side for RawFile {
     }
 }
 
-/// SQLite as anybody would use it for events: write-ahead log, synced at each commit.
+/// `SQLite` as anybody would use it for events: write-ahead log, synced at each commit.
 pub(crate) struct PlainSqlite {
     connection: Connection,
     seq: i64,

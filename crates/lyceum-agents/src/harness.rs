@@ -441,6 +441,7 @@ fn blame(kind: &ErrorKind) -> (FaultKind, RetryStatus) {
         | ErrorKind::Cut { .. }
         | ErrorKind::Malformed { .. }
         | ErrorKind::AnswerTooLarge { .. }
+        | ErrorKind::KeyRepeated
         | ErrorKind::Budget { .. }
         | ErrorKind::Cancelled
         | ErrorKind::Command { .. }

@@ -12,9 +12,9 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
-    error::{Clock, ErrorKind, words},
+    error::{Clock, ErrorKind, plain},
     model::Cancel,
-    transport::{ANSWER_BYTES_MAX, Call, Flow, Head, Limits, Part, Receive, Transport},
+    transport::{Call, Flow, Head, Limits, Part, Receive, Transport},
 };
 
 /// So much of what a program complains about is kept.
@@ -71,7 +71,7 @@ impl Program {
     fn fault(&self, reason: &str) -> ErrorKind {
         ErrorKind::Command {
             program: self.name().to_owned(),
-            reason: words(reason),
+            reason: plain(reason),
         }
     }
 
@@ -102,15 +102,10 @@ impl Program {
         };
         receive(Part::Head(&head))?;
         let began = Instant::now();
-        let (mut bytes, mut complaint, mut ends) = (0, Vec::new(), 0);
+        let (mut complaint, mut ends) = (Vec::new(), 0);
         while ends < 2 {
             match told.recv_timeout(self.patience(began)?) {
                 Ok(Told::Piece(piece)) => {
-                    bytes += piece.len() as u64;
-                    if bytes > ANSWER_BYTES_MAX {
-                        let limit_bytes = ANSWER_BYTES_MAX;
-                        return Err(ErrorKind::AnswerTooLarge { limit_bytes });
-                    }
                     if receive(Part::Bytes(&piece))? == Flow::Enough {
                         return Ok(complaint);
                     }

@@ -190,6 +190,9 @@ pub enum ErrorKind {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The answer holds the key that was sent.
+    #[error("the answer repeats the key, so nothing of it is used")]
+    KeyRepeated,
     /// The lab's budget does not allow the attempt.
     #[error("the budget does not allow another attempt: {reason}")]
     Budget {
@@ -246,6 +249,7 @@ impl ErrorKind {
             | Self::Redirect { .. }
             | Self::Status { .. }
             | Self::AnswerTooLarge { .. }
+            | Self::KeyRepeated
             | Self::Budget { .. }
             | Self::Cancelled
             | Self::Command { .. }
@@ -261,6 +265,7 @@ impl ErrorKind {
             Self::Cut { .. }
             | Self::Malformed { .. }
             | Self::AnswerTooLarge { .. }
+            | Self::KeyRepeated
             | Self::Cancelled
             | Self::Server { .. }
             | Self::Record { .. } => true,
@@ -283,13 +288,15 @@ impl ErrorKind {
     }
 }
 
+/// Returns a server's words without control characters. Not cut yet: a key is looked for in them first, since half a
+/// key would not be found.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(char::is_control, " ").trim().to_owned()
+}
+
 /// Returns a server's words fit for an error: no control characters, at most [`WORDS_MAX`] characters.
 pub(crate) fn words(text: &str) -> String {
-    let clean = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(WORDS_MAX + 1);
-    let mut clean: String = clean.collect::<String>().trim().to_owned();
+    let mut clean = plain(text);
     if clean.chars().count() > WORDS_MAX {
         clean = clean.chars().take(WORDS_MAX).collect::<String>() + "…";
     }

@@ -13,10 +13,10 @@ use ureq::{
 };
 
 use crate::{
-    error::{Clock, ErrorKind, words},
+    error::{Clock, ErrorKind, plain},
     model::Cancel,
     spec::Base,
-    transport::{ANSWER_BYTES_MAX, Call, Flow, HEADERS, Head, Limits, Part, Receive, Transport},
+    transport::{Call, Flow, HEADERS, Head, KeyHeader, Limits, Part, Receive, Transport},
 };
 
 /// Headers of an answer take no more.
@@ -86,7 +86,7 @@ impl Http {
     fn no_connection(&self, reason: &str) -> ErrorKind {
         ErrorKind::Connect {
             host: self.base.authority().to_owned(),
-            reason: words(reason),
+            reason: plain(reason),
         }
     }
 
@@ -96,11 +96,11 @@ impl Http {
             ureq::Error::Timeout(clock) => self.timeout(*clock, began),
             ureq::Error::Io(error) if lost(error.kind()) => ErrorKind::Cut {
                 bytes,
-                reason: words(&error.to_string()),
+                reason: plain(&error.to_string()),
             },
             ureq::Error::Protocol(error) => ErrorKind::Cut {
                 bytes,
-                reason: words(&error.to_string()),
+                reason: plain(&error.to_string()),
             },
             other => self.no_connection(&other.to_string()),
         }
@@ -164,7 +164,7 @@ impl Http {
             .map_err(|error| self.fault(&error, 0, began))?;
         let head = Head {
             status: response.status().as_u16(),
-            headers: kept(response.headers()),
+            headers: kept(response.headers(), call.key.as_ref()),
         };
         if receive(Part::Head(&head))? == Flow::Enough {
             return Ok(());
@@ -179,10 +179,6 @@ impl Http {
                 return Ok(());
             }
             bytes += length as u64;
-            if bytes > ANSWER_BYTES_MAX {
-                let limit_bytes = ANSWER_BYTES_MAX;
-                return Err(ErrorKind::AnswerTooLarge { limit_bytes });
-            }
             if receive(Part::Bytes(&piece[..length]))? == Flow::Enough {
                 return Ok(());
             }
@@ -190,11 +186,13 @@ impl Http {
     }
 }
 
-/// Returns the headers that mean something here.
-fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
+/// Returns the headers that mean something here, without the key, should a server have put it there.
+fn kept(headers: &HeaderMap, key: Option<&KeyHeader>) -> Vec<(String, String)> {
     let found = HEADERS.iter().filter_map(|name| {
         let value = headers.get(*name)?.to_str().ok()?;
-        let value = value.get(..VALUE_BYTES_MAX).unwrap_or(value);
+        let clean = key.map_or_else(|| value.to_owned(), |key| key.secret.scrub(value));
+        // Headers are ASCII.
+        let value = clean.get(..VALUE_BYTES_MAX).unwrap_or(&clean);
         Some(((*name).to_owned(), value.to_owned()))
     });
     found.collect()

@@ -1,6 +1,7 @@
 //! Keys: where they come from, and that they go nowhere but into one header.
 
 use std::{
+    collections::HashSet,
     ffi::OsString,
     fmt,
     fs::{File, OpenOptions},
@@ -14,6 +15,8 @@ use std::{
 const KEY_BYTES_MAX: usize = 4096;
 /// A shorter text would be found in innocent words when it is looked for.
 const KEY_BYTES_MIN: usize = 8;
+/// So many characters of a key in a row are taken for a part of it; keys of one kind begin with the same few.
+const PART_BYTES: usize = 12;
 /// Permission bits of a file of keys that must not be set: anything for group and others.
 const OTHERS: u32 = 0o077;
 
@@ -112,15 +115,25 @@ impl Secret {
         &self.text
     }
 
-    /// Returns a text without the key, should it hold it, also where the text was cut inside of the key.
+    /// Returns a text without the key and without any part of it of [`PART_BYTES`] or more. Takes time in the length
+    /// of both together.
     pub(crate) fn scrub(&self, text: &str) -> String {
-        let mut clean = text.replace(&*self.text, "[key]");
-        let end = clean.trim_end_matches('…');
-        let mut parts = (KEY_BYTES_MIN..self.text.len()).rev();
-        if let Some(part) = parts.find(|part| end.ends_with(&self.text[..*part])) {
-            clean.truncate(end.len() - part);
-            clean.push_str("[key]…");
+        let length = self.text.len().min(PART_BYTES);
+        let parts: HashSet<&[u8]> = self.text.as_bytes().windows(length).collect();
+        // What stands before `done` is told.
+        let (mut clean, mut done) = (String::new(), 0);
+        for (at, part) in text.as_bytes().windows(length).enumerate() {
+            if !parts.contains(part) {
+                continue;
+            }
+            // Keys are ASCII, so that a part begins and ends between characters.
+            if done == 0 || at > done {
+                clean.push_str(&text[done..at]);
+                clean.push_str("[key]");
+            }
+            done = at + length;
         }
+        clean.push_str(&text[done..]);
         clean
     }
 
@@ -288,6 +301,12 @@ mod tests {
             secret.scrub(&format!("bad key {}…", &KEY[..12])),
             "bad key [key]…"
         );
+        assert_eq!(
+            secret.scrub(&format!("ü{KEY}{KEY}ü {}, {}☀", &KEY[..11], &KEY[3..17])),
+            format!("ü[key]ü {}, [key]☀", &KEY[..11])
+        );
+        let short = Secret::new("12345678", "X").unwrap();
+        assert_eq!(short.scrub("123456789 1234567"), "[key]9 1234567");
         assert!(secret.is_in(format!("x{KEY}").as_bytes()) && !secret.is_in(b"sk-test"));
     }
 }

@@ -271,7 +271,10 @@ fn without_key(call: &Call, exchange: &Exchange, answer: &[u8]) -> Result<(), Er
     let head = exchange.head.iter().flat_map(|head| &head.headers);
     let texts = exchange.headers.iter().chain(head);
     let mut texts = texts.map(|(_, value)| value.as_bytes());
-    if key.secret.is_in(answer)
+    if key
+        .secret
+        .is_in(exchange.line().unwrap_or_default().as_bytes())
+        || key.secret.is_in(answer)
         || key.secret.is_in(&call.body)
         || texts.any(|text| key.secret.is_in(text))
     {

@@ -112,7 +112,9 @@ impl Usage {
     }
 }
 
-/// What is told while a model answers. None of it is the record: that is the [`Response`].
+/// What is told while a model answers. None of it is the record: that is the [`Response`]. All of it is untrusted: it
+/// is told before the whole answer was looked at, so that a key which a server repeats in pieces may be in several
+/// events together, though in no single one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// An attempt's answer begins. What earlier attempts told is void.
@@ -158,4 +160,18 @@ pub enum Event {
         /// How long is waited.
         after: Duration,
     },
+}
+
+impl Event {
+    /// Returns what of it a server said.
+    pub(crate) fn texts(&self) -> [&str; 2] {
+        match self {
+            Self::Started { model } => [model, ""],
+            Self::Text { text } | Self::Reasoning { text } => [text, ""],
+            Self::ToolStarted { id, name } => [id, name],
+            Self::ToolArguments { id, piece } => [id, piece],
+            Self::Unknown { raw } => [raw, ""],
+            Self::Retrying { error, .. } => [error, ""],
+        }
+    }
 }

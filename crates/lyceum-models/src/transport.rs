@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::{error::ErrorKind, key::Secret, model::Cancel};
 
-/// No answer of a model is longer, its stream's repetitions included.
-pub(crate) const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// No answer of a model is longer: neither what comes, its stream's repetitions included, nor what is made of it,
+/// written as JSON. Far above any model's output, and a quarter of what a ledger takes as one event.
+pub(crate) const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// No error page is read further.
 pub(crate) const ERROR_BYTES_MAX: usize = 64 << 10;
 

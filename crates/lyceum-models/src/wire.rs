@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    error::{ErrorKind, words},
+    error::{ErrorKind, plain},
     message::{Block, Kept, WireKind},
     money::Money,
     request::Request,
@@ -85,23 +85,17 @@ fn object(data: &str) -> Result<Map<String, Value>, ErrorKind> {
     match serde_json::from_str(data) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(malformed(&format!(
-            "expected a JSON object in an event, found `{}`",
-            head(data)
+            "expected a JSON object in an event, found: {data}"
         ))),
         Err(error) => Err(malformed(&format!(
-            "expected JSON in an event, found `{}`: {error}",
-            head(data)
+            "expected JSON in an event: {error}; found: {data}"
         ))),
     }
 }
 
 /// Returns the error of an answer that is not in its wire's form.
 pub(crate) fn malformed(what: &str) -> ErrorKind {
-    ErrorKind::Malformed { what: words(what) }
-}
-
-fn head(text: &str) -> String {
-    text.chars().take(60).collect()
+    ErrorKind::Malformed { what: plain(what) }
 }
 
 /// Returns a member that is a text, else an empty one.

@@ -9,11 +9,13 @@ use crate::{
     model::Cancel,
     money::Price,
     patience::retry_after,
-    response::{Response, Usage},
+    response::{Event, Response, Usage},
     sse::Parser,
-    transport::{Call, ERROR_BYTES_MAX, Flow, Head, Part},
+    transport::{ANSWER_BYTES_MAX, Call, ERROR_BYTES_MAX, Flow, Head, Part},
     wire::{Answer, Decoder, Sink, malformed, refusal, request_id},
 };
+
+mod fit;
 
 /// How an answer's body is read.
 enum Body {
@@ -33,6 +35,9 @@ struct Reading<'a> {
     decoder: Box<dyn Decoder>,
     complete: bool,
     bytes: u64,
+    key: Option<&'a Secret>,
+    /// The key was in what came; nothing is told any more.
+    leaked: bool,
     sink: Sink<'a>,
 }
 
@@ -44,12 +49,15 @@ impl Client {
         cancel: &Cancel,
         sink: Sink<'_>,
     ) -> (Result<Response, ModelError>, Usage) {
+        let key = call.key.as_ref().map(|key| &key.secret);
         let mut reading = Reading {
             head: None,
             body: Body::None,
             decoder: self.wire.decoder(),
             complete: false,
             bytes: 0,
+            key,
+            leaked: false,
             sink,
         };
         let sent = self.transport.send(call, cancel, &mut |part| {
@@ -59,10 +67,15 @@ impl Client {
         let head = reading.head.take();
         let (answer, usage) = reading.end(sent, head.as_ref());
         let id = head.as_ref().and_then(request_id);
+        let id = id.map(|id| key.map_or_else(|| id.clone(), |key| key.scrub(&id)));
+        let answer = answer.and_then(|answer| {
+            let response = self.response(answer, id.clone());
+            fit::check(&response, key).map(|()| response)
+        });
         let result = match answer {
-            Ok(answer) => Ok(self.response(answer, id)),
+            Ok(response) => Ok(response),
             Err(kind) => {
-                let kind = without_key(kind, call.key.as_ref().map(|key| &key.secret));
+                let kind = fit::shown(kind, key);
                 let wait = head.as_ref().filter(|_| kind.is_retryable());
                 Err(ModelError {
                     kind,
@@ -114,11 +127,17 @@ impl Reading<'_> {
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<Flow, ErrorKind> {
         self.bytes += bytes.len() as u64;
+        if self.bytes > ANSWER_BYTES_MAX {
+            let limit_bytes = ANSWER_BYTES_MAX;
+            return Err(ErrorKind::AnswerTooLarge { limit_bytes });
+        }
         let Self {
             body,
             decoder,
             complete,
             sink,
+            key,
+            leaked,
             ..
         } = self;
         match body {
@@ -132,8 +151,14 @@ impl Reading<'_> {
                 }
             }
             Body::Stream(parser) => parser.feed(bytes, &mut |event| {
-                if !*complete {
-                    *complete = decoder.event(&event, *sink)? == Flow::Enough;
+                if *complete {
+                    return Ok(());
+                }
+                *leaked |= key.is_some_and(|key| key.is_in(event.data.as_bytes()));
+                let flow = decoder.event(&event, &mut guarded(*key, leaked, *sink))?;
+                *complete = flow == Flow::Enough;
+                if *leaked {
+                    return Err(ErrorKind::KeyRepeated);
                 }
                 Ok(())
             })?,
@@ -181,7 +206,14 @@ impl Reading<'_> {
                 let body = serde_json::from_slice(all).map_err(|error| {
                     malformed(&format!("expected a JSON object as answer: {error}"))
                 })?;
-                self.decoder.whole(&body, self.sink)
+                self.leaked |= self.key.is_some_and(|key| key.is_in(all));
+                let mut sink = guarded(self.key, &mut self.leaked, self.sink);
+                self.decoder.whole(&body, &mut sink)?;
+                drop(sink);
+                if self.leaked {
+                    return Err(ErrorKind::KeyRepeated);
+                }
+                Ok(())
             }
         }
     }
@@ -195,67 +227,17 @@ fn is_ours(kind: &ErrorKind) -> bool {
     )
 }
 
-/// Returns an error without the key, should a server have repeated it.
-fn without_key(kind: ErrorKind, key: Option<&Secret>) -> ErrorKind {
-    let Some(key) = key else {
-        return kind;
-    };
-    let clean = |words: String| key.scrub(&words);
-    match kind {
-        ErrorKind::Unauthorized { status, words } => ErrorKind::Unauthorized {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::Billing { status, words } => ErrorKind::Billing {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::NotFound { words } => ErrorKind::NotFound {
-            words: clean(words),
-        },
-        ErrorKind::BadRequest { status, words } => ErrorKind::BadRequest {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::ContextOverflow { words } => ErrorKind::ContextOverflow {
-            words: clean(words),
-        },
-        ErrorKind::RequestTooLarge { words } => ErrorKind::RequestTooLarge {
-            words: clean(words),
-        },
-        ErrorKind::RateLimited { status, words } => ErrorKind::RateLimited {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::Overloaded { status, words } => ErrorKind::Overloaded {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::Server { status, words } => ErrorKind::Server {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::Redirect { status, to } => ErrorKind::Redirect {
-            status,
-            to: clean(to),
-        },
-        ErrorKind::Status { status, words } => ErrorKind::Status {
-            status,
-            words: clean(words),
-        },
-        ErrorKind::Malformed { what } => ErrorKind::Malformed { what: clean(what) },
-        ErrorKind::Cut { bytes, reason } => ErrorKind::Cut {
-            bytes,
-            reason: clean(reason),
-        },
-        other @ (ErrorKind::Key(_)
-        | ErrorKind::Connect { .. }
-        | ErrorKind::Timeout { .. }
-        | ErrorKind::AnswerTooLarge { .. }
-        | ErrorKind::Budget { .. }
-        | ErrorKind::Cancelled
-        | ErrorKind::Command { .. }
-        | ErrorKind::Replay(_)
-        | ErrorKind::Record { .. }) => other,
+/// Tells what has no key in it, and nothing after it. A key that comes in pieces is found in the whole answer alone.
+fn guarded<'a>(
+    key: Option<&'a Secret>,
+    leaked: &'a mut bool,
+    sink: Sink<'a>,
+) -> impl FnMut(Event) + 'a {
+    move |event| {
+        *leaked |=
+            key.is_some_and(|key| event.texts().iter().any(|text| key.is_in(text.as_bytes())));
+        if !*leaked {
+            sink(event);
+        }
     }
 }

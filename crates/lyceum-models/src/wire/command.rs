@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, BLOCKS_MAX, Decoder, Sink, Wire, malformed};
 use crate::{
-    error::{ErrorKind, words},
+    error::{ErrorKind, plain},
     message::{Arguments, Block, ToolUse, WireKind},
     money::Money,
     request::Request,
@@ -170,7 +170,7 @@ impl Decoder for Decode {
 }
 
 fn failed(error: &Failed) -> ErrorKind {
-    let words = words(&error.message);
+    let words = plain(&error.message);
     // The statuses that a server would have used.
     match error.kind {
         Failure::ContextOverflow => ErrorKind::ContextOverflow { words },

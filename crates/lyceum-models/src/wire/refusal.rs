@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{count, inner, some_text, text};
-use crate::error::{ErrorKind, words};
+use crate::error::{ErrorKind, plain};
 
 /// Parts of messages that say that a conversation is too long, where no code does: Anthropic, Chat Completions
 /// servers, llama.cpp, vLLM, Ollama.
@@ -35,7 +35,7 @@ pub(crate) fn refusal(status: u16, body: &str, to: Option<&str>) -> ErrorKind {
         let to = to.unwrap_or("nowhere").split(['?', '#']).next();
         return ErrorKind::Redirect {
             status,
-            to: words(to.unwrap_or_default()),
+            to: plain(to.unwrap_or_default()),
         };
     }
     let said = match serde_json::from_str(body) {
@@ -79,7 +79,7 @@ fn read(object: &Map<String, Value>) -> Said {
 fn meaning(status: u16, said: &Said) -> ErrorKind {
     let kind = |any: &[&str]| said.kinds.iter().any(|kind| any.contains(&kind.as_str()));
     let lower = said.words.to_lowercase();
-    let words = words(&said.words);
+    let words = plain(&said.words);
     let too_long = kind(&["context_length_exceeded", "exceed_context_size_error"])
         || TOO_LONG.iter().any(|part| lower.contains(part));
     if too_long && !matches!(status, 401 | 403 | 429) {

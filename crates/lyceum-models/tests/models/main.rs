@@ -11,5 +11,6 @@ mod hostile;
 mod keys;
 mod real;
 mod records;
+mod repeated;
 mod support;
 mod wires;

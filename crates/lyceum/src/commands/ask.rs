@@ -112,6 +112,9 @@ fn failed(error: &ModelError) -> Failure {
         ErrorKind::NotFound { .. } => {
             failure.hint("check the model's id; addresses of Chat Completions end with `/v1`")
         }
+        ErrorKind::KeyRepeated => failure.hint(
+            "who repeats a key may spread it: replace it; and take none that is an ordinary word",
+        ),
         ErrorKind::Replay(_) => failure.hint("ask what was recorded, or record it with `--record`"),
         ErrorKind::Key(_)
         | ErrorKind::Billing { .. }

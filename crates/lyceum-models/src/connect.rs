@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use crate::{
     budget::{Budget, Unlimited},
     client::Client,
-    command::Program,
+    command::{GRACE, Program},
     error::{ErrorKind, ModelError},
     http::Http,
     key::{self, Environment, KeyError, Secret},
@@ -120,6 +120,7 @@ pub fn connect(
             None => Box::new(Program {
                 line: program.to_owned(),
                 limits: options.limits,
+                grace: GRACE,
             }),
         })
     };

@@ -209,6 +209,8 @@ pub enum ErrorKind {
         program: String,
         /// What it did.
         reason: String,
+        /// Whether it was started, so that it may have worked.
+        started: bool,
     },
     /// The recording does not hold this exchange.
     #[error(transparent)]
@@ -269,6 +271,7 @@ impl ErrorKind {
             | Self::Cancelled
             | Self::Server { .. }
             | Self::Record { .. } => true,
+            Self::Command { started, .. } => *started,
             // Said inside a stream, after the work began.
             Self::Overloaded { status, .. } | Self::RateLimited { status, .. } => *status == 200,
             Self::Key(_)
@@ -282,7 +285,6 @@ impl ErrorKind {
             | Self::Status { .. }
             | Self::Connect { .. }
             | Self::Budget { .. }
-            | Self::Command { .. }
             | Self::Replay(_) => false,
         }
     }

@@ -1,13 +1,13 @@
 //! HTTP, by `ureq`.
 
 use std::{
-    io::Read as _,
+    io::Read,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use ureq::{
-    Agent,
+    Agent, SendBody,
     http::{HeaderMap, HeaderValue},
     tls::{RootCerts, TlsConfig},
 };
@@ -90,17 +90,14 @@ impl Http {
         }
     }
 
-    /// Says what an error of the client means after so many bytes of the body.
-    fn fault(&self, error: &ureq::Error, bytes: u64, began: Instant) -> ErrorKind {
+    /// Says what an error of the client means after so many bytes of the body. What goes wrong once the request is on
+    /// its way is no missing connection, whether the socket, TLS or HTTP says it: the server may have begun to work.
+    fn fault(&self, error: &ureq::Error, sent: bool, bytes: u64, began: Instant) -> ErrorKind {
         match error {
             ureq::Error::Timeout(clock) => self.timeout(*clock, began),
-            ureq::Error::Io(error) if lost(error.kind()) => ErrorKind::Cut {
+            other if sent => ErrorKind::Cut {
                 bytes,
-                reason: plain(&error.to_string()),
-            },
-            ureq::Error::Protocol(error) => ErrorKind::Cut {
-                bytes,
-                reason: plain(&error.to_string()),
+                reason: plain(&other.to_string()),
             },
             other => self.no_connection(&other.to_string()),
         }
@@ -121,15 +118,6 @@ impl Http {
         };
         ErrorKind::Timeout { clock, after }
     }
-}
-
-/// Whether an error says that a connection ended which had come about. What TLS does not like is none of them.
-fn lost(kind: std::io::ErrorKind) -> bool {
-    use std::io::ErrorKind as Io;
-    matches!(
-        kind,
-        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::UnexpectedEof
-    )
 }
 
 impl Transport for Http {
@@ -159,9 +147,15 @@ impl Http {
             value.set_sensitive(true);
             request = request.header(key.name, value);
         }
+        // The body has a length only if its header is set by hand.
+        let mut body = Body {
+            rest: &call.body,
+            begun: false,
+        };
         let mut response = request
-            .send(&call.body[..])
-            .map_err(|error| self.fault(&error, 0, began))?;
+            .header("content-length", call.body.len().to_string())
+            .send(SendBody::from_reader(&mut body))
+            .map_err(|error| self.fault(&error, body.begun, 0, began))?;
         let head = Head {
             status: response.status().as_u16(),
             headers: kept(response.headers(), call.key.as_ref()),
@@ -174,7 +168,7 @@ impl Http {
         loop {
             let length = body
                 .read(&mut piece)
-                .map_err(|error| self.fault(&ureq::Error::from(error), bytes, began))?;
+                .map_err(|error| self.fault(&ureq::Error::from(error), true, bytes, began))?;
             if length == 0 {
                 return Ok(());
             }
@@ -183,6 +177,19 @@ impl Http {
                 return Ok(());
             }
         }
+    }
+}
+
+/// A request's body, read once the connection stands and its head was sent.
+struct Body<'a> {
+    rest: &'a [u8],
+    begun: bool,
+}
+
+impl Read for Body<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.begun = true;
+        self.rest.read(into)
     }
 }
 

@@ -58,11 +58,26 @@ enum Text {
 #[serde(tag = "type", rename_all = "snake_case")]
 enum End {
     Complete,
-    Cut { reason: String },
-    Timeout { clock: String, after_ms: u64 },
-    NoConnection { host: String, reason: String },
-    Command { program: String, reason: String },
-    TooLarge { limit_bytes: u64 },
+    Cut {
+        reason: String,
+    },
+    Timeout {
+        clock: String,
+        after_ms: u64,
+    },
+    NoConnection {
+        host: String,
+        reason: String,
+    },
+    Command {
+        program: String,
+        reason: String,
+        #[serde(default)]
+        started: bool,
+    },
+    TooLarge {
+        limit_bytes: u64,
+    },
     Cancelled,
 }
 
@@ -146,9 +161,14 @@ impl End {
                 host: host.clone(),
                 reason: reason.clone(),
             },
-            Err(ErrorKind::Command { program, reason }) => Self::Command {
+            Err(ErrorKind::Command {
+                program,
+                reason,
+                started,
+            }) => Self::Command {
                 program: program.clone(),
                 reason: reason.clone(),
+                started: *started,
             },
             Err(ErrorKind::AnswerTooLarge { limit_bytes }) => Self::TooLarge {
                 limit_bytes: *limit_bytes,
@@ -171,7 +191,15 @@ impl End {
                 after: Duration::from_millis(after_ms),
             },
             Self::NoConnection { host, reason } => ErrorKind::Connect { host, reason },
-            Self::Command { program, reason } => ErrorKind::Command { program, reason },
+            Self::Command {
+                program,
+                reason,
+                started,
+            } => ErrorKind::Command {
+                program,
+                reason,
+                started,
+            },
             Self::TooLarge { limit_bytes } => ErrorKind::AnswerTooLarge { limit_bytes },
             Self::Cancelled => ErrorKind::Cancelled,
         })

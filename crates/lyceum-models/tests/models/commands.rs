@@ -105,6 +105,56 @@ fn what_a_program_does_wrong_is_said() {
 }
 
 #[test]
+fn a_program_that_was_started_may_have_cost() {
+    for script in ["exit 3", "kill -9 $$"] {
+        let directory = tempfile::tempdir().unwrap();
+        let tape = directory.path().join("tape");
+        let spec = program(directory.path(), script);
+        let mut options = once();
+        options.tape = Tape::Record(Arc::new(FileTape::open(&tape).unwrap()));
+        let live = ask(&model(&spec, options), &request()).unwrap_err();
+        assert!(live.kind.may_have_cost(), "{script}: {live}");
+        let mut options = once();
+        options.tape = Tape::Replay(Recording::open(&tape).unwrap());
+        assert_eq!(ask(&model(&spec, options), &request()).unwrap_err(), live);
+    }
+    let error = ask(&model("command:/no/such/program", once()), &request()).unwrap_err();
+    assert!(!error.kind.may_have_cost(), "{error}");
+}
+
+#[test]
+fn a_program_that_lives_on_after_its_output_is_ended_with_all_it_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        r#"echo '{{"blocks": [{{"type": "text", "text": "yes"}}]}}'
+exec >&- 2>&-
+sh -c 'sleep 3600; : {0}' &
+sleep 3600; : {0}"#,
+        directory.path().display()
+    );
+    let spec = program(directory.path(), &script);
+    let error = ask(&model(&spec, once()), &request()).unwrap_err();
+    assert!(error.to_string().contains("did not end"), "{error}");
+    assert!(error.kind.may_have_cost());
+    gone(directory.path());
+}
+
+#[test]
+fn what_a_program_started_holds_nothing_up() {
+    let directory = tempfile::tempdir().unwrap();
+    // Its child keeps the place for complaints open.
+    let script = format!(
+        r#"sh -c 'sleep 3600; : {}' >&- &
+echo '{{"blocks": [{{"type": "text", "text": "yes"}}]}}'"#,
+        directory.path().display()
+    );
+    let spec = program(directory.path(), &script);
+    let answer = ask(&model(&spec, once()), &request()).unwrap();
+    assert_eq!(answer.text(), "yes");
+    gone(directory.path());
+}
+
+#[test]
 fn a_program_that_does_not_end_is_ended_with_all_it_started() {
     let directory = tempfile::tempdir().unwrap();
     let mark = directory.path().join("child");
@@ -141,14 +191,19 @@ fn a_program_that_does_not_end_is_ended_with_all_it_started() {
         model.turn(&request(), &cancel, &mut |_| {}).unwrap_err()
     });
     assert_eq!(error.kind, ErrorKind::Cancelled);
+    gone(directory.path());
+}
+
+/// Fails unless all processes with this directory in their command end soon.
+fn gone(directory: &Path) {
     // A process that was killed takes its time to die; one that was not would sleep for an hour.
     for _ in 0..600 {
-        if sleeping_in(directory.path()) == 0 {
+        if sleeping_in(directory) == 0 {
             return;
         }
         thread::sleep(Duration::from_millis(100));
     }
-    panic!("{} processes are left", sleeping_in(directory.path()));
+    panic!("{} processes are left", sleeping_in(directory));
 }
 
 /// Returns how many processes have this directory in their command.

@@ -145,9 +145,14 @@ pub(super) fn shown(kind: ErrorKind, key: Option<&Secret>) -> ErrorKind {
             host,
             reason: clean(reason),
         },
-        ErrorKind::Command { program, reason } => ErrorKind::Command {
+        ErrorKind::Command {
+            program,
+            reason,
+            started,
+        } => ErrorKind::Command {
             program,
             reason: clean(reason),
+            started,
         },
         other @ (ErrorKind::Key(_)
         | ErrorKind::Timeout { .. }

@@ -12,9 +12,9 @@ use crate::{
     error::Error,
     event::{Actor, Cite, DreamVerdict, Dreamed},
     lesson::{Lesson, MATTERS, Suggestion, lessons, suggest},
-    past::PastStudy,
+    past::{PastStudy, TRIALS_MAX},
     replay::{Replay, SUGGESTIONS, replay},
-    store::{Must, Note, Store, names},
+    store::{ENTRY_BYTES_MAX, Must, Note, Store, names},
 };
 
 /// The most studies that one dream reads.
@@ -123,7 +123,7 @@ pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Resul
         .into_iter()
         .chain(studies)
     {
-        all.insert(study.name.clone(), study.shortened());
+        all.insert(study.name.clone(), study.shortened(TRIALS_MAX));
     }
     let all: Vec<PastStudy> = all.into_values().collect();
     let mut texts = before.map_or(Ok(BTreeMap::new()), |store| kept(store, now))?;
@@ -135,7 +135,7 @@ pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Resul
         }
     }
     for study in &all {
-        let text = serde_json::to_string_pretty(study).unwrap_or_default();
+        let text = digest(study);
         let cites = vec![Cite {
             stream: study.stream.clone(),
             seqs: study.trials.iter().map(|one| one.seq).collect(),
@@ -155,6 +155,39 @@ pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Resul
             replays,
         },
     })
+}
+
+/// Returns what samplers read of a study, with as many trials as fit into an entry.
+fn digest(study: &PastStudy) -> String {
+    let mut study = study.clone();
+    loop {
+        // A study holds nothing that has no form in JSON.
+        let text = serde_json::to_string(&study).unwrap_or_default();
+        if text.len() <= ENTRY_BYTES_MAX || study.trials.len() < 2 {
+            return text;
+        }
+        let half = study.trials.len() / 2;
+        study = study.shortened(half);
+    }
+}
+
+/// Returns as many whole lines of a note as fit into an entry, and says how many do not.
+fn fitting(note: String) -> String {
+    const ROOM: usize = 100;
+    if note.len() <= ENTRY_BYTES_MAX {
+        return note;
+    }
+    let mut kept = String::new();
+    let mut lines = note.lines();
+    for line in lines.by_ref() {
+        if kept.len() + line.len() + ROOM > ENTRY_BYTES_MAX {
+            break;
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    let _ = writeln!(kept, "({} more lines do not fit)", lines.count() + 1);
+    kept
 }
 
 type Texts = BTreeMap<String, (String, Vec<Cite>, Option<i64>)>;
@@ -220,7 +253,10 @@ fn notes(family: &Family) -> Texts {
     let cites = merged(lessons.iter().flat_map(|one| &one.cites));
     let mut texts = Texts::new();
     let directory = format!("{FAMILIES}{}", family.id);
-    texts.insert(format!("{directory}/knobs.md"), (knobs, cites, None));
+    texts.insert(
+        format!("{directory}/knobs.md"),
+        (fitting(knobs), cites, None),
+    );
     if let Ok(space) = first.space() {
         let suggestions = suggest(studies, &space, SUGGESTIONS);
         let mut text = head;
@@ -228,7 +264,10 @@ fn notes(family: &Family) -> Texts {
             let _ = writeln!(text, "{}. {}", index + 1, suggested(one));
         }
         let cites = merged(suggestions.iter().flat_map(|one| &one.cites));
-        texts.insert(format!("{directory}/begin-with.md"), (text, cites, None));
+        texts.insert(
+            format!("{directory}/begin-with.md"),
+            (fitting(text), cites, None),
+        );
     }
     texts
 }

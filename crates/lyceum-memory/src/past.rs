@@ -3,8 +3,8 @@
 use lyceum_types::{ExperimentId, Goal, Knob, Settings, Space, SpaceError};
 use serde::{Deserialize, Serialize};
 
-/// The most trials of a study that are remembered; of more, the best and the worst halves of that many.
-const TRIALS_MAX: usize = 200;
+/// The most trials of a study that are remembered.
+pub(crate) const TRIALS_MAX: usize = 200;
 
 /// A finished study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,15 +78,15 @@ impl PastStudy {
         values.iter().map(|value| rank(*value)).collect()
     }
 
-    /// Returns the study with no more trials than are remembered.
+    /// Returns the study with at most so many trials: of more, the best and the worst, half of each.
     #[must_use]
-    pub fn shortened(mut self) -> PastStudy {
-        if self.trials.len() > TRIALS_MAX {
+    pub fn shortened(mut self, trials_max: usize) -> PastStudy {
+        if self.trials.len() > trials_max {
             let ranks = self.ranks();
             let mut order: Vec<usize> = (0..ranks.len()).collect();
             order.sort_by(|a, b| ranks[*b].total_cmp(&ranks[*a]).then(a.cmp(b)));
-            let mut kept: Vec<usize> = order[..TRIALS_MAX / 2].to_vec();
-            kept.extend(&order[order.len() - TRIALS_MAX / 2..]);
+            let mut kept: Vec<usize> = order[..trials_max / 2].to_vec();
+            kept.extend(&order[order.len() - trials_max / 2..]);
             kept.sort_unstable();
             self.trials = kept
                 .iter()
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_long_study_keeps_its_ends() {
         let values: Vec<Option<f64>> = (0..1000).map(|one| Some(f64::from(one))).collect();
-        let short = study(&values).shortened();
+        let short = study(&values).shortened(TRIALS_MAX);
         assert_eq!(short.trials.len(), TRIALS_MAX);
         assert_eq!(short.trials[0].value, Some(0.0));
         assert_eq!(short.trials[99].value, Some(99.0));

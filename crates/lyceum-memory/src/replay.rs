@@ -19,6 +19,8 @@ const RESEARCHER: &str = "tpe";
 const SEEDS: u64 = 10;
 /// Experiments of a search at most.
 const EXPERIMENTS_MAX: u32 = 25;
+/// The most studies of a family that are held out, spread over it.
+const HELD_OUT_MAX: usize = 12;
 /// Suggestions that a study begins with.
 pub(crate) const SUGGESTIONS: usize = 3;
 /// What searches without memory reach after so many experiments, on average, is what every search is timed to.
@@ -36,7 +38,7 @@ pub struct Replay {
     pub seeds: u64,
     /// Experiments after which a search was given up and counted as one more.
     pub experiments_max: u32,
-    /// The studies, each held out once.
+    /// The studies that were held out, each once.
     pub held: Vec<Held>,
 }
 
@@ -72,7 +74,8 @@ impl Replay {
 
 /// Replays a family. Studies whose start is not in their own space cannot be searched and are left out.
 pub fn replay(family: &str, studies: &[PastStudy]) -> Replay {
-    let held = (0..studies.len()).filter_map(|index| {
+    let step = studies.len().div_ceil(HELD_OUT_MAX).max(1);
+    let held = (0..studies.len()).step_by(step).filter_map(|index| {
         let others: Vec<PastStudy> = studies
             .iter()
             .enumerate()

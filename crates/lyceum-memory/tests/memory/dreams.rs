@@ -2,7 +2,7 @@ use lyceum_memory::{
     Cite, DreamVerdict, Error, Must, Note, PastStudy, STUDIES_MAX, Store, dream, families, lessons,
     present, remembered, replay, suggest,
 };
-use lyceum_types::Setting;
+use lyceum_types::{Knob, Setting};
 
 use crate::support::{Lab, note, person, study};
 
@@ -214,6 +214,33 @@ fn there_must_be_something_to_dream_of_and_not_too_much() {
         dream(None, many.collect(), 0),
         Err(Error::TooManyStudies { .. })
     ));
+}
+
+#[test]
+fn what_is_too_long_for_an_entry_is_shortened() {
+    let lab = Lab::new();
+    let mut wide = study("wide", 0.0, 1);
+    for number in 0..400 {
+        let name = format!("a-knob-with-a-long-name-{number}");
+        wide.knobs.push(Knob {
+            name: name.clone(),
+            ..wide.knobs[0].clone()
+        });
+        for (trial, place) in wide.trials.iter_mut().zip(0..) {
+            let value = f64::from((place * 7 + number) % 40) / 40.0;
+            trial.settings.insert(name.clone(), Setting::Float(value));
+        }
+    }
+    let mut before = Store::create(&lab.ledger, &lab.root(), "tuning", "", person()).unwrap();
+    let dreamt = dream(Some(&before), vec![wide], 0).unwrap();
+    let store = dreamt.write(&lab.ledger, &lab.root(), &mut before).unwrap();
+    let kept = remembered(&store).unwrap().remove(0);
+    assert!(
+        (1..40).contains(&kept.trials.len()),
+        "{}",
+        kept.trials.len()
+    );
+    assert_eq!(kept.knobs.len(), 403);
 }
 
 #[test]

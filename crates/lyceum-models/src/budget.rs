@@ -13,6 +13,12 @@ pub trait Budget: Send + Sync {
     /// Called before each attempt. An error, in words for a person, keeps the attempt from being made.
     fn reserve(&self, most: &Estimate) -> Result<Reservation, String>;
 
+    /// Returns for how many attempts of a turn is provided: no more are made, whatever the patience. As many as the
+    /// patience has where nothing is said.
+    fn attempts_max(&self) -> Option<u32> {
+        None
+    }
+
     /// Called once after each attempt that was reserved for, whatever became of it.
     fn settle(&self, reservation: Reservation, spent: &Spent);
 }

@@ -50,7 +50,8 @@ impl Model for Client {
     ) -> Result<Response, ModelError> {
         let body = self.wire.body(&self.model, request).to_string();
         let call = self.call(body.into_bytes());
-        let mut failed = 0;
+        let patience = self.patience.within(self.budget.attempts_max());
+        let (mut failed, mut last) = (0, None);
         loop {
             let error = match self.paid(request, &call, cancel, sink) {
                 Ok(mut response) => {
@@ -62,9 +63,9 @@ impl Model for Client {
             failed += error.attempts;
             let error = ModelError {
                 attempts: failed,
-                ..error
+                ..after_last(error, last)
             };
-            let Some(after) = self.patience.wait(&error, failed, &*self.pace) else {
+            let Some(after) = patience.wait(&error, failed, &*self.pace) else {
                 return Err(error);
             };
             sink(Event::Retrying {
@@ -72,9 +73,11 @@ impl Model for Client {
                 error: error.to_string(),
                 after,
             });
-            self.pace
-                .wait(after, cancel)
-                .map_err(|kind| ModelError { kind, ..error })?;
+            let waited = self.pace.wait(after, cancel);
+            if let Err(kind) = waited {
+                return Err(ModelError { kind, ..error });
+            }
+            last = Some(error);
         }
     }
 
@@ -118,7 +121,7 @@ impl Client {
         let reservation = self
             .budget
             .reserve(&most)
-            .map_err(|reason| before(ErrorKind::Budget { reason }))?;
+            .map_err(|reason| before(ErrorKind::Budget { reason, last: None }))?;
         let (result, usage) = self.attempt(call, cancel, sink);
         let spent = match &result {
             Ok(response) if response.usage.reported || response.price != Price::Unknown => {
@@ -140,6 +143,20 @@ impl Client {
             Some(list) => list.price(usage),
             None => Price::Unknown,
         }
+    }
+}
+
+/// Returns an error with what the attempt before it failed with, where the budget ended the attempts.
+fn after_last(error: ModelError, last: Option<ModelError>) -> ModelError {
+    match (error.kind, last) {
+        (ErrorKind::Budget { reason, last: None }, Some(last)) => ModelError {
+            kind: ErrorKind::Budget {
+                reason,
+                last: Some(Box::new(last.kind)),
+            },
+            ..last
+        },
+        (kind, _) => ModelError { kind, ..error },
     }
 }
 

@@ -194,10 +194,13 @@ pub enum ErrorKind {
     #[error("the answer repeats the key, so nothing of it is used")]
     KeyRepeated,
     /// The lab's budget does not allow the attempt.
-    #[error("the budget does not allow another attempt: {reason}")]
+    #[error("the budget does not allow {}: {reason}{}", attempt(last.as_deref()), before(last.as_deref()))]
     Budget {
         /// What the keeper of the budget says.
         reason: String,
+        /// What the attempt before it failed with, if there was one: why another was needed.
+        #[source]
+        last: Option<Box<ErrorKind>>,
     },
     /// The caller cancelled the turn.
     #[error("the turn was cancelled")]
@@ -272,6 +275,7 @@ impl ErrorKind {
             | Self::Server { .. }
             | Self::Record { .. } => true,
             Self::Command { started, .. } => *started,
+            Self::Budget { last, .. } => last.as_ref().is_some_and(|last| last.may_have_cost()),
             // Said inside a stream, after the work began.
             Self::Overloaded { status, .. } | Self::RateLimited { status, .. } => *status == 200,
             Self::Key(_)
@@ -284,10 +288,17 @@ impl ErrorKind {
             | Self::Redirect { .. }
             | Self::Status { .. }
             | Self::Connect { .. }
-            | Self::Budget { .. }
             | Self::Replay(_) => false,
         }
     }
+}
+
+fn attempt(last: Option<&ErrorKind>) -> &'static str {
+    last.map_or("an attempt", |_| "another attempt")
+}
+
+fn before(last: Option<&ErrorKind>) -> String {
+    last.map_or_else(String::new, |last| format!("; the last one failed: {last}"))
 }
 
 /// Returns a server's words without control characters. Not cut yet: a key is looked for in them first, since half a

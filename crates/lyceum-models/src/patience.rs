@@ -83,6 +83,14 @@ impl Pace for NoPace {
 }
 
 impl Patience {
+    /// Returns the same with at most so many attempts. The first is the budget's to refuse.
+    pub(crate) fn within(self, attempts_max: Option<u32>) -> Self {
+        Self {
+            attempts_max: self.attempts_max.min(attempts_max.unwrap_or(u32::MAX)),
+            ..self
+        }
+    }
+
     /// Returns how long to wait after so many failed attempts; nothing if there is to be no other.
     ///
     /// Half of the wait is fixed and half is drawn, so that many who failed at once do not come back at once. What a

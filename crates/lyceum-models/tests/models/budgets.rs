@@ -12,17 +12,23 @@ use crate::support::{WIRES, ask, model, patient, request};
 /// Keeps what it is told, and allows so many attempts.
 struct Ledger {
     allowed: u64,
+    attempts_max: Option<u32>,
     told: Mutex<Vec<String>>,
     estimates: Mutex<Vec<Estimate>>,
 }
 
 impl Ledger {
     fn new(allowed: u64) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::of(allowed))
+    }
+
+    fn of(allowed: u64) -> Self {
+        Self {
             allowed,
+            attempts_max: None,
             told: Mutex::default(),
             estimates: Mutex::default(),
-        })
+        }
     }
 
     fn told(&self) -> Vec<String> {
@@ -31,6 +37,10 @@ impl Ledger {
 }
 
 impl Budget for Ledger {
+    fn attempts_max(&self) -> Option<u32> {
+        self.attempts_max
+    }
+
     fn reserve(&self, most: &Estimate) -> Result<Reservation, String> {
         let mut estimates = self.estimates.lock().unwrap();
         let number = estimates.len() as u64;
@@ -92,9 +102,54 @@ fn what_is_not_allowed_is_not_asked_for() {
         options.budget = Ledger::new(1);
         let error = ask(&model(wire, &server, options), &request()).unwrap_err();
         assert_eq!(error.attempts, 1);
-        let reason = "the study has spent its money".to_owned();
-        assert_eq!(error.kind, ErrorKind::Budget { reason });
         assert_eq!(server.received().len(), 1);
+        assert_eq!(error.request_id.as_deref(), Some("req_scripted"));
+        let said = error.to_string();
+        let begin = "the budget does not allow another attempt: the study has spent its money; the last one failed: the server is overloaded";
+        assert!(said.starts_with(begin), "{said}");
+        let ErrorKind::Budget {
+            last: Some(last), ..
+        } = error.kind
+        else {
+            panic!("{said}");
+        };
+        assert!(matches!(*last, ErrorKind::Overloaded { .. }), "{last}");
+    }
+}
+
+#[test]
+fn no_first_attempt_has_no_last_error() {
+    let server = Server::start(vec![]).unwrap();
+    let (mut options, _) = patient(5);
+    options.budget = Ledger::new(0);
+    let error = ask(&model(WireKind::Chat, &server, options), &request()).unwrap_err();
+    let reason = "the study has spent its money".to_owned();
+    let last = None;
+    assert_eq!(error.kind, ErrorKind::Budget { reason, last });
+    assert_eq!(error.attempts, 0);
+    assert!(!error.to_string().contains("another"), "{error}");
+}
+
+#[test]
+fn as_many_attempts_are_made_as_are_provided_for() {
+    for (provided, patience, made) in [(3, 5, 3), (5, 2, 2), (1, 5, 1)] {
+        let server = Server::answering(|_| Fault::Overloaded.into()).unwrap();
+        let (mut options, pace) = patient(patience);
+        options.budget = Arc::new(Ledger {
+            attempts_max: Some(provided),
+            ..Ledger::of(9)
+        });
+        let error = ask(&model(WireKind::Chat, &server, options), &request()).unwrap_err();
+        // Nobody waits for an attempt that cannot be.
+        assert_eq!(pace.waits.lock().unwrap().len() as u32, made - 1);
+        assert_eq!(
+            (error.attempts, server.received().len() as u32),
+            (made, made)
+        );
+        assert!(
+            matches!(error.kind, ErrorKind::Overloaded { .. }),
+            "{error}"
+        );
     }
 }
 

@@ -275,7 +275,7 @@ fn notes(family: &Family) -> Texts {
 fn told(lesson: &Lesson) -> String {
     let share = (lesson.mattered.share * 100.0).round();
     let mattered = if lesson.mattered.trials == 0 {
-        "was not varied enough to tell".to_owned()
+        "was tried too rarely to tell".to_owned()
     } else if lesson.mattered.share < MATTERS {
         "did not matter by itself".to_owned()
     } else {

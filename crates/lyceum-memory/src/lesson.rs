@@ -16,6 +16,8 @@ const GOOD_SHARE: f64 = 0.2;
 const GOOD_MIN: usize = 3;
 /// Groups of a knob's values between which ranks are compared.
 const GROUPS: usize = 4;
+/// Trials that a group has in the mean, or nothing is said: fewer differ by chance alone.
+const TRIALS_OF_GROUP: usize = 3;
 /// Below this share of the differences a knob is said not to have mattered.
 pub(crate) const MATTERS: f64 = 0.05;
 /// Width of the neighbourhood in which a trial speaks for others, in the unit coordinate of a knob.
@@ -165,7 +167,7 @@ fn explained(study: &PastStudy, knob: &str, kind: &KnobKind) -> Option<(f64, usi
         .collect();
     let groups = groups(kind, &values);
     let (count, used) = (values.len(), groups.len());
-    if used < 2 || count < used + 3 {
+    if used < 2 || count < TRIALS_OF_GROUP * used {
         return None;
     }
     let mean = values.iter().map(|(_, rank)| rank).sum::<f64>() / count as f64;

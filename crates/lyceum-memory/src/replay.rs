@@ -19,6 +19,8 @@ const RESEARCHER: &str = "tpe";
 const SEEDS: u64 = 10;
 /// Experiments of a search at most.
 const EXPERIMENTS_MAX: u32 = 25;
+/// Fewer experiments than this are not worth a memory.
+const SAVED_MIN: f64 = 1.0;
 /// The most studies of a family that are held out, spread over it.
 const HELD_OUT_MAX: usize = 12;
 /// Suggestions that a study begins with.
@@ -61,14 +63,11 @@ impl Replay {
         saved.sum::<f64>() / self.held.len().max(1) as f64
     }
 
-    /// Returns whether it improved: on average, and for the worse on no more than a third of the studies.
+    /// Returns whether it improved: by an experiment at least, and by twice the standard error of the mean over studies.
     pub fn improved(&self) -> bool {
-        let worse = self
-            .held
-            .iter()
-            .filter(|one| one.with > one.without)
-            .count();
-        self.saved() > 0.0 && 3 * worse <= self.held.len()
+        let saved: Vec<f64> = self.held.iter().map(|one| one.without - one.with).collect();
+        let error = lyceum_stats::sd(&saved).map(|sd| sd / (saved.len() as f64).sqrt());
+        error.is_some_and(|error| self.saved() >= SAVED_MIN && self.saved() >= 2.0 * error)
     }
 }
 

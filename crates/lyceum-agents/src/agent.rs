@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use lyceum_study::{
-    engine::{Agent, Broken, Change, Left, NoChange, Protocol, Question, State as Study},
+    engine::{Agent, Broken, Change, Left, NoChange, Protocol, Question, State as Study, left_of},
     lab::Desk,
 };
 
@@ -208,7 +208,7 @@ impl StudyAgent {
                 let text = THE_END.to_owned();
                 log.write(vec![Body::LabSaid(LabSaid { text })])?;
             }
-            let tools = self.tools(study, Left::default());
+            let tools = self.tools(study, left_of(&self.protocol, study));
             let advance = self.harness(&mut log, &tools, LAST_TURNS_MAX).advance()?;
             if advance == Advance::Stopped(StopReason::Interrupted) && self.halt.is_set() {
                 return rest(&mut log, StopReason::Interrupted);
@@ -226,13 +226,13 @@ impl Agent for StudyAgent {
     }
 
     fn propose(&self, question: &Question) -> Result<Change, NoChange> {
-        self.halt.now.store(false, Ordering::Relaxed);
+        // A wish to stop is not cleared here: it may have come while the question was on its way, and after one no other
+        // question comes.
         self.answer(question)
     }
 
     fn cancel(&self) {
         self.halt.now.store(true, Ordering::Relaxed);
-        self.bench.cancel();
     }
 
     fn conclude(&self, state: &Study) -> Result<(), Broken> {

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use lyceum_models::{Block, Cache, Message, Request, Role, SystemBlock, ToolResult};
 
 use crate::{
+    line::one_line,
     session::{Item, Said, State},
     tool::{Toolbox, book, cut_middle},
 };
@@ -111,13 +112,13 @@ fn push(messages: &mut Vec<Message>, role: Role, blocks: Vec<Block>) {
     }
 }
 
-/// Returns what is true now, within bounds.
+/// Returns what is true now, within bounds. Each line is the lab's: words of others stand on one, escaped.
 pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox) -> String {
     let mut text = "<lab>\n".to_owned();
     if let Some(created) = &state.created {
-        let _ = writeln!(text, "objective: {}", created.objective);
+        let _ = writeln!(text, "objective: {}", one_line(&created.objective));
         for constraint in &created.constraints {
-            let _ = writeln!(text, "constraint: {constraint}");
+            let _ = writeln!(text, "constraint: {}", one_line(constraint));
         }
     }
     text.push_str(&toolbox.brief(state));
@@ -129,7 +130,8 @@ pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox) -> String {
         let _ = writeln!(
             text,
             "finding {number} on {}: {} (the lab: {evidence})",
-            found.experiment, found.claim
+            found.experiment,
+            one_line(&found.claim)
         );
     }
     newest(&mut text, "your note", &state.notes);
@@ -145,7 +147,7 @@ pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox) -> String {
 fn newest(text: &mut String, what: &str, all: &[String]) {
     let mut room = KEPT_BYTES_MAX;
     let mut first = all.len();
-    let cut = |one: &String| cut_middle(one.clone(), KEPT_BYTES_MAX / 2);
+    let cut = |one: &String| cut_middle(one_line(one), KEPT_BYTES_MAX / 2).replace('\n', " ");
     for (at, one) in all.iter().enumerate().rev() {
         let Some(left) = room.checked_sub(cut(one).len()) else {
             break;

@@ -14,7 +14,7 @@ use std::{
 
 use lyceum_models::{Arguments, Block, Cancel, ErrorKind, ModelError, Request, Response, Stop};
 use lyceum_study::{
-    engine::{Broken, Change},
+    engine::{Broken, Change, Cut},
     lab::Lab,
 };
 
@@ -23,6 +23,7 @@ use crate::{
     context::{self, compose, tokens},
     letters,
     mind::{self, Cost, Mind},
+    nested,
     session::{
         Call, Log, LogError, Said, State,
         event::{
@@ -41,7 +42,7 @@ const EQUAL_CALLS_MAX: u32 = 8;
 const CALLS_MAX: usize = 32;
 /// Most compactions before one request: the conversation that still does not fit never will.
 const COMPACTIONS_MAX: u32 = 3;
-/// How often a person's wish to stop is looked for while the model answers.
+/// How often a person's wish to stop is looked for while the model answers or a tool works.
 const POLL: Duration = Duration::from_millis(100);
 /// Share of the model's context that a request may fill before the conversation is shortened, in percent.
 const FULL_PERCENT: u64 = 75;
@@ -94,7 +95,7 @@ pub enum Advance {
 pub struct Halt {
     /// Set once and for all.
     pub stop: Arc<AtomicBool>,
-    /// Set for this stretch.
+    /// Set for this stretch, until whoever drives clears it.
     pub now: Arc<AtomicBool>,
 }
 
@@ -184,13 +185,16 @@ impl Harness<'_> {
     fn carry_out(&mut self, call: &Call) -> Result<Option<Change>, Error> {
         let outcome = match wanted(&call.used) {
             Err(why) => Outcome::Result(Done::refused(why)),
-            Ok(wanted) if call.started => self.toolbox.look_up(self.log.state(), &wanted)?,
+            Ok(wanted) if call.started => self.watched(|cut| {
+                let tools = self.toolbox;
+                tools.look_up(self.log.state(), &wanted, cut)
+            })?,
             Ok(wanted) => {
                 let started = ToolStarted {
                     call: call.used.call.clone(),
                 };
                 self.log.write(vec![Body::ToolStarted(started)])?;
-                self.toolbox.call(self.log.state(), &wanted)?
+                self.watched(|cut| self.toolbox.call(self.log.state(), &wanted, cut))?
             }
         };
         match outcome {
@@ -284,33 +288,29 @@ impl Harness<'_> {
 
     /// Asks and waits; a person's wish to stop ends the waiting.
     fn turn(&self, request: &Request) -> Result<Response, ModelError> {
-        let (cancel, over) = (Cancel::new(), AtomicBool::new(false));
-        let (halt, mail) = (&self.halt, self.mail);
-        let stopped =
-            || halt.is_set() || mail.is_some_and(|(lab, name)| letters::interrupts(lab, name));
-        thread::scope(|scope| {
-            let watch = scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    if stopped() {
-                        cancel.cancel();
-                        return;
-                    }
-                    thread::park_timeout(POLL);
-                }
-            });
-            let answer = self.mind.model.turn(request, &cancel, &mut |_| ());
-            over.store(true, Ordering::Relaxed);
-            watch.thread().unpark();
-            answer
-        })
+        let cancel = Cancel::new();
+        watch(
+            &self.halt,
+            self.mail,
+            || cancel.cancel(),
+            || self.mind.model.turn(request, &cancel, &mut |_| ()),
+        )
+    }
+
+    /// Does something for a tool; a person's wish to stop ends it.
+    fn watched<T>(&self, work: impl FnOnce(&Cut) -> T) -> T {
+        let cut = Cut::default();
+        let end = || cut.now("the session was told to stop");
+        watch(&self.halt, self.mail, end, || work(&cut))
     }
 
     /// Writes the receipt with the calls that the answer asks for, all at once.
     fn take_answer(
         &mut self,
         asked: &Asked,
-        response: Response,
+        mut response: Response,
     ) -> Result<Option<StopReason>, Error> {
+        nested::bound(&mut response.blocks);
         let refusal = matches!(response.stop, Stop::Refusal { .. });
         let calls = calls(asked.request, &response.blocks);
         let reserved = reserved(asked);
@@ -367,6 +367,33 @@ impl Harness<'_> {
         self.log.write(bodies)?;
         Ok(stop)
     }
+}
+
+/// Does something, and meanwhile looks whether somebody wishes it to end. A wish from before counts too.
+fn watch<T>(
+    halt: &Halt,
+    mail: Option<(&Lab, &str)>,
+    end: impl Fn() + Sync,
+    work: impl FnOnce() -> T,
+) -> T {
+    let stopped =
+        || halt.is_set() || mail.is_some_and(|(lab, name)| letters::interrupts(lab, name));
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looking = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                if stopped() {
+                    end();
+                    return;
+                }
+                thread::park_timeout(POLL);
+            }
+        });
+        let done = work();
+        over.store(true, Ordering::Relaxed);
+        looking.thread().unpark();
+        done
+    })
 }
 
 /// Returns why nothing is to be asked now; `None` while the model owes an answer.

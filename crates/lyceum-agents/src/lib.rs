@@ -18,9 +18,10 @@
 //! |---|---|
 //! | `session` | events, what follows from them, the stream |
 //! | `harness` | one step after the other |
-//! | `context`, `compact` | what is put before the model, and how it stays short |
+//! | `context`, `compact`, `line` | what is put before the model, how it stays short, and how words of others stay on their line |
 //! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
 //! | `mind` | a model with its price and meter |
+//! | `nested` | how deep an answer may nest |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
 //! | `letters` | words of people to a session that another process drives |
 
@@ -30,7 +31,9 @@ mod context;
 pub mod hands;
 mod harness;
 mod letters;
+mod line;
 mod mind;
+mod nested;
 pub mod session;
 mod staff;
 mod tool;

@@ -34,6 +34,17 @@ pub struct Cost {
 }
 
 impl Mind {
+    /// Tells whether it is known what the model's tokens cost.
+    pub fn has_price(&self) -> bool {
+        let one = Usage {
+            input_tokens: 1,
+            output_tokens: 1,
+            reported: true,
+            ..Usage::default()
+        };
+        (self.price)(&one).amount().is_some()
+    }
+
     /// Returns the most that one attempt at a request is expected to use.
     pub(crate) fn most(&self, request: &Request) -> Cost {
         let bytes = serde_json::to_vec(request).map_or(0, |json| json.len() as u64);

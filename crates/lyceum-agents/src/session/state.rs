@@ -93,6 +93,8 @@ pub struct State {
     pub tokens: u64,
     /// Billionths of a US dollar charged, with what is reserved.
     pub money: u64,
+    /// Whether tokens were used that nobody knows the price of: the money is then not all that it cost.
+    pub unpriced: bool,
     /// Files of the workspace that differ, as the last call left them.
     pub files: Vec<Output>,
     /// Findings that stand, by their number.
@@ -189,6 +191,11 @@ impl State {
                 self.tokens = without.saturating_add(answered.tokens);
                 let without = self.money.saturating_sub(asked.reserved_money.unwrap_or(0));
                 self.money = without.saturating_add(answered.money);
+                let priced = match &answered.end {
+                    RequestEnd::Answer { price, .. } => price.amount().is_some(),
+                    RequestEnd::Failed { .. } | RequestEnd::Unknown => false,
+                };
+                self.unpriced |= !priced && asked.reserved_money.is_none() && answered.tokens > 0;
                 self.turns += 1;
                 if let RequestEnd::Answer { blocks, .. } = answered.end {
                     self.faults = 0;

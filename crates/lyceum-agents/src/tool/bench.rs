@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -41,13 +41,14 @@ const NAMES_TOLD: usize = 8;
 const MEMORY_BYTES: u64 = 2 << 30;
 /// Space of a command on the disk.
 const DISK_BYTES: u64 = 256 << 20;
+/// Longest time that the hands are given.
+pub(super) const HANDS_TIMEOUT: Duration = Duration::from_mins(1);
 /// The least time that a command is given, so that it fails by its limit and not by a limit of zero.
 const LEAST: Duration = Duration::from_millis(1);
 
 /// Runs an agent's commands.
 pub struct Workbench {
     executor: Arc<SandboxExecutor>,
-    cut: Mutex<Cut>,
 }
 
 /// A command for the sandbox.
@@ -65,24 +66,12 @@ pub(super) struct Command<'a> {
 impl Workbench {
     /// Returns the place of a study's agent.
     pub fn new(executor: Arc<SandboxExecutor>) -> Workbench {
-        Workbench {
-            executor,
-            cut: Mutex::default(),
-        }
+        Workbench { executor }
     }
 
     /// Returns who runs the study's commands.
     pub fn executor(&self) -> &SandboxExecutor {
         &self.executor
-    }
-
-    /// Ends the command that runs, from another thread.
-    pub fn cancel(&self) {
-        self.lock().now("the agent was told to stop");
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Cut> {
-        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something with files.
@@ -91,14 +80,15 @@ impl Workbench {
         request: &hands::Request,
         files: &[Output],
         left: &Left,
+        cut: &Cut,
     ) -> Result<Done, Broken> {
         let command = Command {
             arguments: vec![hands::NAME.into(), format!("{REQUEST}/request.json")],
             request: Some(request),
             files,
-            timeout: Duration::from_mins(1),
+            timeout: HANDS_TIMEOUT,
         };
-        let (record, mut done) = self.run(&command, left)?;
+        let (record, mut done) = self.run(&command, left, cut)?;
         let shown = show_untrusted(&record.stdout.joined());
         done.is_error = done.is_error || record.exit != Exit::Code(0);
         done.text = match record.exit {
@@ -116,6 +106,7 @@ impl Workbench {
         timeout: Duration,
         files: &[Output],
         left: &Left,
+        cut: &Cut,
     ) -> Result<Done, Broken> {
         let command = Command {
             arguments: vec!["sh".into(), "-c".into(), script.to_owned()],
@@ -123,7 +114,7 @@ impl Workbench {
             files,
             timeout,
         };
-        let (record, mut done) = self.run(&command, left)?;
+        let (record, mut done) = self.run(&command, left, cut)?;
         let mut text = format!("{}\n", ended(&record.exit));
         for (name, stream) in [("output", &record.stdout), ("errors", &record.stderr)] {
             let shown = show_untrusted(&stream.joined());
@@ -141,11 +132,11 @@ impl Workbench {
     }
 
     /// Runs a command, and takes what it changed. The text of what comes back tells of files alone.
-    fn run(&self, command: &Command<'_>, left: &Left) -> Result<(Record, Done), Broken> {
+    fn run(&self, command: &Command<'_>, left: &Left, cut: &Cut) -> Result<(Record, Done), Broken> {
         let kit = self.executor.kit();
         let before = kit.read_kept(command.files)?;
         let scratch = kit.scratch(SCRATCH)?;
-        let ran = self.run_in(&scratch, command, &before, left);
+        let ran = self.run_in(&scratch, command, &before, left, cut);
         discard(&scratch)?;
         ran
     }
@@ -156,6 +147,7 @@ impl Workbench {
         command: &Command<'_>,
         before: &[Edit],
         left: &Left,
+        cut: &Cut,
     ) -> Result<(Record, Done), Broken> {
         let kit = self.executor.kit();
         let doing = || "laying out an agent's files";
@@ -171,12 +163,8 @@ impl Workbench {
                 .map_err(Broken::while_doing(doing()))?;
             policy.mounts.push(read_only(&room, REQUEST));
         }
-        let time = |left: Option<u64>| {
-            let left = left.map_or(command.timeout, Duration::from_millis);
-            left.min(command.timeout).max(LEAST)
-        };
-        policy.limits.wall = time(left.wall_ms);
-        policy.limits.cpu = time(left.cpu_ms);
+        policy.limits.wall = within(command.timeout, left.wall_ms);
+        policy.limits.cpu = within(command.timeout, left.cpu_ms);
         policy.limits.memory_bytes = MEMORY_BYTES;
         policy.limits.disk_bytes = left.disk_bytes.unwrap_or(DISK_BYTES).clamp(1, DISK_BYTES);
         let order = Order {
@@ -185,9 +173,7 @@ impl Workbench {
             answer: false,
             scratch: scratch.path(),
         };
-        let cut = Cut::default();
-        *self.lock() = cut.clone();
-        let record = kit.execute(&order, &cut)?;
+        let record = kit.execute(&order, cut)?;
         let mut done = self.take(&scratch.upper(), command.files)?;
         done.cpu_ms = record.usage.cpu.as_millis() as u64;
         Ok((record, done))
@@ -269,6 +255,12 @@ impl Workbench {
         }
         Ok(sorted)
     }
+}
+
+/// Returns the time that a command gets where so many milliseconds are left of a budget.
+pub(super) fn within(timeout: Duration, left: Option<u64>) -> Duration {
+    let left = left.map_or(timeout, Duration::from_millis);
+    left.min(timeout).max(LEAST)
 }
 
 /// What lies in a layer.

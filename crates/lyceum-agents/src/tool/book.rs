@@ -6,9 +6,12 @@ use lyceum_types::{ExperimentId, RunId};
 use serde::Deserialize;
 
 use super::Done;
-use crate::session::{
-    State,
-    event::{Body, Evidence, Found, Noted, PersonAsked},
+use crate::{
+    line::one_line,
+    session::{
+        State,
+        event::{Body, Evidence, Found, Noted, PersonAsked},
+    },
 };
 
 /// Most bytes of a claim, a note or a question: all findings stand before the model at each turn.
@@ -94,14 +97,16 @@ pub(crate) fn words(evidence: &Evidence, against: ExperimentId) -> String {
     }
 }
 
+/// Returns words as one line, escaped, or says what is wrong with them.
 fn within(what: &str, text: &str) -> Result<String, String> {
-    let text = text.trim();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = one_line(&words.join(" "));
     match text.len() {
         0 => Err(format!("the {what} is empty")),
         found if found > WORDS_BYTES_MAX => Err(format!(
             "the {what} has {found} bytes, more than {WORDS_BYTES_MAX}"
         )),
-        _ => Ok(text.to_owned()),
+        _ => Ok(text),
     }
 }
 

@@ -10,7 +10,7 @@ mod propose;
 mod shown;
 mod study;
 
-use lyceum_study::engine::{Broken, Change};
+use lyceum_study::engine::{Broken, Change, Cut};
 use lyceum_types::Output;
 
 use crate::session::{State, event::Body};
@@ -74,11 +74,11 @@ pub trait Toolbox {
     /// Returns what is true now, from the ledger: put before the model at each turn. Its size is bounded.
     fn brief(&self, session: &State) -> String;
 
-    /// Carries out a call whose intent is written.
-    fn call(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken>;
+    /// Carries out a call whose intent is written. `cut` ends it from another thread; the result then says so.
+    fn call(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken>;
 
     /// Says what became of a call whose intent is written and whose result is not: it is looked up, never repeated.
-    fn look_up(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken>;
+    fn look_up(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken>;
 }
 
 /// A call, as a tool sees it.

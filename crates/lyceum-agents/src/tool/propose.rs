@@ -6,7 +6,7 @@ use lyceum_study::{
     engine::{Change, Protocol, State as Study},
     format::Study as Definition,
     knobs,
-    lab::Edit,
+    lab::{Edit, in_the_way},
 };
 use lyceum_types::{ExperimentId, Output, Setting, Settings};
 use serde::Deserialize;
@@ -48,6 +48,10 @@ impl Makings<'_> {
         asked: Arguments,
     ) -> Result<Change, String> {
         let hypothesis = hypothesis(&asked.hypothesis)?;
+        let names = self.files.iter().map(|file| file.name.as_str());
+        if let Some(problem) = in_the_way(self.definition, names) {
+            return Err(problem);
+        }
         let settings = self.settings(asked.settings)?;
         self.is_new(&settings)?;
         Ok(Change {

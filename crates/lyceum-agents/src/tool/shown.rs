@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use lyceum_sandbox::show_untrusted;
 use lyceum_study::engine::{Experiment, Protocol, Run, State as Study};
 use lyceum_types::{ExperimentId, Goal, Knob, KnobKind, Role, Setting, Settings};
 
 use super::cut_middle;
+use crate::line::one_line;
 
 /// Most experiments in one list.
 const LISTED_MAX: usize = 60;
@@ -30,7 +30,7 @@ fn settings(settings: &Settings) -> String {
         .iter()
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    cut_middle(all.join(" "), SETTINGS_BYTES_MAX).replace('\n', " ")
+    cut_middle(one_line(&all.join(" ")), SETTINGS_BYTES_MAX).replace('\n', " ")
 }
 
 /// Returns an experiment on one line.
@@ -54,11 +54,13 @@ pub(super) fn line(study: &Study, protocol: &Protocol, one: &Experiment) -> Stri
     let files = if files.is_empty() {
         String::new()
     } else {
-        format!(", files {}", show_untrusted(files.join(" ").as_bytes()))
+        format!(", files {}", files.join(" "))
     };
-    let by = show_untrusted(one.proposed.researcher.as_bytes());
+    let by = &one.proposed.researcher;
     let settings = settings(&one.proposed.settings);
-    format!("{id} {verdict}: {number}; by {by}; {settings}{files}")
+    one_line(&format!(
+        "{id} {verdict}: {number}; by {by}; {settings}{files}"
+    ))
 }
 
 /// Returns the experiments of the search and the start, newest last.
@@ -82,16 +84,17 @@ pub(super) fn list(study: &Study, protocol: &Protocol, most: usize) -> String {
 pub(super) fn experiment(study: &Study, protocol: &Protocol, id: ExperimentId) -> Option<String> {
     let one = study.experiment(id)?;
     let mut text = format!("{}\n", line(study, protocol, one));
-    let hypothesis = show_untrusted(one.proposed.hypothesis.as_bytes());
+    let hypothesis = one_line(&one.proposed.hypothesis);
     let _ = writeln!(text, "hypothesis: {hypothesis}");
     if let Some(decided) = &one.decided {
         let gain = decided
             .gain
             .map_or(String::new(), |gain| format!(", gain {gain:.6}"));
+        let why = one_line(&decided.why);
         let _ = writeln!(
             text,
-            "verdict: {} against {}{gain}: {}",
-            decided.verdict, decided.against, decided.why
+            "verdict: {} against {}{gain}: {why}",
+            decided.verdict, decided.against
         );
     }
     let runs: Vec<&Run> = one.runs.iter().filter_map(|run| study.run(*run)).collect();
@@ -101,6 +104,7 @@ pub(super) fn experiment(study: &Study, protocol: &Protocol, id: ExperimentId) -
             (None, Some(why)) => format!("no number: {why}"),
             (None, None) => "under way".into(),
         };
+        let came = one_line(&came);
         let _ = writeln!(text, "{} seed {}: {came}", run.id, run.seed);
     }
     let log = runs.iter().rev().find_map(|run| {
@@ -130,7 +134,7 @@ fn knob(knob: &Knob) -> String {
             let all: Vec<String> = choices.iter().map(Setting::to_string).collect();
             format!(
                 "{name}: one of {}",
-                cut_middle(all.join(", "), SETTINGS_BYTES_MAX)
+                cut_middle(all.join(", "), SETTINGS_BYTES_MAX).replace('\n', " ")
             )
         }
         KnobKind::Boolean => format!("{name}: true or false"),
@@ -147,15 +151,17 @@ pub(super) fn rules(study: &Study, protocol: &Protocol) -> String {
         .opened
         .as_ref()
         .map_or("", |opened| opened.unit.as_str());
-    let mut text = format!(
-        "metric: {} {unit} ({goal}), {}\n",
+    let metric = format!(
+        "metric: {} {unit} ({goal}), {}",
         protocol.metric, protocol.trust
     );
+    let mut text = one_line(&metric) + "\n";
     for criterion in &protocol.rubric {
-        let _ = writeln!(text, "wanted: {}", criterion.text(&protocol.metric, unit));
+        let wanted = criterion.text(&protocol.metric, unit);
+        let _ = writeln!(text, "wanted: {}", one_line(&wanted));
     }
     for one in protocol.space.knobs().iter().take(KNOBS_MAX) {
-        let _ = writeln!(text, "knob {}", knob(one));
+        let _ = writeln!(text, "knob {}", one_line(&knob(one)));
     }
     let more = protocol.space.knobs().len().saturating_sub(KNOBS_MAX);
     if more > 0 {

@@ -4,17 +4,17 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use lyceum_models::Tool;
 use lyceum_sandbox::show_untrusted;
-use lyceum_study::engine::{Broken, Experiment, Left, Protocol, State as Study};
+use lyceum_study::engine::{Broken, Cut, Experiment, Left, Protocol, State as Study};
 use lyceum_types::ExperimentId;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Done, Outcome, Toolbox, Wanted, Workbench, book, cut_middle, offers,
+    Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, offers,
     propose::{self, Makings},
     shown,
 };
-use crate::{hands, session::State};
+use crate::{hands, line::one_line, session::State};
 
 /// Seconds that a shell's command gets when it asks for no other time, and at most.
 const TIMEOUT_S: (u64, u64) = (60, 120);
@@ -47,6 +47,12 @@ struct Bash {
     command: String,
     #[serde(default)]
     timeout_s: Option<u64>,
+}
+
+impl Bash {
+    fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout_s.unwrap_or(TIMEOUT_S.0).clamp(1, TIMEOUT_S.1))
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,18 +89,21 @@ impl StudyTools<'_> {
         }
     }
 
-    fn with_files(&self, session: &State, call: &Wanted) -> Result<Result<Done, String>, Broken> {
+    fn with_files(
+        &self,
+        session: &State,
+        call: &Wanted,
+        cut: &Cut,
+    ) -> Result<Result<Done, String>, Broken> {
         let (files, left) = (&session.files, self.left(session));
         if call.name == "bash" {
             let asked: Bash = match read(&call.arguments) {
                 Ok(asked) => asked,
                 Err(why) => return Ok(Err(why)),
             };
-            let seconds = asked.timeout_s.unwrap_or(TIMEOUT_S.0).clamp(1, TIMEOUT_S.1);
-            let timeout = Duration::from_secs(seconds);
-            return self
-                .bench
-                .bash(&asked.command, timeout, files, &left)
+            let bench = &self.bench;
+            return bench
+                .bash(&asked.command, asked.timeout(), files, &left, cut)
                 .map(Ok);
         }
         let mut request = call.arguments.clone();
@@ -102,7 +111,7 @@ impl StudyTools<'_> {
             fields.insert("tool".into(), Value::String(call.name.clone()));
         }
         match read::<hands::Request>(&request) {
-            Ok(request) => self.bench.hands(&request, files, &left).map(Ok),
+            Ok(request) => self.bench.hands(&request, files, &left, cut).map(Ok),
             Err(why) => Ok(Err(why)),
         }
     }
@@ -207,6 +216,18 @@ impl StudyTools<'_> {
     }
 }
 
+/// Returns the most CPU milliseconds that a call in the sandbox can have used: what its command was allowed.
+fn most_cpu_ms(call: &Wanted, left: &Left) -> u64 {
+    let timeout = match call.name.as_str() {
+        // What does not fit was refused before anything was run.
+        "bash" => read::<Bash>(&call.arguments).map(|asked| asked.timeout()),
+        _ => Ok(bench::HANDS_TIMEOUT),
+    };
+    timeout.map_or(0, |most| {
+        bench::within(most, left.cpu_ms).as_millis() as u64
+    })
+}
+
 /// Returns the name of a call in a study's record.
 pub(crate) fn call_name(session: &str, call: &str) -> String {
     format!("{session}#{call}")
@@ -234,13 +255,14 @@ impl Toolbox for StudyTools<'_> {
         }
         let _ = writeln!(text, "runs under way: {}", self.jobs());
         if let Some(why) = &study.search_ended {
-            let _ = writeln!(text, "the search is over: {why}");
+            let _ = writeln!(text, "the search is over: {}", one_line(why));
         }
         if let Some(claimed) = &study.claimed {
             let _ = writeln!(
                 text,
                 "the claim about {}: {}",
-                claimed.winner, claimed.finding.why
+                claimed.winner,
+                one_line(&claimed.finding.why)
             );
         }
         for graded in &study.graded {
@@ -249,7 +271,8 @@ impl Toolbox for StudyTools<'_> {
             } else {
                 "not satisfied"
             };
-            let _ = writeln!(text, "{}: {word}: {}", graded.text, graded.why);
+            let line = format!("{}: {word}: {}", graded.text, graded.why);
+            let _ = writeln!(text, "{}", one_line(&line));
         }
         if let Some(best) = study.experiment(study.best) {
             let _ = writeln!(text, "best: {}", shown::line(study, protocol, best));
@@ -264,7 +287,7 @@ impl Toolbox for StudyTools<'_> {
             .iter()
             .map(|file| file.name.as_str())
             .collect();
-        let names = show_untrusted(names.join(" ").as_bytes());
+        let names = one_line(&names.join(" "));
         let _ = writeln!(
             text,
             "files of yours that differ from the study's workspace: [{names}]"
@@ -272,34 +295,35 @@ impl Toolbox for StudyTools<'_> {
         cut_middle(text, BRIEF_BYTES_MAX)
     }
 
-    fn call(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken> {
+    fn call(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken> {
         let done = match call.name.as_str() {
             "run_experiment" if self.study.search_ended.is_some() => {
                 Err("the search is over: no more experiments".to_owned())
             }
             "run_experiment" => return self.propose(session, call),
-            name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call)?,
+            name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call, cut)?,
             _ => self.with_study(session, call),
         };
         Ok(Outcome::Result(done.unwrap_or_else(Done::refused)))
     }
 
-    fn look_up(&self, session: &State, call: &Wanted) -> Result<Outcome, Broken> {
+    fn look_up(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken> {
         if call.name == "run_experiment" {
             let name = call_name(self.session, &call.call);
             return match self.study.answer_to(&name) {
                 Some(one) => Ok(Outcome::Result(self.verdict(one))),
                 // The study's record tells that nothing came of it: it is certain, so it may be done now.
-                None => self.call(session, call),
+                None => self.call(session, call, cut),
             };
         }
         if !IN_THE_SANDBOX.contains(&call.name.as_str()) {
             // Its effect and its result are written together: there is neither.
-            return self.call(session, call);
+            return self.call(session, call, cut);
         }
         Ok(Outcome::Result(Done {
             is_error: true,
             unknown: true,
+            cpu_ms: most_cpu_ms(call, &self.left(session)),
             ..Done::said(
                 "the lab was stopped while this call was carried out. It is not repeated; the workspace is as it was before it",
             )
@@ -327,4 +351,35 @@ pub(crate) fn in_its_place(study: &Study, session: &str) -> Option<ExperimentId>
         .as_deref()
         .is_some_and(|call| call.starts_with(&prefix));
     (!own).then_some(last.proposed.experiment)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_whose_end_nobody_saw_is_charged_with_all_that_it_was_allowed() {
+        let most = |name: &str, arguments: Value, left: Option<u64>| {
+            let call = Wanted {
+                call: "1.0".into(),
+                name: name.into(),
+                arguments,
+            };
+            let left = Left {
+                cpu_ms: left,
+                ..Left::default()
+            };
+            most_cpu_ms(&call, &left)
+        };
+        let bash = |seconds: u64| json!({ "command": "true", "timeout_s": seconds });
+        assert_eq!(most("bash", json!({ "command": "true" }), None), 60_000);
+        assert_eq!(most("bash", bash(7), None), 7000);
+        assert_eq!(most("bash", bash(100_000), None), 120_000);
+        assert_eq!(most("bash", bash(7), Some(300)), 300);
+        assert_eq!(most("bash", json!({}), None), 0);
+        assert_eq!(most("grep", json!({}), None), 60_000);
+        assert_eq!(most("grep", json!({}), Some(5)), 5);
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::{Duration, Instant},
 };
 
 use lyceum_agents::{
@@ -17,7 +18,7 @@ use lyceum_models::{
     Arguments, Block, Cancel, Event, Model, ModelError, Price, Request, Response, Stop, Tool,
     ToolUse, Usage,
 };
-use lyceum_study::engine::Broken;
+use lyceum_study::engine::{Broken, Cut};
 use lyceum_types::{ExperimentId, RunId};
 use serde_json::{Value, json};
 
@@ -75,6 +76,21 @@ pub(crate) struct Tools {
     pub(crate) done: Mutex<Vec<String>>,
     /// Calls that were looked up.
     pub(crate) looked_up: Mutex<BTreeSet<String>>,
+    /// Stops the session, which the tool `wait` does before it waits.
+    pub(crate) halt: Halt,
+}
+
+/// Waits until a call is ended, and returns why.
+fn wait(cut: &Cut) -> String {
+    const LONGEST: Duration = Duration::from_mins(1);
+    let began = Instant::now();
+    while began.elapsed() < LONGEST {
+        if let Some(cause) = cut.cause() {
+            return cause;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    "nobody ended it".into()
 }
 
 impl Toolbox for Tools {
@@ -91,7 +107,7 @@ impl Toolbox for Tools {
         "runs under way: none\n".into()
     }
 
-    fn call(&self, session: &State, wanted: &Wanted) -> Result<Outcome, Broken> {
+    fn call(&self, session: &State, wanted: &Wanted, cut: &Cut) -> Result<Outcome, Broken> {
         self.done.lock().unwrap().push(wanted.call.clone());
         let done = match wanted.name.as_str() {
             "work" => Done::said("a long result ".repeat(120)),
@@ -111,12 +127,16 @@ impl Toolbox for Tools {
                 })],
                 ..Done::said("recorded")
             },
+            "wait" => {
+                self.halt.now.store(true, Ordering::Relaxed);
+                Done::said(wait(cut))
+            }
             _ => Done::refused("no such tool"),
         };
         Ok(Outcome::Result(done))
     }
 
-    fn look_up(&self, _: &State, wanted: &Wanted) -> Result<Outcome, Broken> {
+    fn look_up(&self, _: &State, wanted: &Wanted, _: &Cut) -> Result<Outcome, Broken> {
         self.looked_up.lock().unwrap().insert(wanted.call.clone());
         Ok(Outcome::Result(Done {
             is_error: true,
@@ -161,7 +181,7 @@ pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Optio
         options,
         turns_max: u32::MAX,
         mail: None,
-        halt: Halt::default(),
+        halt: tools.halt.clone(),
     };
     harness.advance().unwrap()
 }

@@ -53,7 +53,8 @@ pub trait Agent: Send + Sync {
     /// Returns what to try next.
     fn propose(&self, question: &Question) -> Result<Change, NoChange>;
 
-    /// Ends a question that is under way, from another thread; it then returns soon with [`NoChange::Cancelled`].
+    /// Ends a question that is under way or on its way, from another thread; it then returns soon with
+    /// [`NoChange::Cancelled`]. No other question follows.
     fn cancel(&self);
 
     /// Tells the agent that the study is finished, for its last words.

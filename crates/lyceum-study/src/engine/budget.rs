@@ -106,6 +106,16 @@ pub(super) fn left(protocol: &Protocol, spent: &Spent, out_of: Option<Resource>)
     left
 }
 
+/// Returns what is left of a study that nobody works on, by its events alone.
+pub fn left_of(protocol: &Protocol, state: &State) -> Left {
+    let spent = Spent {
+        wall_ms: state.wall_ms_before(None),
+        cpu_ms: state.cpu_ms,
+        disk_bytes: state.disk_bytes,
+    };
+    left(protocol, &spent, state.spent)
+}
+
 /// Returns what the next task may use while others hold what they were allowed.
 ///
 /// Time on the clock is everybody's. CPU time and space are what nobody holds, divided among the free slots, `free` of

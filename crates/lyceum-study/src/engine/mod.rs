@@ -25,7 +25,7 @@ mod work;
 
 pub use agent::{Agent, Change, NoChange, Question};
 pub use ask::history;
-pub use budget::{Cost, Left, Spent, run_cost};
+pub use budget::{Cost, Left, Spent, left_of, run_cost};
 pub use drive::{Driver, End, Error, Live, Observer};
 pub use ending::{Want, changed_knobs, claim_pairs, put_back, wants};
 pub use execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};

@@ -1,7 +1,9 @@
 //! Running the candidate: settings into a copy-on-write workspace, the command, its declared outputs out.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
+    os::unix::ffi::OsStrExt as _,
     path::{Component, Path, PathBuf},
 };
 
@@ -18,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{Broken, Cut, RunTask},
-    format::{Measure, Placeholder, Study, Toolchain, parse_metric_lines},
+    format::{Measure, Place, Placeholder, Study, Toolchain, parse_metric_lines},
     knobs,
     workspace::Globs,
 };
@@ -115,11 +117,38 @@ fn patch(open: &OpenStudy, task: &RunTask, edits: &[Edit]) -> Result<knobs::Patc
         let shown = show_untrusted(edit.path.as_bytes());
         return Err(format!("`{shown}` is no plain path of a workspace"));
     }
+    let names = edits.iter().map(|edit| edit.path.as_str());
+    if let Some(problem) = in_the_way(&open.study, names) {
+        return Err(problem);
+    }
     let read = |file: &str| match edits.iter().find(|edit| edit.path == file) {
         Some(edit) => Ok(edit.bytes.clone()),
         None => knobs::read_plain(&open.workspace, file),
     };
     knobs::write(&open.study, &task.settings, read).map_err(|error| error.to_string())
+}
+
+/// Says which of an experiment's files lies in the way of another or of a file that the lab writes before a run; `None`
+/// where all can be laid out together.
+pub fn in_the_way<'a>(study: &Study, files: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut all: BTreeSet<&Path> = files.map(Path::new).collect();
+    let by_lab = study
+        .knobs()
+        .filter_map(|(_, writing)| match &writing.place {
+            Place::File { file, .. } | Place::Template { file, .. } => Some(file.as_str()),
+            Place::Environment { .. } | Place::Argument { .. } => None,
+        });
+    all.extend(by_lab.chain(study.run.replay.as_deref()).map(Path::new));
+    let mut above = all
+        .iter()
+        .flat_map(|path| path.ancestors().skip(1).map(move |above| (above, path)));
+    let (file, below) = above.find(|(above, _)| all.contains(above))?;
+    let shown = |path: &Path| show_untrusted(path.as_os_str().as_bytes());
+    Some(format!(
+        "`{}` must be a file, and `{}` makes a directory of it",
+        shown(file),
+        shown(below)
+    ))
 }
 
 /// Whether a path of a record stays in the directory that it is joined to.
@@ -286,10 +315,7 @@ fn outcome(bounds: &Bounds, exit: &Exit) -> Outcome {
 /// Returns a protected file that the run changed, removed, hid or put in the way; bounded by the sandbox's own limit on
 /// files. What cannot be looked at counts as changed.
 fn protected_change(upper: &Path, protected: &Globs, lower: &[PathBuf]) -> Option<String> {
-    let shown = |path: &Path| {
-        use std::os::unix::ffi::OsStrExt as _;
-        Some(show_untrusted(path.as_os_str().as_bytes()))
-    };
+    let shown = |path: &Path| Some(show_untrusted(path.as_os_str().as_bytes()));
     if let Some(hidden) = lower.iter().find(|path| is_hidden(upper, path)) {
         return shown(hidden);
     }

@@ -32,7 +32,7 @@ mod verify;
 
 pub use agent::{Desk, Staff};
 pub use approve::{Pending, Unapproved, pending, rules, sign};
-pub use candidate::is_plain_path;
+pub use candidate::{in_the_way, is_plain_path};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
 pub use kit::{
     Edit, Kit, Order, Processes, Programs, SystemProcesses, clean_up, clean_up_among, discard,

@@ -82,10 +82,18 @@ pub(super) fn check_model(name: &str) -> Result<(), Failure> {
     if !lyceum_study::lab::names_an_agent(name) {
         return Ok(());
     }
+    mind(name).map(drop)
+}
+
+/// Tells whether it is known what a language model of this name costs.
+pub(super) fn has_price(name: &str) -> Result<bool, Failure> {
+    Ok(mind(name)?.has_price())
+}
+
+fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
     let spec = name.parse::<lyceum_models::Spec>();
     let spec = spec.map_err(|error| Failure::bad_input(error.to_string()))?;
-    let made = lyceum_agents::mind(&spec, &lyceum_models::environment);
-    made.map(drop)
+    lyceum_agents::mind(&spec, &lyceum_models::environment)
         .map_err(|error| Failure::bad_input(format!("{name}: {error}")))
 }
 

@@ -117,12 +117,18 @@ fn a_spent_budget_pauses_the_agent_and_not_the_study() {
         "{idle:?}"
     );
     assert_eq!(place.study("study.finished").len(), 1);
-    // A model without a price is not asked at all where money is limited.
+    // A model without a price cannot be held to a budget of money.
     let (other, before) = (Place::new(), server.received().len());
     words.truncate(words.len() - 2);
     words.extend(["--money", "5"]);
-    other.call(&words);
+    let refused = other.call(&words).exits(2);
+    assert!(
+        refused.err.contains("whose price is known"),
+        "{}",
+        refused.err
+    );
     assert_eq!(server.received().len(), before);
+    assert!(!other.path().join("lab").exists());
 }
 
 #[test]
@@ -162,12 +168,13 @@ fn what_names_no_model_is_refused_before_anything_is_made() {
 }
 
 /// Has a person say something, by the command, while the program under test holds the lab.
-fn by_command(place: &Path, words: &[&str]) {
+pub(crate) fn by_command(place: &Path, words: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lyceum"));
     command.arg("--lab").arg(place.join("lab")).args(words);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]

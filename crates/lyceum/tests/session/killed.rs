@@ -3,10 +3,14 @@
 use std::{
     collections::BTreeSet,
     process::Stdio,
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use lyceum_models::scripted::Server;
+use lyceum_models::scripted::{Received, Server};
 
 use crate::{brain, place::Place};
 
@@ -20,7 +24,13 @@ fn kills() -> usize {
 
 #[test]
 fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
-    let server = Server::answering(brain::researcher).unwrap();
+    let gate = Arc::new(Gate::default());
+    let held = Arc::clone(&gate);
+    let answer = move |received: &Received| {
+        held.pass();
+        brain::researcher(received)
+    };
+    let server = Server::answering(answer).unwrap();
     let model = format!("{}/v1#scripted", server.base());
     let whole = Place::new();
     let began = Instant::now();
@@ -30,6 +40,7 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
 
     let mut left = kills();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut inside = 0;
     while left > 0 {
         let place = Place::new();
         while left > 0 {
@@ -38,13 +49,24 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695);
             let part = f64::from((random >> 33) as u32) / f64::from(1_u32 << 31);
+            // Every other kill falls while a model is asked, so that some surely fall inside the session.
+            let asked = left.is_multiple_of(2);
+            if asked {
+                gate.close();
+            }
             let mut command = place.command(&Place::words(&model));
             command.stdout(Stdio::null()).stderr(Stdio::null());
             let mut running = command.spawn().unwrap();
-            std::thread::sleep(Duration::from_secs_f64(took.as_secs_f64() * part * 0.7));
+            if asked {
+                gate.wait_for_somebody(|| running.try_wait().unwrap().is_some());
+            } else {
+                std::thread::sleep(Duration::from_secs_f64(took.as_secs_f64() * part * 0.7));
+            }
             let over = running.try_wait().unwrap().is_some();
             running.kill().unwrap();
             running.wait().unwrap();
+            gate.open();
+            inside += usize::from(!over && is_inside(&place));
             left -= 1;
             if over {
                 break;
@@ -54,6 +76,50 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
         assert_eq!(place.result(), expected);
         assert_nothing_twice(&place);
         place.call(&["verify"]).exits(0);
+    }
+    assert!(inside > 0, "no kill fell inside the session");
+}
+
+/// Whether the session had begun and was not over.
+fn is_inside(place: &Place) -> bool {
+    let log = place.call(&["session", "log", "parabola", "--json"]);
+    log.code == Some(0)
+        && log.out.contains("\"session.status_running\"")
+        && !log.out.contains("\"session.status_terminated\"")
+}
+
+/// Holds the answers of a server back while it is closed.
+#[derive(Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    waiting: AtomicBool,
+    moved: Condvar,
+}
+
+impl Gate {
+    fn close(&self) {
+        self.waiting.store(false, Ordering::Relaxed);
+        *self.closed.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.closed.lock().unwrap() = false;
+        self.moved.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut closed = self.closed.lock().unwrap();
+        self.waiting.store(*closed, Ordering::Relaxed);
+        while *closed {
+            closed = self.moved.wait(closed).unwrap();
+        }
+    }
+
+    /// Waits until an answer is held back, or nobody will ask any more.
+    fn wait_for_somebody(&self, mut over: impl FnMut() -> bool) {
+        while !self.waiting.load(Ordering::Relaxed) && !over() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

@@ -6,5 +6,6 @@
 mod brain;
 mod faults;
 mod killed;
+mod mended;
 mod place;
 mod whole;

@@ -1,6 +1,8 @@
 //! `lyceum session list`: the lab's sessions and how far they are.
 
-use lyceum_agents::session::{State, Status, event::StopReason, load, sessions};
+use std::error::Error as _;
+
+use lyceum_agents::session::{LogError, State, Status, event::StopReason, load, sessions};
 use lyceum_models::Money;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
@@ -10,17 +12,26 @@ pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let failed = |error| Failure::internal(&error);
     for name in sessions(&reader).map_err(failed)? {
-        let state = load(&reader, &name).map_err(|error| Failure::internal(&error))?;
+        let (object, line) = match load(&reader, &name) {
+            Ok(state) => (object(&name, &state), line(&name, &state)),
+            Err(error) => unreadable(&name, &error),
+        };
         if json {
-            println!(
-                "{}",
-                crate::view::visible(&object(&name, &state).to_string())
-            );
+            println!("{}", crate::view::visible(&object.to_string()));
         } else {
-            println!("{}", words::clean(&line(&name, &state)));
+            println!("{}", words::clean(&line));
         }
     }
     Ok(Exit::Done)
+}
+
+/// Returns a session that cannot be read, as it is told: the others are listed all the same.
+fn unreadable(name: &str, error: &LogError) -> (serde_json::Value, String) {
+    let why = error
+        .source()
+        .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+    let object = serde_json::json!({ "session": name, "status": "unreadable", "error": why });
+    (object, format!("{name}: cannot be read: {why}"))
 }
 
 /// Returns what a session does, with the word of its stop reason.
@@ -59,7 +70,7 @@ fn object(name: &str, state: &State) -> serde_json::Value {
         "findings": state.findings.len(),
         "compactions": state.compactions,
         "tokens": state.tokens,
-        "money": state.money,
+        "money": (!state.unpriced).then_some(state.money),
         "questions": state.questions.iter().map(|one| &one.question).collect::<Vec<_>>(),
     })
 }
@@ -75,12 +86,16 @@ fn line(name: &str, state: &State) -> String {
     } else {
         format!(" ({why})")
     };
+    let money = if state.unpriced {
+        "cost unknown".to_owned()
+    } else {
+        Money(state.money).to_string()
+    };
     format!(
-        "{name}: {status}{why}, {model}, {} requests, {} calls, {} findings, {} tokens, {}",
+        "{name}: {status}{why}, {model}, {} requests, {} calls, {} findings, {} tokens, {money}",
         state.requests,
         state.calls_made,
         state.findings.len(),
         state.tokens,
-        Money(state.money)
     )
 }

@@ -58,6 +58,12 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
             "expected at most {CONSTRAINTS_MAX} constraints, found {found}"
         )));
     }
+    if arguments.money.is_some() && !run::has_price(name)? {
+        return Err(Failure::bad_input(format!(
+            "`--money` needs a model whose price is known, and that of `{name}` is not"
+        ))
+        .hint("bound what it may spend with `--tokens NUMBER`"));
+    }
     let mut brief = Brief {
         constraints: arguments.constraint.clone(),
         limits: Limits {

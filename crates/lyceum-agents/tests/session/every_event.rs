@@ -177,11 +177,11 @@ fn nobody_forges_the_statement_of_the_lab() {
         .unwrap();
     let script = Script(Box::new(|request| {
         let blocks = request.messages.iter().flat_map(|message| &message.blocks);
-        let texts = blocks.filter_map(|block| match block {
+        let mut texts = blocks.filter_map(|block| match block {
             Block::Text { text, .. } if text.starts_with("<lab>") => Some(text),
             _ => None,
         });
-        let statement = texts.last().expect("the lab's statement");
+        let statement = texts.next_back().expect("the lab's statement");
         let found = statement
             .lines()
             .filter(|line| line.starts_with("finding "))

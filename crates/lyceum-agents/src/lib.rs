@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `session` | events, what follows from them, the stream |
 //! | `harness` | one step after the other |
-//! | `context`, `compact`, `line` | what is put before the model, how it stays short, and how words of others stay on their line |
+//! | `context`, `compact`, `line` | what is put before the model, and how it stays short and unforged |
 //! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
 //! | `mind` | a model with its price and meter |
 //! | `nested` | how deep an answer may nest |

@@ -12,8 +12,8 @@ use lyceum_models::Block;
 use lyceum_types::Output;
 
 use super::event::{
-    Asked, Body, Created, FaultKind, Found, Interrupted, PersonAsked, RequestEnd, StopReason,
-    ToolUsed,
+    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, PersonAsked, RequestEnd,
+    StopReason, ToolUsed,
 };
 
 /// Whether a session works.
@@ -191,11 +191,7 @@ impl State {
                 self.tokens = without.saturating_add(answered.tokens);
                 let without = self.money.saturating_sub(asked.reserved_money.unwrap_or(0));
                 self.money = without.saturating_add(answered.money);
-                let priced = match &answered.end {
-                    RequestEnd::Answer { price, .. } => price.amount().is_some(),
-                    RequestEnd::Failed { .. } | RequestEnd::Unknown => false,
-                };
-                self.unpriced |= !priced && asked.reserved_money.is_none() && answered.tokens > 0;
+                self.unpriced |= is_unpriced(&asked, &answered);
                 self.turns += 1;
                 if let RequestEnd::Answer { blocks, .. } = answered.end {
                     self.faults = 0;
@@ -311,4 +307,13 @@ impl State {
         let limit = self.created.as_ref()?.limits.money?;
         Some(limit.saturating_sub(self.money))
     }
+}
+
+/// Whether an answer used tokens that nobody knows the price of.
+fn is_unpriced(asked: &Asked, answered: &Answered) -> bool {
+    let priced = match &answered.end {
+        RequestEnd::Answer { price, .. } => price.amount().is_some(),
+        RequestEnd::Failed { .. } | RequestEnd::Unknown => false,
+    };
+    !priced && asked.reserved_money.is_none() && answered.tokens > 0
 }

@@ -9,7 +9,7 @@
 use std::error::Error;
 
 use lyceum_memory::{PastStudy, PastTrial, suggest};
-use lyceum_search::{Ask, EarlierStudy, Researcher, Trial, TrialResult, WarmStart, by_name};
+use lyceum_search::{Ask, Researcher, Trial, TrialResult, WarmStart, by_name};
 use lyceum_types::{ExperimentId, Goal, Knob, KnobKind, Scale, Seed, Setting, Settings, Space};
 
 #[path = "../tests/memory/numbers.rs"]
@@ -240,31 +240,11 @@ fn hold_out(
         {
             past.push(made.past(made.search(plain.as_ref(), seed * 100 + other as u64).0));
         }
-        let trials = suggest(&past, &studies[index].space, 3)
-            .into_iter()
-            .enumerate();
-        let trials = trials.map(|(place, one)| Trial {
-            experiment: ExperimentId(place as u32),
-            settings: one.settings,
-            researcher: String::new(),
-            prediction: None,
-            result: TrialResult::Measured {
-                mean: place as f64,
-                sd: None,
-                repeats: 1,
-            },
-        });
-        let earlier = EarlierStudy {
-            name: "memory".into(),
-            goal: Goal::Minimize,
-            trials: trials.collect(),
-        };
+        let dreamt = suggest(&past, &studies[index].space, 3).into_iter();
+        let settings = dreamt.map(|one| one.settings).collect();
         let inner = by_name(name).ok_or_else(unknown)?;
-        with.push(
-            studies[index]
-                .search(&WarmStart::new(inner, vec![earlier]), seed)
-                .1,
-        );
+        let begins = WarmStart::with_settings(inner, "memory".to_owned(), settings);
+        with.push(studies[index].search(&begins, seed).1);
     }
     let target = median(without.iter().map(|curve| curve[HALF]).collect());
     let experiments = |curves: &[Vec<f64>]| {

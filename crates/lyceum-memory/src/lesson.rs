@@ -476,23 +476,8 @@ pub(crate) fn carried(space: &Space, settings: &Settings) -> Option<Settings> {
         if !space.is_active(knob, &carried) {
             continue;
         }
-        let value = fitted(&knob.kind, settings.get(&knob.name)?)?;
+        let value = knob.kind.nearest(settings.get(&knob.name)?)?;
         carried.insert(knob.name.clone(), value);
     }
     Some(carried)
-}
-
-/// Returns the value that a knob takes for an old one; `None` when it has none.
-fn fitted(kind: &KnobKind, value: &Setting) -> Option<Setting> {
-    if kind.contains(value) {
-        return Some(value.clone());
-    }
-    let number = value.number().filter(|number| number.is_finite())?;
-    match kind {
-        KnobKind::Float { low, high, .. } => Some(Setting::Float(number.clamp(*low, *high))),
-        KnobKind::Integer { low, high, .. } => {
-            Some(Setting::Integer((number.round() as i64).clamp(*low, *high)))
-        }
-        KnobKind::Categorical { .. } | KnobKind::Boolean => None,
-    }
 }

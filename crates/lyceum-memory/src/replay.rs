@@ -4,7 +4,7 @@
 //! The held-out study is not run again. In its place stands what it expects of settings by its own trials, so a replay
 //! costs no experiment and says less than one: it is a gate, not a result.
 
-use lyceum_search::{Ask, EarlierStudy, Researcher, Trial, TrialResult, WarmStart, by_name};
+use lyceum_search::{Ask, Researcher, Trial, TrialResult, WarmStart, by_name};
 use lyceum_types::{ExperimentId, Goal, Seed, Settings, Space};
 use serde::{Deserialize, Serialize};
 
@@ -125,29 +125,12 @@ fn hold_out(study: &PastStudy, others: &[PastStudy]) -> Option<Held> {
 /// Returns a sampler that begins with suggestions.
 fn researcher(name: &str, suggestions: Option<&Vec<Suggestion>>) -> Option<Box<dyn Researcher>> {
     let inner = by_name(name)?;
-    Some(match suggestions {
-        Some(suggestions) => Box::new(WarmStart::new(inner, vec![earlier("memory", suggestions)])),
-        None => inner,
-    })
-}
-
-/// Returns suggestions as an earlier study whose trials they are, the first the best.
-pub(crate) fn earlier(name: &str, suggestions: &[Suggestion]) -> EarlierStudy {
-    let trials = suggestions.iter().enumerate();
-    EarlierStudy {
-        name: name.to_owned(),
-        goal: Goal::Maximize,
-        trials: trials
-            .map(|(index, one)| {
-                let result = TrialResult::Measured {
-                    mean: -(index as f64),
-                    sd: None,
-                    repeats: 1,
-                };
-                trial(index, one.settings.clone(), result)
-            })
-            .collect(),
-    }
+    let Some(suggestions) = suggestions else {
+        return Some(inner);
+    };
+    let settings = suggestions.iter().map(|one| one.settings.clone()).collect();
+    let name = "memory".to_owned();
+    Some(Box::new(WarmStart::with_settings(inner, name, settings)))
 }
 
 fn trial(index: usize, settings: Settings, result: TrialResult) -> Trial {

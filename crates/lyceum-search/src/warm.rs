@@ -1,6 +1,6 @@
 //! A researcher that begins with what was best in earlier studies.
 
-use lyceum_types::{ExperimentId, Goal, KnobKind, Setting, Settings};
+use lyceum_types::{ExperimentId, Goal, Settings};
 
 use crate::{
     codec::{Codec, Levels},
@@ -49,6 +49,36 @@ struct Carried<'a> {
 }
 
 impl WarmStart {
+    /// Returns a researcher that begins with these settings, the first first, and asks `inner` once they are tried; `name`
+    /// says whose they are.
+    pub fn with_settings(
+        inner: Box<dyn Researcher>,
+        name: String,
+        settings: Vec<Settings>,
+    ) -> WarmStart {
+        let trials = settings
+            .into_iter()
+            .enumerate()
+            .map(|(index, settings)| Trial {
+                experiment: ExperimentId(index as u32),
+                settings,
+                researcher: String::new(),
+                prediction: None,
+                // The order is all that counts.
+                result: TrialResult::Measured {
+                    mean: index as f64,
+                    sd: None,
+                    repeats: 1,
+                },
+            });
+        let earlier = EarlierStudy {
+            name,
+            goal: Goal::Minimize,
+            trials: trials.collect(),
+        };
+        WarmStart::new(inner, vec![earlier])
+    }
+
     /// Returns a researcher that asks `inner` once the best of `earlier` are tried.
     pub fn new(inner: Box<dyn Researcher>, earlier: Vec<EarlierStudy>) -> WarmStart {
         WarmStart { inner, earlier }
@@ -131,7 +161,7 @@ fn carry<'a>(view: &View<'_>, study: &'a EarlierStudy, trial: &Trial) -> Option<
         }
         all += 1;
         let old = trial.settings.get(&knob.name);
-        let value = if let Some(value) = old.and_then(|value| fitted(&knob.kind, value)) {
+        let value = if let Some(value) = old.and_then(|value| knob.kind.nearest(value)) {
             kept += 1;
             value
         } else {
@@ -150,22 +180,6 @@ fn carry<'a>(view: &View<'_>, study: &'a EarlierStudy, trial: &Trial) -> Option<
         levels: view.codec.tidy(&levels),
         knobs: (kept, all),
     })
-}
-
-/// Returns the value that the knob takes for an old one; `None` when it has none.
-fn fitted(kind: &KnobKind, value: &Setting) -> Option<Setting> {
-    if kind.contains(value) {
-        return Some(value.clone());
-    }
-    let number = value.number().filter(|number| number.is_finite())?;
-    match kind {
-        KnobKind::Float { low, high, .. } => Some(Setting::Float(number.clamp(*low, *high))),
-        KnobKind::Integer { low, high, .. } => {
-            let whole = number.round() as i64;
-            Some(Setting::Integer(whole.clamp(*low, *high)))
-        }
-        KnobKind::Categorical { .. } | KnobKind::Boolean => None,
-    }
 }
 
 /// Tells whether two settings are worth an experiment each.

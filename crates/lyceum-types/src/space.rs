@@ -158,6 +158,22 @@ impl KnobKind {
         }
     }
 
+    /// Returns the value that the knob takes for one of another study: the same where it is one of its own, a number taken
+    /// to the nearest bound or whole number; `None` where there is none.
+    pub fn nearest(&self, value: &Setting) -> Option<Setting> {
+        if self.contains(value) {
+            return Some(value.clone());
+        }
+        let number = value.number().filter(|number| number.is_finite())?;
+        match self {
+            KnobKind::Float { low, high, .. } => Some(Setting::Float(number.clamp(*low, *high))),
+            KnobKind::Integer { low, high, .. } => {
+                Some(Setting::Integer((number.round() as i64).clamp(*low, *high)))
+            }
+            KnobKind::Categorical { .. } | KnobKind::Boolean => None,
+        }
+    }
+
     /// Returns how many values the knob takes; `None` for a float.
     pub fn count(&self) -> Option<u64> {
         match self {

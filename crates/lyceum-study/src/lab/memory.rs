@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use lyceum_ledger::Reader;
 use lyceum_memory::{PastStudy, PastTrial, present, remembered, suggest};
-use lyceum_search::{EarlierStudy, Researcher, Trial, TrialResult, WarmStart};
-use lyceum_types::{Body, ExperimentId, Goal, MemoryRecalled};
+use lyceum_search::{Researcher, TrialResult, WarmStart};
+use lyceum_types::{Body, ExperimentId, MemoryRecalled};
 
 use super::{
     place::Lab,
@@ -93,23 +93,7 @@ pub(super) fn begins_with(
     let Some(recalled) = recalled else {
         return sampler;
     };
-    let trials = recalled.settings.iter().enumerate();
-    let trials = trials.map(|(index, settings)| Trial {
-        experiment: ExperimentId(index as u32),
-        settings: settings.clone(),
-        researcher: String::new(),
-        prediction: None,
-        // The order is what counts.
-        result: TrialResult::Measured {
-            mean: index as f64,
-            sd: None,
-            repeats: 1,
-        },
-    });
-    let earlier = EarlierStudy {
-        name: format!("memory {}", recalled.store),
-        goal: Goal::Minimize,
-        trials: trials.collect(),
-    };
-    Box::new(WarmStart::new(sampler, vec![earlier]))
+    let name = format!("memory {}", recalled.store);
+    let settings = recalled.settings.clone();
+    Box::new(WarmStart::with_settings(sampler, name, settings))
 }

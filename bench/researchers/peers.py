@@ -1,6 +1,6 @@
 """Runs peers on the tasks that `bench_researchers tasks` printed.
 
-usage: peers.py tasks.json PEER [--seeds COUNT] [--evaluations COUNT] [--cpu SECONDS] > PEER.tsv
+usage: peers.py tasks.json PEER [--from SEED] [--seeds COUNT] [--evaluations COUNT] [--cpu SECONDS] > PEER.tsv
 
 Peers: optuna-tpe, optuna-gp, smac, hebo, nevergrad, cmaes; each with its defaults. Every formula is written a second
 time here, and checked against the values that the Rust program printed. A crash is told as a failure where the peer
@@ -405,8 +405,14 @@ class Hebo(Worst):
     """HEBO."""
 
     def __init__(self, task, evaluations):
+        import numpy
+        import torch
         from hebo.design_space.design_space import DesignSpace
         from hebo.optimizers.hebo import HEBO
+        from pymoo.config import Config
+
+        # It would be said on standard output, among the results.
+        Config.warnings["not_compiled"] = False
 
         def described(knob):
             if knob["kind"] == "boolean":
@@ -418,6 +424,9 @@ class Hebo(Worst):
             return {"name": knob["name"], "type": kind, "lb": knob["low"], "ub": knob["high"]}
 
         self.task = task
+        # Its acquisition draws from the global generators.
+        numpy.random.seed(task["seed"])
+        torch.manual_seed(task["seed"])
         space = DesignSpace().parse([described(knob) for knob in task["knobs"]])
         self.optimizer = HEBO(space, scramble_seed=task["seed"])
 
@@ -459,6 +468,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("tasks")
     parser.add_argument("peer", choices=PEERS)
+    parser.add_argument("--from", type=int, default=0, dest="first")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--evaluations", type=int, default=EVALUATIONS)
     parser.add_argument("--cpu", type=float, default=math.inf)
@@ -468,7 +478,8 @@ def main():
         tasks = json.load(file)
     for task in tasks:
         check(task)
-    tasks = sorted((task for task in tasks if task["seed"] < options.seeds), key=lambda task: task["seed"])
+    seeds = range(options.first, options.first + options.seeds)
+    tasks = sorted((task for task in tasks if task["seed"] in seeds), key=lambda task: task["seed"])
     try:
         versions(*PEERS[options.peer][0])
     except ImportError:

@@ -1,0 +1,24 @@
+"""An evaluator that imports the program, as the function minimisation example does."""
+
+import importlib.util
+
+import prepare
+
+
+def evaluate(program_path):
+    try:
+        spec = importlib.util.spec_from_file_location("program", program_path)
+        program = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(program)
+        given = prepare.rows()
+        return {"combined_score": prepare.accuracy(program.label(given["learn"], given["labels"], given["rows"]))}
+    except Exception as problem:
+        return {"combined_score": 0.0, "error": str(problem)}
+
+
+def evaluate_stage1(program_path):
+    return evaluate(program_path)
+
+
+def evaluate_stage2(program_path):
+    return evaluate(program_path)

@@ -15,10 +15,11 @@ def lift():
                 one.config.timeout = 1000
         return
     path = os.path.join("{task}", "evaluator.py")
-    with open(path) as file:
-        text = file.read()
-    with open(path, "w") as file:
-        file.write(re.sub(r"LIMIT_SECONDS = \d+", "LIMIT_SECONDS = 1000", text))
+    if os.path.exists(path):
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(re.sub(r"LIMIT_SECONDS = \d+", "LIMIT_SECONDS = 1000", text))
 
 
 def run_packing():

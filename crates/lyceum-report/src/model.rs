@@ -40,6 +40,8 @@ pub struct Report {
     pub sealed: Option<Sealed>,
     /// The criteria of the rubric.
     pub rubric: Vec<Criterion>,
+    /// The evaluations of the rubric that ended, in order; none where the study's measurements decide it all.
+    pub evaluations: Vec<Evaluation>,
     /// What each budget went to.
     pub budgets: Vec<Budget>,
     /// A picture of the winner's answer, where the study has one.
@@ -218,6 +220,40 @@ pub struct Criterion {
     /// Its interval.
     pub interval: Option<(Number, Number)>,
     /// Why, in words.
+    pub why: String,
+}
+
+/// One evaluation of the rubric by graders.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Number of its last event.
+    pub event: u64,
+    /// Its number.
+    pub iteration: u32,
+    /// How the work went.
+    pub execution: String,
+    /// What the worker claimed.
+    pub claim: Option<String>,
+    /// The verified result.
+    pub result: String,
+    /// The result in words.
+    pub explanation: String,
+    /// Each criterion with its grade, what that rests on, and why.
+    pub grades: Vec<Graded>,
+}
+
+/// A criterion as an evaluation graded it.
+#[derive(Clone, Debug)]
+pub struct Graded {
+    /// The criterion in words.
+    pub text: String,
+    /// Whether the outcome fails without it.
+    pub must: bool,
+    /// The grade.
+    pub grade: String,
+    /// What the grade rests on.
+    pub witness: String,
+    /// The reason.
     pub why: String,
 }
 

@@ -5,5 +5,6 @@ pub mod format;
 pub mod knobs;
 pub mod lab;
 pub mod lint;
+pub mod shape;
 pub mod template;
 pub mod workspace;

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalUsed, EndReason, ExperimentId, Explained, Goal, IncidentRaised, Measured, Observed,
-    Outcome, Output, OversightBegan, Prediction, Purpose, Role, RunId, Seed, Settings, Split,
-    StudyResumed, StudyStopped, Trust, Usage, Verdict,
+    ApprovalUsed, EndReason, EvaluationChecked, EvaluationEnded, EvaluationOngoing,
+    EvaluationStarted, ExperimentId, Explained, Goal, HandedIn, IncidentRaised, Measured, Observed,
+    Outcome, OutcomeDefined, Output, OversightBegan, Prediction, Purpose, Role, RunId, Seed,
+    Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -503,6 +504,12 @@ bodies! {
     Explained = "study.explained" 1,
     ApprovalUsed = "approval.used" 1,
     MemoryRecalled = "memory.recalled" 1,
+    OutcomeDefined = "outcome.defined" 1,
+    HandedIn = "outcome.handed_in" 1,
+    EvaluationStarted = "span.outcome_evaluation_start" 1,
+    EvaluationOngoing = "span.outcome_evaluation_ongoing" 1,
+    EvaluationChecked = "span.outcome_evaluation_checked" 1,
+    EvaluationEnded = "span.outcome_evaluation_end" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,
@@ -522,6 +529,9 @@ impl Body {
             Body::ExperimentProposed(proposed) => {
                 proposed.hypothesis.len() as u64 + files(&proposed.files)
             }
+            Body::OutcomeDefined(defined) => files(&defined.private),
+            Body::HandedIn(handed) => handed.claim.len() as u64,
+            Body::EvaluationChecked(checked) => checked.why.len() as u64,
             _ => 0,
         };
         RECORD_BYTES + more

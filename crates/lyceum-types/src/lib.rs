@@ -5,6 +5,7 @@
 mod event;
 mod ids;
 mod measurement;
+mod outcome;
 mod oversight;
 mod setting;
 mod space;
@@ -20,6 +21,10 @@ pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{
     EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, Side,
     Split, Trust, Usage, Verdict,
+};
+pub use outcome::{
+    CheckFound, Cited, CriterionGrade, EvaluationChecked, EvaluationEnded, EvaluationOngoing,
+    EvaluationStarted, Execution, Grade, HandedIn, OutcomeDefined, OutcomeResult, Witness,
 };
 pub use oversight::{
     ApprovalUsed, Change, ChangeKind, Class, Copied, Decoy, Detector, Evidence, Explained,

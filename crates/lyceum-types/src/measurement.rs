@@ -274,6 +274,11 @@ pub enum Purpose {
         /// Number of the pair, from 0.
         pair: u32,
     },
+    /// The winner once more, for a criterion of the rubric.
+    Replicate {
+        /// Number of the run, from 0.
+        number: u32,
+    },
 }
 
 /// The two sides of a confirmation.

@@ -156,8 +156,8 @@ pub(super) fn rules(study: &Study, protocol: &Protocol) -> String {
         protocol.metric, protocol.trust
     );
     let mut text = one_line(&metric) + "\n";
-    for criterion in &protocol.rubric {
-        let wanted = criterion.text(&protocol.metric, unit);
+    for index in 0..protocol.rubric.len() {
+        let wanted = protocol.criterion_text(index, unit);
         let _ = writeln!(text, "wanted: {}", one_line(&wanted));
     }
     for one in protocol.space.knobs().iter().take(KNOBS_MAX) {

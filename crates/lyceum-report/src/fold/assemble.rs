@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    Body, ExperimentId, Goal, Knob, Outcome, Role, RunId, Settings, Split, Trust, Verdict,
+    Body, EvaluationEnded, ExperimentId, Goal, Knob, Outcome, Role, RunId, Settings, Split, Trust,
+    Verdict,
 };
 
 use super::{
     compare, pinned,
-    record::{Record, RunRecord},
+    record::{At, Record, RunRecord},
     spending,
 };
 use crate::{
     Evidence, Form, Number, Report, format,
     model::{
-        Best, Criterion, Drawing, Experiment, Floor, Head, Metric, Run, RunMeasurement, RunState,
-        Sealed, Stage,
+        Best, Criterion, Drawing, Evaluation, Experiment, Floor, Graded, Head, Metric, Run,
+        RunMeasurement, RunState, Sealed, Stage,
     },
 };
 
@@ -79,6 +80,7 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         ablations: compare::ablations(&fold),
         sealed: fold.sealed(),
         rubric: fold.rubric(&context.rubric),
+        evaluations: record.evaluations.iter().map(evaluation).collect(),
         budgets: spending::budgets(&record, context.limits),
         drawing: context.drawing,
         knobs: context.knobs,
@@ -92,6 +94,27 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         pinned: pinned::pinned(&record),
         head: context.head,
         metric: fold.metric,
+    }
+}
+
+/// Returns an evaluation in words.
+fn evaluation(one: &At<EvaluationEnded>) -> Evaluation {
+    let ended = &one.body;
+    let grades = ended.grades.iter().map(|graded| Graded {
+        text: graded.text.clone(),
+        must: graded.must,
+        grade: graded.grade.to_string(),
+        witness: graded.witness.to_string(),
+        why: graded.why.clone(),
+    });
+    Evaluation {
+        event: one.seq,
+        iteration: ended.iteration,
+        execution: ended.execution.to_string(),
+        claim: ended.claim.clone(),
+        result: ended.result.to_string(),
+        explanation: ended.explanation.clone(),
+        grades: grades.collect(),
     }
 }
 

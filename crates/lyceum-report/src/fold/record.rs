@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    Ablated, Body, Claimed, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted, RunVoided,
-    SealedAnswered, SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished, StudyOpened,
-    Usage,
+    Ablated, Body, Claimed, DataDrawn, Decided, EvaluationEnded, ExperimentId, ExperimentProposed,
+    Graded, MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted,
+    RunVoided, SealedAnswered, SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished,
+    StudyOpened, Usage,
 };
 
 /// A body and where it stands.
@@ -50,6 +50,7 @@ pub(super) struct Record {
     pub(super) answered: Option<At<SealedAnswered>>,
     pub(super) graded: Vec<At<Graded>>,
     pub(super) finished: Option<At<StudyFinished>>,
+    pub(super) evaluations: Vec<At<EvaluationEnded>>,
     /// Bytes that the events take up beside the outputs of runs.
     pub(super) bytes_kept: u64,
 }
@@ -122,7 +123,13 @@ impl Record {
             | Body::StudyResumed(_)
             | Body::Explained(_)
             | Body::ApprovalUsed(_)
-            | Body::MemoryRecalled(_) => {}
+            | Body::MemoryRecalled(_)
+            | Body::OutcomeDefined(_)
+            | Body::HandedIn(_)
+            | Body::EvaluationOngoing(_)
+            | Body::EvaluationChecked(_)
+            | Body::EvaluationStarted(_) => {}
+            Body::EvaluationEnded(body) => self.evaluations.push(At { seq, body }),
             Body::SealedAnswered(body) => self.answered = Some(At { seq, body }),
             Body::Claimed(body) => self.claimed = Some(At { seq, body }),
             Body::Ablated(body) => self.ablated.push(At { seq, body }),

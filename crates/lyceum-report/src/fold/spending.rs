@@ -154,7 +154,7 @@ fn kind(run: &RunRecord) -> Spent {
         Purpose::Floor => Spent::Floor,
         Purpose::Search => Spent::Search,
         Purpose::Repeat => Spent::Repeat,
-        Purpose::Confirm { .. } => Spent::Confirm,
+        Purpose::Confirm { .. } | Purpose::Replicate { .. } => Spent::Confirm,
         Purpose::Ablate { .. } => Spent::Ablation,
     }
 }

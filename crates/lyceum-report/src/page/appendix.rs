@@ -159,6 +159,7 @@ fn purpose(purpose: &Purpose) -> String {
             side: Side::Winner,
         } => format!("confirm {}, winner", pair + 1),
         Purpose::Ablate { pair } => format!("ablate {}", pair + 1),
+        Purpose::Replicate { number } => format!("replicate {}", number + 1),
     }
 }
 

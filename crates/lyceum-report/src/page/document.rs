@@ -86,6 +86,7 @@ fn sections(report: &Report, anchors: &Anchors) -> Vec<Section> {
     };
     add("facts", "Key facts", Some(summary::facts(report)));
     add("rubric", "Rubric", summary::rubric(report));
+    add("outcome", "Outcome", summary::evaluations(report));
     add(
         "progress",
         "Best so far",

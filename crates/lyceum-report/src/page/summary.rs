@@ -244,6 +244,40 @@ pub(crate) fn rubric(report: &Report) -> Option<Markup> {
     })
 }
 
+/// Returns the evaluations of the rubric; `None` where there were none.
+pub(crate) fn evaluations(report: &Report) -> Option<Markup> {
+    (!report.evaluations.is_empty()).then(|| html! {
+        @for one in &report.evaluations {
+            p {
+                strong { "Evaluation " (one.iteration) ": " (text::line(&one.result)) } ". " (text::line(&one.explanation))
+                " (event " (one.event) ")"
+            }
+            p {
+                "Execution: " (text::line(&one.execution)) ". The worker's claim: "
+                @match &one.claim { Some(claim) => { "“" (text::line(claim)) "”" } None => "none" }
+                ". The result above is what was verified."
+            }
+            @if !one.grades.is_empty() {
+                table.stack.rubric {
+                    thead { tr { th { "criterion" } th { "grade" } th { "rests on" } th { "why" } } }
+                    tbody {
+                        @for graded in &one.grades {
+                            tr {
+                                td.lead data-label="criterion" {
+                                    (text::line(&graded.text)) @if !graded.must { " (not a must)" }
+                                }
+                                td data-label="grade" { (text::line(&graded.grade)) }
+                                td data-label="rests on" { (text::line(&graded.witness)) }
+                                td.why data-label="why" { (text::line(&graded.why)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    })
+}
+
 fn satisfied(satisfied: Option<bool>) -> Markup {
     html! {
         @match satisfied {

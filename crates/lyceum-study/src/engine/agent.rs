@@ -30,12 +30,26 @@ pub struct Change {
     pub cpu_ms: u64,
 }
 
+/// The worker's word that the work is done, instead of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandIn {
+    /// What it claims.
+    pub claim: String,
+    /// The call that it comes from.
+    pub call: String,
+    /// CPU milliseconds that the agent's own commands used since it was last charged.
+    pub cpu_ms: u64,
+}
+
 /// Why there is no change.
 #[derive(Debug, thiserror::Error)]
 pub enum NoChange {
     /// The agent has none now: the sampler is asked in its place.
     #[error("no proposal from the agent: {0}")]
     Pass(String),
+    /// It hands in what it has: the rubric is evaluated, and it is asked again if that is not enough.
+    #[error("the agent hands in")]
+    HandsIn(HandIn),
     /// It was told to stop.
     #[error("the agent was told to stop")]
     Cancelled,

@@ -7,6 +7,7 @@ use lyceum_stats::pairs_needed;
 use super::{
     ending::changed_knobs,
     execute::Allowance,
+    judge::replication_runs,
     protocol::Protocol,
     state::{Resource, State},
 };
@@ -159,7 +160,7 @@ pub(super) fn ending_runs(state: &State, protocol: &Protocol) -> u64 {
         0 => protocol.start.len(),
         changed => changed,
     };
-    2 * pairs + (knobs * protocol.ablation_pairs) as u64
+    2 * pairs + (knobs * protocol.ablation_pairs) as u64 + replication_runs(protocol)
 }
 
 /// Returns what is left when the sealed split has been paid for.

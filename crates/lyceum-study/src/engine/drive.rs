@@ -15,17 +15,18 @@ use std::{
 
 use lyceum_search::Researcher;
 use lyceum_types::{
-    Body, EndReason, ExperimentId, ExperimentProposed, Purpose, Role, RunId, RunStarted,
-    SearchEnded, Seed, SessionEnded, Split,
+    Body, EndReason, EvaluationChecked, EvaluationOngoing, ExperimentId, ExperimentProposed,
+    HandedIn, Purpose, Role, RunId, RunStarted, SearchEnded, Seed, SessionEnded, Split,
 };
 
 use super::{
-    agent::{Agent, Change, NoChange, Question},
+    agent::{Agent, Change, HandIn, NoChange, Question},
     ask,
     budget::{self, Left, Spent},
     ending::{self, Want},
     execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
     journal::{Journal, JournalError},
+    outcome,
     protocol::Protocol,
     settle::{self, LookStep},
     state::State,
@@ -57,6 +58,18 @@ pub enum Error {
     /// Nothing runs, nothing can be started, nothing follows: a fault of the lab.
     #[error("the loop has nothing to do and is not finished; please report this with the ledger")]
     Stuck,
+    /// A criterion of the rubric could not be checked, for reasons that say nothing about the work.
+    #[error(
+        "criterion {criterion} of the rubric could not be checked after {tries} tries, which says nothing about the work: {problem}"
+    )]
+    Grader {
+        /// Its number in the rubric, from 1.
+        criterion: u32,
+        /// How often it was tried in this session.
+        tries: u32,
+        /// What failed, escaped.
+        problem: String,
+    },
     /// A worker thread ended.
     #[error("a worker of the lab ended unexpectedly")]
     Worker,
@@ -141,6 +154,8 @@ struct Drive<'d, 'a> {
     session: usize,
     free: Vec<usize>,
     flights: BTreeMap<(RunId, Option<Split>), (usize, Flight)>,
+    /// The check of a criterion that is in flight.
+    checking: Option<(usize, Flight, EvaluationOngoing)>,
     exhausted: bool,
     /// Takes questions to the agent's thread.
     questions: Option<mpsc::Sender<Question>>,
@@ -166,6 +181,7 @@ impl Driver<'_> {
                 session: self.state.sessions.len().saturating_sub(1),
                 free: (0..slots).rev().collect(),
                 flights: BTreeMap::new(),
+                checking: None,
                 exhausted: false,
                 questions: agent.map(|agent| work::start_agent(scope, agent, &done_in)),
                 asking: false,
@@ -263,8 +279,9 @@ impl Drive<'_, '_> {
 
     /// Returns what the next task may use; its slot is taken from the free ones already.
     fn allow(&self, left: &Left) -> Allowance {
-        let flights = self.flights.values();
-        let held: Vec<Allowance> = flights.map(|(_, flight)| flight.allowance).collect();
+        let flights = self.flights.values().map(|(_, flight)| flight);
+        let flights = flights.chain(self.checking.iter().map(|(_, flight, _)| flight));
+        let held: Vec<Allowance> = flights.map(|flight| flight.allowance).collect();
         let cost = budget::run_cost(&self.driver.state);
         budget::allow(left, &held, self.free.len() as u64 + 1, cost)
     }
@@ -284,6 +301,9 @@ impl Drive<'_, '_> {
         }
         if let Some(run) = self.unmeasured() {
             return self.start_measure(run, Split::Search, workers);
+        }
+        if let (Some(criterion), None) = (self.check_wanted(), &self.checking) {
+            return self.start_check(criterion, workers);
         }
         let left = self.left();
         let cost = budget::run_cost(&self.driver.state);
@@ -327,6 +347,9 @@ impl Drive<'_, '_> {
                 };
                 return self.start_run(experiment, seed, purpose, left, workers);
             }
+        }
+        if outcome::holds(state, protocol) {
+            return Ok(false);
         }
         if state.proposals >= protocol.budget.experiments {
             if settle::undecided(state).is_empty() {
@@ -372,8 +395,9 @@ impl Drive<'_, '_> {
         match answer {
             Ok(change) if open => self.take_change(change),
             Err(NoChange::Pass(_)) if open => self.ask_sampler().map(drop),
+            Err(NoChange::HandsIn(handed)) if open => self.take_hand_in(handed),
             Err(NoChange::Broken(broken)) => Err(broken.into()),
-            Ok(_) | Err(NoChange::Pass(_) | NoChange::Cancelled) => Ok(()),
+            Ok(_) | Err(NoChange::Pass(_) | NoChange::HandsIn(_) | NoChange::Cancelled) => Ok(()),
         }
     }
 
@@ -399,6 +423,21 @@ impl Drive<'_, '_> {
         self.write(vec![proposed.into()])
     }
 
+    fn take_hand_in(&mut self, handed: HandIn) -> Result<(), Error> {
+        let handed = HandedIn {
+            by: self.driver.agent.map_or("", Agent::name).to_owned(),
+            claim: handed.claim,
+            call: handed.call,
+            cpu_ms: handed.cpu_ms,
+        };
+        self.write(vec![handed.into()])
+    }
+
+    /// Returns the criterion that a grader has to check next.
+    fn check_wanted(&self) -> Option<u32> {
+        outcome::check_wanted(&self.driver.state, self.driver.protocol)
+    }
+
     /// Tells the agent to stop thinking.
     fn cancel(&self) {
         if let Some(agent) = self.driver.agent.filter(|_| self.asking) {
@@ -408,7 +447,7 @@ impl Drive<'_, '_> {
 
     /// Whether nobody works on anything.
     fn idle(&self) -> bool {
-        self.flights.is_empty() && !self.asking
+        self.flights.is_empty() && !self.asking && self.checking.is_none()
     }
 
     fn ending(&mut self, left: &Left, workers: &[mpsc::Sender<Work>]) -> Result<bool, Error> {
@@ -518,6 +557,61 @@ impl Drive<'_, '_> {
         self.launch(key, slot, flight, Work::Measure(task, cut), workers)
     }
 
+    /// Sends a grader, after its intent is written.
+    fn start_check(
+        &mut self,
+        criterion: u32,
+        workers: &[mpsc::Sender<Work>],
+    ) -> Result<bool, Error> {
+        let state = &self.driver.state;
+        let (Some(evaluation), Some(slot)) = (outcome::open(state), self.free.pop()) else {
+            return Ok(false);
+        };
+        let ongoing = EvaluationOngoing {
+            iteration: evaluation.started.iteration,
+            criterion,
+            attempt: evaluation
+                .attempts
+                .get(&criterion)
+                .map_or(1, |last| last + 1),
+        };
+        let allowance = self.allow(&self.left());
+        let cpus = self.driver.slots.get(slot).cloned().unwrap_or_default();
+        let task = outcome::task(state, self.driver.protocol, &ongoing, cpus, allowance);
+        self.write(vec![ongoing.into()])?;
+        let flight = Flight::new(allowance, self.driver.time.elapsed());
+        let cut = flight.cut.clone();
+        self.checking = Some((slot, flight, ongoing));
+        let sent = workers[slot].send(Work::Check(Box::new(task), cut));
+        sent.map_err(|_| Error::Worker)?;
+        Ok(true)
+    }
+
+    /// Writes what a grader found. What the lab itself failed is written as that, and tried again.
+    fn take_check(&mut self, came: Result<EvaluationChecked, Broken>) -> Result<(), Error> {
+        let Some((slot, flight, ongoing)) = self.checking.take() else {
+            return Ok(());
+        };
+        self.free.push(slot);
+        if flight.cut.cause().is_some() {
+            // The lab ended it: the evaluation is begun again, and this check with it.
+            return Ok(());
+        }
+        let checked = came.unwrap_or_else(|broken| outcome::failed(&ongoing, &broken));
+        let problem = checked.why.clone();
+        self.write(vec![checked.into()])?;
+        let faults = outcome::open(&self.driver.state)
+            .and_then(|one| one.faults.get(&ongoing.criterion).copied());
+        match faults {
+            Some(tries) if tries >= outcome::FAULTS_MAX => Err(Error::Grader {
+                criterion: ongoing.criterion + 1,
+                tries,
+                problem,
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn launch(
         &mut self,
         key: (RunId, Option<Split>),
@@ -566,6 +660,7 @@ impl Drive<'_, '_> {
         }
         match message {
             Done::Answered(answer) => self.take_answer(*answer),
+            Done::Check(came) => self.take_check(*came),
             Done::Run(_, finished) => self.write(vec![finished?.into()]),
             Done::Measure(_, _, end) => match end? {
                 MeasureEnd::Measured(measured) => self.write(vec![measured.into()]),
@@ -578,6 +673,9 @@ impl Drive<'_, '_> {
         for (_, flight) in self.flights.values() {
             flight.cut.now(cause);
         }
+        if let Some((_, flight, _)) = &self.checking {
+            flight.cut.now(cause);
+        }
     }
 
     /// Ends all that is in flight and writes its receipts.
@@ -588,7 +686,10 @@ impl Drive<'_, '_> {
             let message = done.recv().map_err(|_| Error::Worker)?;
             self.take(message)?;
         }
-        Ok(())
+        match outcome::interrupted(&self.driver.state) {
+            Some(body) => self.write(vec![body]),
+            None => Ok(()),
+        }
     }
 
     fn end_session(&mut self, reason: EndReason) -> Result<(), Error> {

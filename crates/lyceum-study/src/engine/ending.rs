@@ -2,12 +2,14 @@
 
 use lyceum_stats::{Confirmation, confirm, futile, mean, unbiased_gain};
 use lyceum_types::{
-    Ablated, Body, Claimed, ExperimentId, ExperimentProposed, Finding, Pair, Purpose, Role, RunId,
-    SealedOpened, Seed, Settings, Side, Split, StudyFinished,
+    Ablated, Body, Claimed, ExperimentId, ExperimentProposed, Finding, OutcomeResult, Pair,
+    Purpose, Role, RunId, SealedOpened, Seed, Settings, Side, Split, StudyFinished,
 };
 
 use super::{
-    grade, oversight,
+    grade,
+    outcome::{self, AtTheEnd},
+    oversight,
     protocol::Protocol,
     sealed,
     settle::start_failure,
@@ -47,8 +49,18 @@ pub(super) fn settle_ending(state: &State, protocol: &Protocol, exhausted: bool)
             return Some(answer.into());
         }
     }
+    if protocol.outcome.is_some() {
+        match outcome::at_the_end(state, protocol, exhausted) {
+            AtTheEnd::Event(body) => return Some(body),
+            AtTheEnd::Wait => return None,
+            AtTheEnd::Grade | AtTheEnd::Known => {}
+        }
+    }
     if state.graded.len() < protocol.rubric.len() {
         return Some(grade::grade(state, protocol, state.graded.len()).into());
+    }
+    if protocol.outcome.is_some() && outcome::result(state).is_none() {
+        return outcome::last_end(state, protocol, exhausted);
     }
     Some(finish(state, protocol, exhausted).into())
 }
@@ -61,10 +73,15 @@ pub fn wants(state: &State, protocol: &Protocol) -> Vec<Want> {
     if state.claimed.is_none() && state.best != ExperimentId(0) {
         return claim_wants(state, protocol);
     }
-    if state.sealed.is_some() {
-        return sealed_wants(state).collect();
+    let wants: Vec<Want> = if state.sealed.is_some() {
+        sealed_wants(state).collect()
+    } else {
+        ablation_wants(state, protocol)
+    };
+    if wants.is_empty() {
+        return outcome::wants(state, protocol);
     }
-    ablation_wants(state, protocol)
+    wants
 }
 
 // --- confirmation ---
@@ -426,12 +443,18 @@ fn sealed_wants(state: &State) -> impl Iterator<Item = Want> {
 // --- the end ---
 
 fn finish(state: &State, protocol: &Protocol, exhausted: bool) -> StudyFinished {
-    let satisfied = !protocol.rubric.is_empty() && state.graded.iter().all(|one| one.satisfied);
+    let all = !protocol.rubric.is_empty() && state.graded.iter().all(|one| one.satisfied);
+    let satisfied = match outcome::result(state) {
+        Some(result) => result == OutcomeResult::Satisfied,
+        None => all,
+    };
     let cut_short = (exhausted || state.search_spent) && !satisfied;
     let why = if let Some(failure) = start_failure(state, protocol) {
         format!("the unchanged workspace gives no measurement: {failure}")
-    } else if satisfied {
+    } else if satisfied && all {
         "every criterion of the rubric is satisfied".into()
+    } else if satisfied {
+        "all that must hold of the rubric is satisfied".into()
     } else if cut_short {
         "the budget is spent before the study could end as planned".into()
     } else if protocol.rubric.is_empty() {

@@ -7,7 +7,8 @@ use std::{
 };
 
 use lyceum_types::{
-    ExperimentId, MeasureCut, Output, RunFinished, RunId, RunMeasured, Seed, Settings, Split,
+    EvaluationChecked, ExperimentId, MeasureCut, Output, RunFinished, RunId, RunMeasured, Seed,
+    Settings, Split,
 };
 
 /// What a task may use of the study's budgets; `None` where there is no limit.
@@ -71,6 +72,33 @@ pub struct MeasureTask {
     pub allowance: Allowance,
 }
 
+/// One check of a criterion by a grader.
+#[derive(Clone, Debug)]
+pub struct CheckTask {
+    /// The evaluation.
+    pub iteration: u32,
+    /// Place of the criterion in the rubric, from 0.
+    pub criterion: u32,
+    /// The experiment that is judged.
+    pub experiment: ExperimentId,
+    /// Its settings.
+    pub settings: Settings,
+    /// Files of the workspace that it adds or changes beside them.
+    pub files: Vec<Output>,
+    /// A finished run of it, whose outputs are looked at.
+    pub finished: Option<RunFinished>,
+    /// What the worker claims, for a judgement.
+    pub claim: Option<String>,
+    /// Private files of the study, and those that graders alone see.
+    pub private: Vec<Output>,
+    /// Seed of the check.
+    pub seed: Seed,
+    /// Processors that it is pinned to.
+    pub cpus: Vec<usize>,
+    /// What it may use of the study's budgets.
+    pub allowance: Allowance,
+}
+
 /// How a measurement ended.
 #[derive(Clone, Debug)]
 pub enum MeasureEnd {
@@ -112,6 +140,14 @@ pub trait Executor: Send + Sync {
 
     /// Measures a finished run.
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken>;
+
+    /// Checks one criterion of the rubric, in a place that shares nothing with who made what is checked. An error is the
+    /// lab's, and says nothing about the work.
+    fn check(&self, task: &CheckTask, cut: &Cut) -> Result<EvaluationChecked, Broken> {
+        let _ = (task, cut);
+        let none = std::io::Error::other("there is no grader here");
+        Err(Broken::while_doing("checking a criterion")(none))
+    }
 }
 
 type Hook = Box<dyn Fn(&str) + Send>;

@@ -4,7 +4,7 @@ use lyceum_stats::{floor, mean, t_interval, t_interval_of};
 use lyceum_types::{ExperimentId, Graded, Measured, RunId, Trust};
 
 use super::{
-    oversight,
+    judge, oversight,
     protocol::{Criterion, Protocol},
     state::{Run, State},
 };
@@ -18,7 +18,7 @@ pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded 
         .map_or("", |opened| opened.unit.as_str());
     let mut graded = Graded {
         criterion: index as u32,
-        text: criterion.text(&protocol.metric, unit),
+        text: protocol.criterion_text(index, unit),
         satisfied: false,
         value: None,
         interval: None,
@@ -51,6 +51,12 @@ pub(super) fn grade(state: &State, protocol: &Protocol, index: usize) -> Graded 
         } => {
             grade_improvement(state, protocol, *at_least, *confidence, &mut graded);
         }
+        Criterion::Command { .. }
+        | Criterion::File { .. }
+        | Criterion::Diff { .. }
+        | Criterion::Finding { .. }
+        | Criterion::Replication { .. }
+        | Criterion::Judgement { .. } => return judge::graded(state, protocol, index),
     }
     graded
 }
@@ -131,7 +137,7 @@ fn grade_metric(
 ///
 /// Values that are all equal have no spread of their own: they are exact where the noise floor says that the metric never
 /// varies, and have the floor's spread elsewhere.
-fn interval(
+pub(super) fn interval(
     state: &State,
     protocol: &Protocol,
     values: &[f64],

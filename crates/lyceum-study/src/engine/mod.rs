@@ -1,7 +1,7 @@
 //! The research loop: propose, run, measure, decide, keep; then confirm, ablate, open the sealed split, grade.
 //!
 //! ```text
-//!            events ──fold──▶ State ──settle──▶ next event that follows      (pure: state, settle, ending, grade)
+//!            events ──fold──▶ State ──settle──▶ next event that follows      (pure: state, settle, ending, outcome, grade)
 //!              ▲                │
 //!              │                └──next_look, wants──▶ next run or measurement (pure)
 //!           journal ◀── drive ◀── receipts ── workers ── Executor ── sandbox   (drive, work, execute)
@@ -15,6 +15,8 @@ mod ending;
 mod execute;
 mod grade;
 mod journal;
+mod judge;
+mod outcome;
 mod oversight;
 mod protocol;
 mod sealed;
@@ -23,14 +25,15 @@ mod state;
 mod steady;
 mod work;
 
-pub use agent::{Agent, Change, NoChange, Question};
+pub use agent::{Agent, Change, HandIn, NoChange, Question};
 pub use ask::history;
 pub use budget::{Cost, Left, Spent, left_of, run_cost};
 pub use drive::{Driver, End, Error, Live, Observer};
 pub use ending::{Want, changed_knobs, claim_pairs, put_back, wants};
-pub use execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
+pub use execute::{Allowance, Broken, CheckTask, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
 pub use journal::{Journal, JournalError, MemoryJournal};
-pub use protocol::{Budget, Criterion, Looks, Protocol};
+pub use outcome::{Evaluation, FAULTS_MAX, iterations_used};
+pub use protocol::{Budget, Clause, Criterion, Looks, OutcomeRules, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
 pub use state::{Experiment, FoldError, Resource, Run, Session, State};
 pub use steady::{SinceMade, Steady};

@@ -1,6 +1,6 @@
 //! The rules of a study as the loop needs them: plain data, no files.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use lyceum_stats::Rule;
 use lyceum_types::{Goal, Seed, Settings, Space, Trust};
@@ -41,6 +41,30 @@ pub struct Protocol {
     pub budget: Budget,
     /// What success looks like.
     pub rubric: Vec<Criterion>,
+    /// How it is judged; `None` where every criterion must hold and the study's own measurements decide.
+    pub outcome: Option<OutcomeRules>,
+}
+
+/// How the rubric is judged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutcomeRules {
+    /// Most evaluations; the last is at the end of the study.
+    pub iterations_max: u32,
+    /// Least share of all weights whose criteria hold, beside every `must`.
+    pub at_least: f64,
+    /// What is said of each criterion beside what it judges, in the order of the rubric.
+    pub clauses: Vec<Clause>,
+}
+
+/// What is said of a criterion beside what it judges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clause {
+    /// The criterion in words, where its author gave some.
+    pub description: Option<String>,
+    /// Whether the outcome fails without it.
+    pub must: bool,
+    /// Its weight.
+    pub weight: f64,
 }
 
 /// Looks at one sealed split, over all attempts at a study in a lab.
@@ -95,12 +119,78 @@ pub enum Criterion {
         /// Confidence of the interval.
         confidence: f64,
     },
+    /// A program ends with status 0, in a grader's sandbox.
+    Command {
+        /// The program with its placeholders.
+        words: Vec<String>,
+        /// Longest wall-clock time in milliseconds.
+        timeout_ms: u64,
+        /// Most memory in bytes.
+        memory_bytes: u64,
+    },
+    /// A file is there.
+    File {
+        /// An output, or a path in the winner's workspace.
+        file: String,
+        /// BLAKE3 of its bytes.
+        hash: Option<String>,
+        /// Name of the schema among the graders' files.
+        schema: Option<String>,
+    },
+    /// The winner differs from the start in no other files.
+    Diff {
+        /// Globs of the files that it may differ in.
+        allow: Vec<String>,
+        /// The file that each knob is written to, where it is one.
+        knob_files: BTreeMap<String, String>,
+    },
+    /// There are findings that the lab's runs support.
+    Finding {
+        /// Least number of them.
+        least: u32,
+        /// Confidence of the interval that must lie above no gain.
+        confidence: f64,
+    },
+    /// The winner, run again, gives the same within its interval.
+    Replication {
+        /// Runs.
+        runs: u32,
+        /// Confidence of the interval.
+        confidence: f64,
+    },
+    /// A language model says so.
+    Judgement {
+        /// The model.
+        model: String,
+        /// What it is asked.
+        question: String,
+        /// What it is shown.
+        file: Option<String>,
+    },
 }
 
 impl Protocol {
     /// Returns the seed of the `index`-th look at any experiment: all experiments share these seeds, so that each look is paired.
     pub fn look_seed(&self, index: usize) -> Seed {
         self.seed.derive("look", index as u64)
+    }
+
+    /// Returns a criterion in words: its author's, or the lab's own.
+    pub fn criterion_text(&self, index: usize, unit: &str) -> String {
+        let clause = self
+            .outcome
+            .as_ref()
+            .and_then(|rules| rules.clauses.get(index));
+        let given = clause.and_then(|clause| clause.description.clone());
+        given.unwrap_or_else(|| {
+            let criterion = self.rubric.get(index);
+            criterion.map_or_else(String::new, |one| one.text(&self.metric, unit))
+        })
+    }
+
+    /// Returns the seed of a run that repeats the winner for the rubric; no other run ever has it.
+    pub fn replication_seed(&self, number: usize) -> Seed {
+        self.seed.derive("replicate", number as u64)
     }
 
     /// Returns the seed of a pair of the confirmation; no search run ever has it.
@@ -144,6 +234,32 @@ impl Criterion {
                 "a confirmed improvement of {metric} by at least {at_least}{unit} at {} % confidence",
                 confidence * 100.0
             ),
+            Criterion::Command { words, .. } => format!("`{}` ends with status 0", words.join(" ")),
+            Criterion::File { file, hash, schema } => {
+                let hash = hash.iter().map(|hash| format!(" with BLAKE3 {hash}"));
+                let schema = schema.iter().map(|schema| format!(" that fits `{schema}`"));
+                let more: String = hash.chain(schema).collect::<Vec<_>>().join("");
+                format!("the file `{file}`{more}")
+            }
+            Criterion::Diff { allow, .. } if allow.is_empty() => {
+                "no file differs from the start".into()
+            }
+            Criterion::Diff { allow, .. } => {
+                format!("only `{}` differ from the start", allow.join("`, `"))
+            }
+            Criterion::Finding { least, confidence } => format!(
+                "at least {least} findings that runs support at {} % confidence",
+                confidence * 100.0
+            ),
+            Criterion::Replication { runs, confidence } => format!(
+                "{runs} new runs of the winner agree with its earlier ones at {} % confidence",
+                confidence * 100.0
+            ),
+            Criterion::Judgement {
+                model, question, ..
+            } => {
+                format!("{model} says yes to: {question}")
+            }
         }
     }
 }

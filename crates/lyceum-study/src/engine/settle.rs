@@ -258,10 +258,13 @@ pub fn settle(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Bod
             return Some(decided.into());
         }
     }
-    if state.search_ended.is_some() && undecided(state).is_empty() {
+    if !undecided(state).is_empty() {
+        return None;
+    }
+    if state.search_ended.is_some() {
         return super::ending::settle_ending(state, protocol, exhausted);
     }
-    None
+    super::outcome::in_search(state, protocol)
 }
 
 /// The rule that `replay` applies to the first look of each experiment of a log: greedy or any other.

@@ -10,13 +10,17 @@ use std::collections::VecDeque;
 
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_types::{
-    Ablated, Body, Claimed, Class, DataDrawn, Decided, ExperimentId, ExperimentProposed, Graded,
-    IncidentRaised, Level, MeasureCut, MemoryRecalled, Outcome, Output, Purpose, Role, RunFinished,
-    RunId, RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded,
-    SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+    Ablated, Body, CheckFound, Claimed, Class, DataDrawn, Decided, EvaluationChecked,
+    EvaluationStarted, ExperimentId, ExperimentProposed, Graded, HandedIn, IncidentRaised, Level,
+    MeasureCut, MemoryRecalled, Outcome, OutcomeDefined, Output, Purpose, Role, RunFinished, RunId,
+    RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted,
+    Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
-use super::oversight;
+use super::{
+    outcome::{self, Evaluation},
+    oversight,
+};
 
 /// A budget that can be spent while a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,6 +233,12 @@ pub struct State {
     pub answered: Option<SealedAnswered>,
     /// The graded criteria.
     pub graded: Vec<Graded>,
+    /// The frozen rubric, where evaluations judge it.
+    pub outcome: Option<OutcomeDefined>,
+    /// When the worker said that the work is done.
+    pub handed_in: Vec<HandedIn>,
+    /// The evaluations, in order; only the last one may be under way.
+    pub evaluations: Vec<Evaluation>,
     /// The end.
     pub finished: Option<StudyFinished>,
     /// Number of the stream's last event.
@@ -289,12 +299,17 @@ impl State {
         match body {
             Body::StudyOpened(opened) => self.opened = Some(opened),
             Body::DataDrawn(drawn) => self.data = Some(drawn),
-            Body::SessionStarted(started) => self.sessions.push(Session {
-                started,
-                started_at: at,
-                last_at: at,
-                ended: None,
-            }),
+            Body::SessionStarted(started) => {
+                if let Some(evaluation) = self.evaluations.last_mut() {
+                    evaluation.faults.clear();
+                }
+                self.sessions.push(Session {
+                    started,
+                    started_at: at,
+                    last_at: at,
+                    ended: None,
+                });
+            }
             Body::SessionEnded(ended) => {
                 let session = self.sessions.last_mut();
                 session
@@ -346,6 +361,25 @@ impl State {
                 self.debt = if explained.passed { 0 } else { self.debt };
             }
             Body::IncidentRaised(raised) => self.take_incident(seq, raised).map_err(fault)?,
+            Body::OutcomeDefined(_) if self.outcome.is_some() || !self.experiments.is_empty() => {
+                return Err(fault(
+                    "the rubric was defined after the study had begun".into(),
+                ));
+            }
+            Body::OutcomeDefined(defined) => self.outcome = Some(defined),
+            Body::HandedIn(handed) => self.take_hand_in(handed).map_err(fault)?,
+            Body::EvaluationStarted(started) => self.take_evaluation(started).map_err(fault)?,
+            Body::EvaluationOngoing(ongoing) => {
+                let evaluation = self.evaluation_mut(ongoing.iteration).map_err(fault)?;
+                evaluation
+                    .attempts
+                    .insert(ongoing.criterion, ongoing.attempt);
+            }
+            Body::EvaluationChecked(checked) => self.take_check(checked).map_err(fault)?,
+            Body::EvaluationEnded(ended) => {
+                let evaluation = self.evaluation_mut(ended.iteration).map_err(fault)?;
+                evaluation.ended = Some(ended);
+            }
         }
         Ok(())
     }
@@ -477,6 +511,49 @@ impl State {
         self.cpu_ms += cut.usage.cpu_ms;
         self.spent = self.spent.or(spent);
         Ok(())
+    }
+
+    fn take_hand_in(&mut self, handed: HandedIn) -> Result<(), String> {
+        if self.handed_in.iter().any(|one| one.call == handed.call) {
+            return Err(format!("`{}` hands in twice", handed.call));
+        }
+        self.cpu_ms += handed.cpu_ms;
+        self.handed_in.push(handed);
+        Ok(())
+    }
+
+    fn take_evaluation(&mut self, started: EvaluationStarted) -> Result<(), String> {
+        let next = outcome::iterations_used(self) + 1;
+        if self.outcome.is_none() || outcome::open(self).is_some() || started.iteration != next {
+            return Err(format!("evaluation {} is not the next", started.iteration));
+        }
+        self.evaluations.push(Evaluation::new(started));
+        Ok(())
+    }
+
+    fn take_check(&mut self, checked: EvaluationChecked) -> Result<(), String> {
+        self.cpu_ms += checked.usage.cpu_ms;
+        let evaluation = self.evaluation_mut(checked.iteration)?;
+        let criterion = checked.criterion;
+        if !evaluation.attempts.contains_key(&criterion)
+            || evaluation.told(criterion as usize).is_some()
+        {
+            return Err(format!(
+                "the check of criterion {} is not open",
+                criterion + 1
+            ));
+        }
+        if checked.found == CheckFound::Infrastructure {
+            *evaluation.faults.entry(criterion).or_default() += 1;
+        }
+        evaluation.checked.insert(criterion, checked);
+        Ok(())
+    }
+
+    fn evaluation_mut(&mut self, iteration: u32) -> Result<&mut Evaluation, String> {
+        let open = self.evaluations.last_mut();
+        open.filter(|one| one.ended.is_none() && one.started.iteration == iteration)
+            .ok_or_else(|| format!("evaluation {iteration} is not under way"))
     }
 
     fn take_verdict(&mut self, decided: Decided) -> Result<(), String> {

@@ -5,33 +5,35 @@ use std::{
     thread::Scope,
 };
 
-use lyceum_types::{RunFinished, RunId, Split};
+use lyceum_types::{EvaluationChecked, RunFinished, RunId, Split};
 
 use super::{
     agent::{Agent, Change, NoChange, Question},
-    execute::{Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+    execute::{Broken, CheckTask, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
 };
 
 /// A task for a worker.
 pub(super) enum Work {
     Run(RunTask, Cut),
     Measure(MeasureTask, Cut),
+    Check(Box<CheckTask>, Cut),
 }
 
 /// What came of a task.
 pub(super) enum Done {
     Run(RunId, Result<RunFinished, Broken>),
     Measure(RunId, Split, Result<MeasureEnd, Broken>),
+    Check(Box<Result<EvaluationChecked, Broken>>),
     Answered(Box<Result<Change, NoChange>>),
 }
 
 impl Done {
-    /// Returns the task that this is the end of; an answer ends none.
+    /// Returns the task that this is the end of; an answer and a check end none.
     pub(super) fn key(&self) -> Option<(RunId, Option<Split>)> {
         match self {
             Done::Run(run, _) => Some((*run, None)),
             Done::Measure(run, split, _) => Some((*run, Some(*split))),
-            Done::Answered(_) => None,
+            Done::Answered(_) | Done::Check(_) => None,
         }
     }
 }
@@ -52,6 +54,7 @@ pub(super) fn start<'scope>(
                 Work::Measure(task, cut) => {
                     Done::Measure(task.finished.run, task.split, executor.measure(&task, &cut))
                 }
+                Work::Check(task, cut) => Done::Check(Box::new(executor.check(&task, &cut))),
             };
             if done.send(message).is_err() {
                 return;

@@ -33,3 +33,18 @@ pub(crate) fn confidence() -> f64 {
 pub(crate) fn sealed_looks() -> u32 {
     8
 }
+
+/// Evaluations without `outcome.iterations`, as managed agents have them.
+pub(crate) const ITERATIONS: u32 = 3;
+/// Findings of a criterion without `findings`.
+pub(crate) const FINDINGS: u32 = 1;
+/// Runs of a replication without `runs`: two have a spread of their own.
+pub(crate) const REPLICATIONS: u32 = 2;
+
+pub(crate) fn must() -> bool {
+    true
+}
+
+pub(crate) fn weight() -> f64 {
+    1.0
+}

@@ -7,10 +7,11 @@ use super::{
     open::SKIPPED,
     problem::Problem,
     source::{Source, Way},
-    study::{Place, Study},
+    study::{Criterion, Place, Study},
 };
 use crate::{
     knobs,
+    shape::Shape,
     workspace::{self, Globs, Limits, Listed, ListedKind, shown},
 };
 
@@ -39,7 +40,38 @@ pub(super) fn check(study: &Study, source: &Source, directory: &Path) -> Vec<Pro
     }
     knob_problems(study, source, &workspace, &mut problems);
     private_problems(study, source, directory, &mut problems);
+    schema_problems(study, source, directory, &mut problems);
     problems
+}
+
+/// Finds schemas of the rubric that are not there, or that no file can be held against.
+fn schema_problems(study: &Study, source: &Source, directory: &Path, problems: &mut Vec<Problem>) {
+    for (index, criterion) in study.rubric.iter().enumerate() {
+        let Criterion::File {
+            schema: Some(schema),
+            ..
+        } = criterion
+        else {
+            continue;
+        };
+        let way = Way::root().key("rubric").index(index).key("schema");
+        let kind = match knobs::read_plain(directory, schema) {
+            Err(_) => Kind::NotThere {
+                key: way.to_string(),
+                path: schema.clone(),
+                expected: "a plain file with a JSON Schema, below the study's directory".to_owned(),
+            },
+            Ok(bytes) => match Shape::parse(&bytes) {
+                Ok(_) => continue,
+                Err(message) => Kind::Unreadable {
+                    key: way.to_string(),
+                    message,
+                },
+            },
+        };
+        let place = Some(source.value_place(&way));
+        problems.push(Problem { kind, place });
+    }
 }
 
 /// Returns the problem of a path below the study's directory that is no directory. Each component is looked at: a link
@@ -112,7 +144,15 @@ fn private_problems(study: &Study, source: &Source, directory: &Path, problems: 
         .sealed
         .as_ref()
         .map_or(&[], |sealed| sealed.private.patterns());
-    let lists = [("measure", study.measure_private()), ("sealed", sealed)];
+    let graders: &[String] = study
+        .outcome
+        .as_ref()
+        .map_or(&[], |outcome| outcome.private.patterns());
+    let lists = [
+        ("measure", study.measure_private()),
+        ("sealed", sealed),
+        ("outcome", graders),
+    ];
     if lists.iter().all(|(_, patterns)| patterns.is_empty()) {
         return;
     }

@@ -32,6 +32,7 @@ pub use reference::reference_markdown;
 pub use reported::{Reported, parse_metric_lines};
 pub use schema::schema;
 pub use study::{
-    Budget, Clock, Confirm, Criterion, Data, Draw, DrawKind, Evaluator, Executed, Limits, Measure,
-    Metric, Noise, Place, Run, Sealed, Study, Syntax, Timed, Toolchain, Workspace, Writing,
+    Budget, Clause, Clock, Confirm, Criterion, Data, Draw, DrawKind, Evaluator, Executed, Limits,
+    Measure, Metric, Noise, Outcome, Place, Run, Sealed, Study, Syntax, Timed, Toolchain,
+    Workspace, Writing,
 };

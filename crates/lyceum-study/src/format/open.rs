@@ -51,10 +51,30 @@ impl Opened {
         };
         // The patterns were compiled when the study was read.
         let globs = Globs::new(patterns).unwrap_or_default();
+        self.files_matching(patterns.is_empty(), |path| globs.matches(path))
+    }
+
+    /// Returns the files that graders alone see, and the schemas of the rubric, with hashes. Paths are relative to the study's
+    /// directory.
+    pub fn grader_files(&self) -> Result<Manifest, workspace::Error> {
+        let schemas = self.study.schemas();
+        let private = self.study.outcome.as_ref().map(|outcome| &outcome.private);
+        let none = schemas.is_empty() && private.is_none_or(|globs| globs.patterns().is_empty());
+        self.files_matching(none, |path| {
+            let named = path.to_str().is_some_and(|path| schemas.contains(&path));
+            named || private.is_some_and(|globs| globs.matches(path))
+        })
+    }
+
+    fn files_matching(
+        &self,
+        none: bool,
+        matches: impl Fn(&Path) -> bool,
+    ) -> Result<Manifest, workspace::Error> {
         let mut listed = Vec::new();
-        if !patterns.is_empty() {
+        if !none {
             listed = workspace::list(&self.directory, Limits::default(), &SKIPPED)?;
-            listed.retain(|file| globs.matches(&file.path));
+            listed.retain(|file| matches(&file.path));
         }
         workspace::of_listed(&self.directory, &listed)
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{command::Placeholder, schema};
 
 /// Tables in the order of the page: the key in the file, the heading.
-const TABLES: [(&str, &str); 13] = [
+const TABLES: [(&str, &str); 14] = [
     ("metric", "[metric]"),
     ("workspace", "[workspace]"),
     ("data", "[data]"),
@@ -19,6 +19,7 @@ const TABLES: [(&str, &str); 13] = [
     ("noise", "[noise]"),
     ("confirm", "[confirm]"),
     ("rubric", "[[rubric]]"),
+    ("outcome", "[outcome]"),
     ("report", "[report]"),
     ("lint", "[lint]"),
 ];

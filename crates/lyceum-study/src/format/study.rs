@@ -44,6 +44,8 @@ pub struct Study {
     pub confirm: Confirm,
     /// What success looks like; at least one criterion.
     pub rubric: Vec<Criterion>,
+    /// How it is judged; `None` where the study's own measurements decide it all.
+    pub outcome: Option<Outcome>,
     /// A drawing for the report.
     pub draw: Option<Draw>,
     /// Checks of `lyceum lint` whose findings are meant to be so.
@@ -67,6 +69,15 @@ impl Study {
     /// Returns each knob with the place where it is written, in order.
     pub fn knobs(&self) -> impl Iterator<Item = (&Knob, &Writing)> {
         self.space.knobs().iter().zip(&self.writings)
+    }
+
+    /// Returns the files with schemas of the rubric, relative to the study's directory.
+    pub fn schemas(&self) -> Vec<&str> {
+        let schemas = self.rubric.iter().filter_map(|one| match one {
+            Criterion::File { schema, .. } => schema.as_deref(),
+            _ => None,
+        });
+        schemas.collect()
     }
 
     /// Returns the globs of the evaluator's private files.
@@ -317,6 +328,74 @@ pub enum Criterion {
         /// How sure the lab must be, from 0.5 up, below 1.
         confidence: f64,
     },
+    /// A program ends with status 0, in a grader's sandbox.
+    Command {
+        /// The program.
+        command: Command,
+        /// What it may use.
+        limits: Limits,
+    },
+    /// A file is there.
+    File {
+        /// One of the run's outputs, or a path in the winner's workspace.
+        file: String,
+        /// BLAKE3 of its bytes, in lower-case hexadecimal.
+        hash: Option<String>,
+        /// File below the study's directory with the schema that it must fit.
+        schema: Option<String>,
+    },
+    /// The winner differs from the start in no other files.
+    Diff {
+        /// The files that it may differ in.
+        allow: Globs,
+    },
+    /// There are findings that the lab's runs support.
+    Finding {
+        /// Least number of them.
+        least: u32,
+        /// Confidence of the interval that must lie above no gain.
+        confidence: f64,
+    },
+    /// The winner, run again, gives the same within its interval.
+    Replication {
+        /// Runs.
+        runs: u32,
+        /// Confidence of the interval.
+        confidence: f64,
+    },
+    /// A language model says so.
+    Judgement {
+        /// The model, as a person names it.
+        model: String,
+        /// What it is asked.
+        question: String,
+        /// What it is shown: one of the run's outputs, or a path in the winner's workspace.
+        file: Option<String>,
+    },
+}
+
+/// How success is judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Most evaluations of the whole rubric, at least 1.
+    pub iterations: u32,
+    /// Least share of all weights whose criteria hold.
+    pub at_least: f64,
+    /// Files below the study's directory that only graders see.
+    pub private: Globs,
+    /// What is said of each criterion beside what it judges, in the order of the rubric.
+    pub clauses: Vec<Clause>,
+}
+
+/// What is said of a criterion beside what it judges.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clause {
+    /// The criterion in words, where its author gave some.
+    pub description: Option<String>,
+    /// Whether the outcome fails without it.
+    pub must: bool,
+    /// Its weight, 0 or more.
+    pub weight: f64,
 }
 
 /// A drawing of one output of the winner.

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use lyceum_types::StudyOpened;
 
 use super::conduct::SandboxExecutor;
-use crate::engine::{Agent, Broken, Protocol, State};
+use crate::engine::{Agent, Broken, Cut, Protocol, State};
 
 /// What an agent gets of the lab: the same ledger, sandbox and study as the loop itself.
 pub struct Desk<'a> {
@@ -29,8 +29,39 @@ pub trait Staff {
     /// Returns the agent of this name.
     fn hire(&self, name: &str, desk: &Desk<'_>) -> Result<Box<dyn Agent>, Broken>;
 
+    /// Returns who asks language models for judgements; `None` where nobody can.
+    fn judge(&self) -> Option<Arc<dyn Judge>> {
+        None
+    }
+
     /// Gives an agent the last word on a study that is finished. What it says changes no verdict.
     fn conclude(&self, agent: &dyn Agent, state: &State) -> Result<(), Broken> {
         agent.conclude(state)
     }
+}
+
+/// What a language model is asked to judge. All of it but the question is data that others wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What is to be answered with yes or no.
+    pub question: String,
+    /// What the worker claims.
+    pub claim: Option<String>,
+    /// A file of the work: its name and what is in it.
+    pub file: Option<(String, Vec<u8>)>,
+}
+
+/// A language model's judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Whether it says yes.
+    pub yes: bool,
+    /// Its reason, as it wrote it.
+    pub why: String,
+}
+
+/// Asks language models for judgements: the weakest evidence there is.
+pub trait Judge: Send + Sync {
+    /// Asks the model of this name. An error says nothing about the work: no server, no key, an answer that is none.
+    fn judge(&self, model: &str, doubt: &Doubt, cut: &Cut) -> Result<Judgement, Broken>;
 }

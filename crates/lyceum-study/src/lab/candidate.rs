@@ -10,7 +10,7 @@ use std::{
 use lyceum_sandbox::{
     Access, Exit, Mount, Policy, Record, harvest::Harvested, scratch::Scratch, show_untrusted,
 };
-use lyceum_types::{FailureReason, Outcome, RunFinished};
+use lyceum_types::{FailureReason, Outcome, Output, RunFinished, Settings};
 
 use super::{
     kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, RUST, read_only, write_owned, write_owned_as},
@@ -47,7 +47,7 @@ pub(super) fn run(
         observed: None,
     };
     let edits = kit.read_kept(&task.files)?;
-    let patch = match patch(open, task, &edits) {
+    let patch = match patch(open, &task.settings, &edits) {
         Ok(patch) => patch,
         Err(problem) => {
             finished.outcome = Outcome::Failed(FailureReason::Settings { problem });
@@ -112,7 +112,7 @@ pub(super) fn run(
 }
 
 /// Returns what the settings change in the workspace as the experiment's files leave it, or what is wrong with either.
-fn patch(open: &OpenStudy, task: &RunTask, edits: &[Edit]) -> Result<knobs::Patch, String> {
+fn patch(open: &OpenStudy, settings: &Settings, edits: &[Edit]) -> Result<knobs::Patch, String> {
     if let Some(edit) = edits.iter().find(|edit| !is_plain_path(&edit.path)) {
         let shown = show_untrusted(edit.path.as_bytes());
         return Err(format!("`{shown}` is no plain path of a workspace"));
@@ -125,7 +125,29 @@ fn patch(open: &OpenStudy, task: &RunTask, edits: &[Edit]) -> Result<knobs::Patc
         Some(edit) => Ok(edit.bytes.clone()),
         None => knobs::read_plain(&open.workspace, file),
     };
-    knobs::write(&open.study, &task.settings, read).map_err(|error| error.to_string())
+    knobs::write(&open.study, settings, read).map_err(|error| error.to_string())
+}
+
+/// Returns the files in which an experiment differs from the study's workspace, from the record alone: those that its
+/// researcher wrote, then those that its settings are written to. Says what is wrong where they cannot be laid out.
+pub(super) fn changed_files(
+    kit: &Kit,
+    open: &OpenStudy,
+    settings: &Settings,
+    files: &[Output],
+) -> Result<Result<Vec<Edit>, String>, Broken> {
+    let mut edits = kit.read_kept(files)?;
+    let patch = match patch(open, settings, &edits) {
+        Ok(patch) => patch,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    edits.retain(|edit| patch.files.iter().all(|(file, _)| *file != edit.path));
+    edits.extend(patch.files.into_iter().map(|(path, bytes)| Edit {
+        path,
+        bytes,
+        executable: false,
+    }));
+    Ok(Ok(edits))
 }
 
 /// Says which of an experiment's files lies in the way of another or of a file that the lab writes before a run; `None`
@@ -158,7 +180,7 @@ pub fn is_plain_path(path: &str) -> bool {
 }
 
 /// Writes the experiment's files into an empty upper layer. They are the candidate's, not the lab's: oversight looks at them.
-fn lay_edits(upper: &Path, edits: &[Edit]) -> Result<(), Broken> {
+pub(super) fn lay_edits(upper: &Path, edits: &[Edit]) -> Result<(), Broken> {
     for edit in edits {
         let laid = write_owned_as(upper, &edit.path, &edit.bytes, edit.executable);
         laid.map_err(Broken::while_doing("writing files into the workspace"))?;

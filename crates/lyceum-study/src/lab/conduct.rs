@@ -7,12 +7,14 @@ use std::{
 
 use lyceum_sandbox::{Policy, scratch::Scratch};
 use lyceum_search::Researcher;
-use lyceum_types::{Body, Detector, EndReason, Output, RunFinished, SessionEnded, SessionStarted};
+use lyceum_types::{
+    Body, Detector, EndReason, EvaluationChecked, Output, RunFinished, SessionEnded, SessionStarted,
+};
 
 use super::{
-    agent::{Desk, Staff},
+    agent::{Desk, Judge, Staff},
     approve::{self, Unapproved},
-    candidate, control, evaluator,
+    candidate, control, evaluator, grader,
     kit::{self, Kit},
     left::{Left, Looked},
     machine, memory,
@@ -23,7 +25,7 @@ use super::{
     study::{self, OpenError, OpenStudy, Opening, Request},
 };
 use crate::engine::{
-    Agent, Broken, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd,
+    Agent, Broken, CheckTask, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd,
     MeasureTask, Observer, RunTask, SinceMade, State,
 };
 
@@ -79,6 +81,7 @@ pub struct SandboxExecutor {
     kit: Kit,
     open: OpenStudy,
     receipts: Receipts,
+    judge: Option<Arc<dyn Judge>>,
 }
 
 impl SandboxExecutor {
@@ -89,7 +92,14 @@ impl SandboxExecutor {
             kit,
             open,
             receipts,
+            judge: None,
         }
+    }
+
+    /// Lets it ask language models for judgements.
+    #[must_use]
+    pub fn with_judge(self, judge: Option<Arc<dyn Judge>>) -> SandboxExecutor {
+        SandboxExecutor { judge, ..self }
     }
 
     /// Returns what its commands have in common.
@@ -157,6 +167,10 @@ impl Executor for SandboxExecutor {
 
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken> {
         evaluator::measure(&self.kit, &self.open, task, cut)
+    }
+
+    fn check(&self, task: &CheckTask, cut: &Cut) -> Result<EvaluationChecked, Broken> {
+        grader::check(&self.kit, &self.open, self.judge.as_deref(), task, cut)
     }
 }
 
@@ -242,7 +256,8 @@ pub fn conduct_with(
         return Err(ConductError::Silent { detectors: silent });
     }
     let (ledger, lab) = (kit.ledger.clone(), kit.lab.clone());
-    let executor = Arc::new(SandboxExecutor::new(kit, opening.open));
+    let executor = SandboxExecutor::new(kit, opening.open).with_judge(staff.judge());
+    let executor = Arc::new(executor);
     let desk = Desk {
         study: &name,
         opened: state.opened.as_ref().ok_or_else(not_opened)?,
@@ -347,6 +362,7 @@ fn first_events(kit: &Kit, opening: &mut Opening, slots: usize) -> Vec<Body> {
     if let Some((opened, drawn)) = opening.first.take() {
         first.push(opened.into());
         first.push(drawn.into());
+        first.extend(opening.defined.take().map(Body::from));
         first.extend(opening.recalled.take().map(Body::from));
     }
     let capabilities = kit.sandbox.capabilities();

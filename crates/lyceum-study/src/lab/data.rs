@@ -15,7 +15,7 @@ use super::{
 use crate::{
     engine::{Broken, Cut},
     format::{Data, Opened, Placeholder},
-    workspace::Content,
+    workspace::{Content, Manifest},
 };
 
 /// Optional file of a data program: the best possible value of a metric, by name.
@@ -60,8 +60,17 @@ fn keep_private(
     directory: &Path,
     split: Split,
 ) -> Result<Vec<Output>, OpenError> {
+    keep_files(kit, directory, opened.private_files(split)?)
+}
+
+/// Keeps the files of a manifest.
+pub(super) fn keep_files(
+    kit: &Kit,
+    directory: &Path,
+    manifest: Manifest,
+) -> Result<Vec<Output>, OpenError> {
     let mut kept = Vec::new();
-    for entry in opened.private_files(split)?.entries {
+    for entry in manifest.entries {
         let Content::File { executable, .. } = entry.content else {
             continue;
         };

@@ -123,6 +123,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         }
         Body::RunFinished(finished) => outputs(&finished.outputs),
         Body::ExperimentProposed(proposed) => outputs(&proposed.files),
+        Body::OutcomeDefined(defined) => outputs(&defined.private),
         Body::SessionStarted(_)
         | Body::SessionEnded(_)
         | Body::RunStarted(_)
@@ -143,6 +144,11 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::StudyResumed(_)
         | Body::Explained(_)
         | Body::ApprovalUsed(_)
-        | Body::MemoryRecalled(_) => vec![],
+        | Body::MemoryRecalled(_)
+        | Body::HandedIn(_)
+        | Body::EvaluationStarted(_)
+        | Body::EvaluationOngoing(_)
+        | Body::EvaluationChecked(_)
+        | Body::EvaluationEnded(_) => vec![],
     }
 }

@@ -8,11 +8,13 @@ use std::{
 };
 
 use lyceum_stats::{AlphaSpending, Rule, UnknownRule, pairs_needed};
-use lyceum_types::{DataDrawn, Earlier, MemoryRecalled, Seed, Settings, Split, StudyOpened, Trust};
+use lyceum_types::{
+    DataDrawn, Earlier, MemoryRecalled, OutcomeDefined, Seed, Settings, Split, StudyOpened, Trust,
+};
 
-use super::{data, evaluator, kit::Kit, memory, observe::Reference, record, researchers};
+use super::{data, evaluator, kit::Kit, memory, observe::Reference, record, researchers, rubric};
 use crate::{
-    engine::{Broken, Budget, Criterion, JournalError, Looks, Protocol, State},
+    engine::{Broken, Budget, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
     knobs,
     workspace::{self, Watch},
@@ -214,6 +216,8 @@ pub struct Opening {
     pub state: State,
     /// The first events of a new study.
     pub first: Option<(StudyOpened, DataDrawn)>,
+    /// The rubric of a new study, where evaluations judge it.
+    pub defined: Option<OutcomeDefined>,
     /// What a memory store suggests to a new study.
     pub recalled: Option<MemoryRecalled>,
     /// Earlier attempts at it in this lab.
@@ -283,6 +287,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let (first, data, pinned) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
+        rubric::unchanged(&opened, &state, &name)?;
         unchanged(&name, old, &pinned)?;
         (None, data.clone(), old.clone())
     } else {
@@ -296,6 +301,10 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         protocol.budget.experiments = experiments;
     }
     let recalled = recalled(kit, request, &name, &state, &protocol)?;
+    let defined = match first {
+        Some(_) => rubric::define(kit, &opened, &directory, &protocol)?,
+        None => None,
+    };
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
     let paths = manifest.entries.iter().map(|entry| &entry.path);
@@ -317,6 +326,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         researcher,
         state,
         first,
+        defined,
         recalled,
         earlier: pinned.earlier,
     })
@@ -610,30 +620,8 @@ pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
             cpu: study.budget.cpu.map(|span| span.0),
             disk: study.budget.disk.map(|bytes| bytes.0),
         },
-        rubric: study.rubric.iter().map(criterion).collect(),
-    }
-}
-
-fn criterion(criterion: &format::Criterion) -> Criterion {
-    match criterion {
-        format::Criterion::Metric {
-            at_most,
-            at_least,
-            trust,
-            confidence,
-        } => Criterion::Metric {
-            at_most: *at_most,
-            at_least: *at_least,
-            trust: *trust,
-            confidence: *confidence,
-        },
-        format::Criterion::Improvement {
-            at_least,
-            confidence,
-        } => Criterion::Improvement {
-            at_least: at_least.unwrap_or(0.0),
-            confidence: *confidence,
-        },
+        rubric: rubric::criteria(study),
+        outcome: rubric::rules(study),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lyceum_ledger::Reader;
 use lyceum_oversight::{digest::Numbered, explain};
-use lyceum_types::{Body, DecodeError, Explained, Role};
+use lyceum_types::{Body, DecodeError, Explained, OutcomeResult, Role};
 
 use super::record;
 use crate::engine::{JournalError, Protocol, State, settle};
@@ -123,6 +123,12 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         Body::SealedAnswered(_) => "what the look at the sealed split lets out".into(),
         Body::Graded(graded) => format!("the grade of criterion {}", graded.criterion + 1),
         Body::StudyFinished(_) => "the end of the study".into(),
+        Body::EvaluationStarted(started) => {
+            format!("the beginning of evaluation {}", started.iteration)
+        }
+        // A person stopped the lab: that is new.
+        Body::EvaluationEnded(ended) if ended.result == OutcomeResult::Interrupted => return None,
+        Body::EvaluationEnded(ended) => format!("the end of evaluation {}", ended.iteration),
         Body::IncidentRaised(raised) => format!("{} on {}", raised.detector, raised.run),
         Body::ExperimentProposed(proposed) if proposed.role != Role::Search => {
             format!("{}, which the lab itself proposes,", proposed.experiment)
@@ -143,7 +149,11 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::StudyResumed(_)
         | Body::Explained(_)
         | Body::ApprovalUsed(_)
-        | Body::MemoryRecalled(_) => return None,
+        | Body::MemoryRecalled(_)
+        | Body::OutcomeDefined(_)
+        | Body::HandedIn(_)
+        | Body::EvaluationOngoing(_)
+        | Body::EvaluationChecked(_) => return None,
     };
     // Whether a budget was left to go on is not in the events before; both answers are computed.
     let again = [false, true].map(|exhausted| settle(state, protocol, exhausted));

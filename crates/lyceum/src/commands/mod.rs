@@ -17,6 +17,7 @@ mod lint;
 mod log;
 mod memory;
 mod new;
+mod outcome;
 mod replay;
 mod report;
 mod rerun;
@@ -65,6 +66,8 @@ enum Command {
     Show(show::Arguments),
     /// Write a study's report and print where it is
     Report(report::Arguments),
+    /// Show how a study's rubric was judged: execution, claim and verified result, each criterion with its grade
+    Outcome(outcome::Arguments),
     /// End what runs; the study goes on only by a person's word
     Stop(stop::Arguments),
     /// Show a cycle on one page, every number with its events
@@ -138,6 +141,7 @@ impl Cli {
             Command::Log(arguments) => log::run(place, json, &arguments),
             Command::Show(arguments) => show::run(place, json, &arguments),
             Command::Report(arguments) => report::run(place, json, &arguments),
+            Command::Outcome(arguments) => outcome::run(place, json, &arguments),
             Command::Stop(arguments) => stop::run(place, json, &arguments),
             Command::Approve(arguments) => approve::run(place, json, &arguments),
             Command::Digest(arguments) => digest::run(place, json, &arguments),

@@ -12,7 +12,6 @@ use lyceum_report::{
     model::{Drawing, Head},
 };
 use lyceum_study::{
-    engine::Criterion,
     format::DrawKind,
     lab::{self},
 };
@@ -111,11 +110,8 @@ fn render(reader: &Reader, known: &Known) -> Result<String, Failure> {
             cpu_ms: budget.cpu.map(|cpu| cpu.as_millis() as u64),
             disk_bytes: budget.disk,
         },
-        rubric: known
-            .protocol
-            .rubric
-            .iter()
-            .map(|one: &Criterion| one.text(&known.study.metric.name, unit))
+        rubric: (0..known.protocol.rubric.len())
+            .map(|index| known.protocol.criterion_text(index, unit))
             .collect(),
         drawing: drawing(reader, known)?,
         head: Head {

@@ -3,7 +3,8 @@
 use lyceum_sandbox::show_untrusted;
 use lyceum_study::engine::{Run, State};
 use lyceum_types::{
-    Body, ExperimentId, Measured, Outcome, Purpose, Role, RunMeasured, Side, Split, Verdict,
+    Body, CheckFound, ExperimentId, Measured, Outcome, Purpose, Role, RunMeasured, Side, Split,
+    Verdict,
 };
 
 /// A sign for each verdict, so that meaning never hangs on colour.
@@ -66,6 +67,7 @@ pub(crate) fn purpose(state: &State, run: &Run) -> String {
             Some(Role::Ablation { knob }) => format!("ablation of {knob}"),
             _ => "ablation".into(),
         },
+        Purpose::Replicate { number } => format!("replication {}", number + 1),
     }
 }
 
@@ -125,6 +127,11 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::SealedOpened(_)
         | Body::ApprovalUsed(_)
         | Body::MemoryRecalled(_)
+        | Body::OutcomeDefined(_)
+        | Body::HandedIn(_)
+        | Body::EvaluationStarted(_)
+        | Body::EvaluationChecked(_)
+        | Body::EvaluationEnded(_)
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
         | Body::Explained(_)
@@ -135,6 +142,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::SessionEnded(_)
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
+        | Body::EvaluationOngoing(_)
         | Body::OversightBegan(_) => return None,
     })
 }
@@ -193,6 +201,37 @@ fn rarely(body: &Body) -> Option<String> {
             recalled.settings.len(),
             clean(&recalled.store),
             recalled.studies.len()
+        ),
+        Body::OutcomeDefined(defined) => format!(
+            "the rubric is frozen: {} criteria, {} evaluations at most, hash {}",
+            defined.criteria.len(),
+            defined.iterations_max,
+            clean(defined.rubric.get(..16).unwrap_or_default())
+        ),
+        Body::HandedIn(handed) => format!(
+            "{} hands in and claims: {}",
+            clean(&handed.by),
+            clean(&handed.claim)
+        ),
+        Body::EvaluationStarted(started) => format!(
+            "evaluation {} of {} begins",
+            started.iteration, started.experiment
+        ),
+        Body::EvaluationChecked(checked) => format!(
+            "  criterion {}: {}{}",
+            checked.criterion + 1,
+            match checked.found {
+                CheckFound::Infrastructure => "the lab could not check it: ",
+                CheckFound::Cut => "not checked: ",
+                CheckFound::Met | CheckFound::Unmet | CheckFound::Findings { .. } => "",
+            },
+            clean(&checked.why)
+        ),
+        Body::EvaluationEnded(ended) => format!(
+            "evaluation {}: {}; {}",
+            ended.iteration,
+            ended.result,
+            clean(&ended.explanation)
         ),
         Body::StudyStopped(stopped) => format!("stopped by a person: {}", clean(&stopped.why)),
         Body::StudyResumed(resumed) => {

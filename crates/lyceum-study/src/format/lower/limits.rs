@@ -2,7 +2,7 @@
 
 use lyceum_types::{Bytes, Goal, Span, Trust};
 
-use super::checks::Checks;
+use super::{checks::Checks, criteria};
 use crate::format::{
     defaults,
     kind::Kind,
@@ -138,9 +138,16 @@ pub(super) fn rubric(
     let lowered = criteria.iter().enumerate().map(|(index, criterion)| {
         let way = way.index(index);
         confidence(checks, &way, criterion.confidence);
+        criteria::foreign_keys(checks, &way, criterion);
         match criterion.kind {
             CriterionKind::Metric => metric(checks, &way, criterion, goal, reachable),
             CriterionKind::Improvement => improvement(checks, &way, criterion),
+            CriterionKind::Command => criteria::command(checks, &way, criterion),
+            CriterionKind::File => criteria::file(checks, &way, criterion),
+            CriterionKind::Diff => criteria::diff(checks, &way, criterion),
+            CriterionKind::Finding => criteria::finding(criterion),
+            CriterionKind::Replication => criteria::replication(criterion),
+            CriterionKind::Judgement => criteria::judgement(checks, &way, criterion),
         }
     });
     lowered.collect()
@@ -249,18 +256,6 @@ fn check_trust(checks: &mut Checks<'_>, way: &Way, trust: Trust, reachable: Reac
 }
 
 fn improvement(checks: &mut Checks<'_>, way: &Way, criterion: &table::Criterion) -> Criterion {
-    let foreign = [
-        ("at_most", criterion.at_most.is_some()),
-        ("trust", criterion.trust.is_some()),
-    ];
-    for (key, _) in foreign.into_iter().filter(|(_, present)| *present) {
-        let kind = Kind::NotForKind {
-            key: key.to_owned(),
-            kind: "a criterion of kind \"improvement\"".to_owned(),
-            belongs: "kind \"metric\"".to_owned(),
-        };
-        checks.at_key(&way.key(key), kind);
-    }
     if let Some(least) = criterion.at_least
         && least < 0.0
     {

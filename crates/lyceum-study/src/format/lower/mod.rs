@@ -2,6 +2,7 @@
 
 mod checks;
 mod commands;
+mod criteria;
 mod knobs;
 mod limits;
 
@@ -52,6 +53,7 @@ pub(super) fn lower(
         .as_ref()
         .map(|measure| limits::reachable(measure, sealed.is_some()));
     let rubric = limits::rubric(&mut checks, &tables.rubric, metric.goal, trust);
+    let outcome = criteria::outcome(&mut checks, tables.outcome, &tables.rubric);
     let draw = limits::draw(&mut checks, tables.report, &run);
     commands::data_names(&mut checks, data.as_ref(), sealed.is_some());
     match (Problems::new(checks.problems), measure) {
@@ -72,6 +74,7 @@ pub(super) fn lower(
             noise,
             confirm,
             rubric,
+            outcome,
             draw,
             accepted: tables.lint.accept,
         }),

@@ -80,10 +80,44 @@ pub(crate) struct Criterion {
     pub(crate) at_least: Option<f64>,
     /// Kind `metric`: where the number must come from. Without it, `"measured"`, or `"self-reported"` where there is no evaluator.
     pub(crate) trust: Option<CriterionTrust>,
-    /// How sure the lab must be, between 0.5 and 1.
+    /// Kinds `metric`, `improvement`, `finding` and `replication`: how sure the lab must be, between 0.5 and 1.
     #[serde(default = "defaults::confidence")]
     #[schemars(range(min = 0, max = 1))]
     pub(crate) confidence: f64,
+    /// The criterion in words, for people and for the worker. Without it, the lab's own words.
+    pub(crate) description: Option<String>,
+    /// Whether the outcome fails without it.
+    #[serde(default = "defaults::must")]
+    pub(crate) must: bool,
+    /// Its weight beside the others', for `outcome.at_least`.
+    #[serde(default = "defaults::weight")]
+    #[schemars(range(min = 0))]
+    pub(crate) weight: f64,
+    /// Kind `command`: a program that ends with status 0 where the criterion holds. Placeholders: `{outputs}`, `{private}`. The
+    /// winner's files, laid out anew, are in `/workspace`.
+    pub(crate) command: Option<Vec<String>>,
+    /// Kind `command`: longest wall-clock time. Without it, 1 minute.
+    pub(crate) timeout: Option<Span>,
+    /// Kind `command`: most memory of all its processes together. Without it, 1 GiB.
+    pub(crate) memory: Option<Bytes>,
+    /// Kind `file`: one of `run.outputs`, or a file of the winner's workspace. Kind `judgement`: the same, shown to the model.
+    pub(crate) file: Option<String>,
+    /// Kind `file`: the BLAKE3 of its bytes, in hexadecimal.
+    pub(crate) hash: Option<String>,
+    /// Kind `file`: a file below the study's directory with the JSON Schema that it must fit.
+    pub(crate) schema: Option<String>,
+    /// Kind `diff`: globs of the files that the winner may differ in from the start.
+    pub(crate) allow: Option<Vec<String>>,
+    /// Kind `finding`: least number of findings whose runs support them. Without it, 1.
+    #[schemars(range(min = 1, max = 24))]
+    pub(crate) findings: Option<u32>,
+    /// Kind `replication`: runs of the winner from a clean copy, with fresh seeds. Without it, 2.
+    #[schemars(range(min = 1, max = 100))]
+    pub(crate) runs: Option<u32>,
+    /// Kind `judgement`: the language model that is asked, as in `anthropic:MODEL`.
+    pub(crate) model: Option<String>,
+    /// Kind `judgement`: what it is asked; a yes is wanted.
+    pub(crate) question: Option<String>,
 }
 
 /// What a criterion judges.
@@ -94,6 +128,58 @@ pub(crate) enum CriterionKind {
     Metric,
     /// The winner is confirmed to be better than the start.
     Improvement,
+    /// A program of the study's author ends with status 0, in a sandbox of its own.
+    Command,
+    /// A file is there, with this hash or of this form.
+    File,
+    /// The winner differs from the start in no other files.
+    Diff,
+    /// There are findings that the lab's own runs support.
+    Finding,
+    /// The winner, run again from a clean copy, gives the same within its interval.
+    Replication,
+    /// A language model says so: the last resort, and marked as the weakest evidence.
+    Judgement,
+}
+
+impl CriterionKind {
+    /// Returns the kind as it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            CriterionKind::Metric => "metric",
+            CriterionKind::Improvement => "improvement",
+            CriterionKind::Command => "command",
+            CriterionKind::File => "file",
+            CriterionKind::Diff => "diff",
+            CriterionKind::Finding => "finding",
+            CriterionKind::Replication => "replication",
+            CriterionKind::Judgement => "judgement",
+        }
+    }
+}
+
+/// How success is judged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outcome {
+    /// Most evaluations of the whole rubric: the last at the end, the others while the search goes on.
+    #[schemars(range(min = 1, max = 20))]
+    pub(crate) iterations: u32,
+    /// Least share of all weights whose criteria hold, beside every `must`.
+    #[schemars(range(min = 0, max = 1))]
+    pub(crate) at_least: f64,
+    /// Globs of files below the study's directory that only graders see, in `{private}` beside the evaluator's.
+    pub(crate) private: Vec<String>,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Outcome {
+            iterations: defaults::ITERATIONS,
+            at_least: 0.0,
+            private: Vec::new(),
+        }
+    }
 }
 
 /// Where a criterion's number must come from.

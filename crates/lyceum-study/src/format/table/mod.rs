@@ -14,7 +14,7 @@ use serde::Deserialize;
 pub(crate) use knob::{Knob, KnobType, When};
 pub use limits::DrawKind;
 pub(crate) use limits::{
-    Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Lint, Noise, Report,
+    Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Lint, Noise, Outcome, Report,
 };
 pub use run::{Clock, Toolchain};
 pub(crate) use run::{Data, Measure, MeasureKind, Run, Sealed};
@@ -47,6 +47,7 @@ pub(crate) struct Study {
     /// What success looks like: every criterion must hold. Without any, one of kind `improvement`.
     #[serde(default)]
     pub(crate) rubric: Vec<Criterion>,
+    pub(crate) outcome: Option<Outcome>,
     #[serde(default)]
     pub(crate) report: Report,
     #[serde(default)]

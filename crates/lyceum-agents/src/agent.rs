@@ -6,7 +6,9 @@ use std::sync::{
 };
 
 use lyceum_study::{
-    engine::{Agent, Broken, Change, Left, NoChange, Protocol, Question, State as Study, left_of},
+    engine::{
+        Agent, Broken, Change, HandIn, Left, NoChange, Protocol, Question, State as Study, left_of,
+    },
     lab::Desk,
 };
 
@@ -40,6 +42,13 @@ pub struct Brief {
 
 /// Tells a person what is no event of the study.
 pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
+
+/// What came of a stretch of work.
+enum Worked {
+    Proposed(Change),
+    HandedIn(HandIn),
+    Stopped(StopReason),
+}
 
 /// The agent of one study.
 pub struct StudyAgent {
@@ -131,21 +140,21 @@ impl StudyAgent {
     }
 
     /// Works until there is a change, or none to be had for now.
-    fn work(
-        &self,
-        log: &mut Log,
-        tools: &StudyTools<'_>,
-    ) -> Result<Result<Change, StopReason>, Error> {
+    fn work(&self, log: &mut Log, tools: &StudyTools<'_>) -> Result<Worked, Error> {
         loop {
             match self.harness(log, tools, TURNS_MAX).advance()? {
                 Advance::Proposed(change) => {
                     rest(log, StopReason::AwaitsExperiment)?;
-                    return Ok(Ok(change));
+                    return Ok(Worked::Proposed(change));
+                }
+                Advance::HandedIn(handed) => {
+                    rest(log, StopReason::AwaitsOutcome)?;
+                    return Ok(Worked::HandedIn(handed));
                 }
                 Advance::Stopped(StopReason::EndTurn) => {
                     if log.state().nudges >= NUDGES_MAX {
                         rest(log, StopReason::NoProgress)?;
-                        return Ok(Err(StopReason::NoProgress));
+                        return Ok(Worked::Stopped(StopReason::NoProgress));
                     }
                     log.write(vec![Body::LabSaid(LabSaid {
                         text: GO_ON.to_owned(),
@@ -153,7 +162,7 @@ impl StudyAgent {
                 }
                 Advance::Stopped(why) => {
                     rest(log, why.clone())?;
-                    return Ok(Err(why));
+                    return Ok(Worked::Stopped(why));
                 }
             }
         }
@@ -182,17 +191,19 @@ impl StudyAgent {
         }
         let tools = self.tools(&question.state, question.left);
         self.catch_up(&mut log, &question.state).map_err(broken)?;
-        let worked = self.work(&mut log, &tools).map_err(broken)?;
-        worked.map_err(|why| {
-            if why == StopReason::Interrupted && self.halt.is_set() {
-                return NoChange::Cancelled;
-            }
-            let why = words(&why);
-            (self.tell)(&format!(
-                "the agent proposes nothing now: {why}; a sampler takes its place for one experiment"
-            ));
-            NoChange::Pass(why)
-        })
+        let why = match self.work(&mut log, &tools).map_err(broken)? {
+            Worked::Proposed(change) => return Ok(change),
+            Worked::HandedIn(handed) => return Err(NoChange::HandsIn(handed)),
+            Worked::Stopped(why) => why,
+        };
+        if why == StopReason::Interrupted && self.halt.is_set() {
+            return Err(NoChange::Cancelled);
+        }
+        let why = words(&why);
+        (self.tell)(&format!(
+            "the agent proposes nothing now: {why}; a sampler takes its place for one experiment"
+        ));
+        Err(NoChange::Pass(why))
     }
 
     /// Lets the agent record what it has learnt.
@@ -271,6 +282,7 @@ fn words(why: &StopReason) -> String {
     match why {
         StopReason::EndTurn => "it has nothing more to say",
         StopReason::AwaitsExperiment => "it waits for an experiment",
+        StopReason::AwaitsOutcome => "it waits for the grades",
         StopReason::RetriesExhausted => "its model gave no answer",
         StopReason::BudgetReached => "its budget is spent",
         StopReason::Refusal => "its model declined",

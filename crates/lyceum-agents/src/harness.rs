@@ -14,7 +14,7 @@ use std::{
 
 use lyceum_models::{Arguments, Block, Cancel, ErrorKind, ModelError, Request, Response, Stop};
 use lyceum_study::{
-    engine::{Broken, Change, Cut},
+    engine::{Broken, Change, Cut, HandIn},
     lab::Lab,
 };
 
@@ -86,6 +86,8 @@ pub enum Error {
 pub enum Advance {
     /// A change that the study's loop is to try. Its call stays open until that is decided.
     Proposed(Change),
+    /// It handed in what it has. Its call stays open until that is evaluated.
+    HandedIn(HandIn),
     /// It stopped.
     Stopped(StopReason),
 }
@@ -135,8 +137,8 @@ impl Harness<'_> {
             }
             let state = self.log.state();
             if let Some(call) = state.calls.first().cloned() {
-                if let Some(change) = self.carry_out(&call)? {
-                    return Ok(Advance::Proposed(change));
+                if let Some(advance) = self.carry_out(&call)? {
+                    return Ok(advance);
                 }
                 continue;
             }
@@ -181,8 +183,8 @@ impl Harness<'_> {
 
     // --- calls ---
 
-    /// Carries out a call, or finds out what became of it. Returns what it proposes.
-    fn carry_out(&mut self, call: &Call) -> Result<Option<Change>, Error> {
+    /// Carries out a call, or finds out what became of it. Returns what it proposes or hands in.
+    fn carry_out(&mut self, call: &Call) -> Result<Option<Advance>, Error> {
         let outcome = match wanted(&call.used) {
             Err(why) => Outcome::Result(Done::refused(why)),
             Ok(wanted) if call.started => self.watched(|cut| {
@@ -198,7 +200,8 @@ impl Harness<'_> {
             }
         };
         match outcome {
-            Outcome::Proposed(change) => Ok(Some(change)),
+            Outcome::Proposed(change) => Ok(Some(Advance::Proposed(change))),
+            Outcome::HandedIn(handed) => Ok(Some(Advance::HandedIn(handed))),
             Outcome::Result(done) => {
                 let call = call.used.call.clone();
                 let mut bodies = done.also;

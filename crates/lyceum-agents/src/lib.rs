@@ -23,6 +23,7 @@
 //! | `mind` | a model with its price and meter |
 //! | `nested` | how deep an answer may nest |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
+//! | `referee` | a model's judgement, the weakest evidence of a rubric |
 //! | `letters` | words of people to a session that another process drives |
 
 mod agent;
@@ -34,6 +35,7 @@ mod letters;
 mod line;
 mod mind;
 mod nested;
+mod referee;
 pub mod session;
 mod staff;
 mod tool;
@@ -42,5 +44,6 @@ pub use agent::{Brief, StudyAgent, Tell};
 pub use harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX};
 pub use letters::{LETTER_BYTES_MAX, Letter, leave};
 pub use mind::{Cost, Meter, Mind, PriceOf};
+pub use referee::Referee;
 pub use staff::{Agency, mind};
 pub use tool::{Done, Outcome, RESULT_BYTES_MAX, StudyTools, Toolbox, Wanted, Workbench, bounded};

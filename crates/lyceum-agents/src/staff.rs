@@ -8,12 +8,13 @@ use lyceum_models::{
 };
 use lyceum_study::{
     engine::{Agent, Broken},
-    lab::{Desk, Staff},
+    lab::{Desk, Judge, Staff},
 };
 
 use crate::{
     agent::{Brief, StudyAgent, Tell},
     mind::{Meter, Mind, PriceOf},
+    referee::Referee,
 };
 
 /// Makes a model ready, with its meter. Sends nothing.
@@ -65,5 +66,11 @@ impl Staff for Agency {
         let agent = StudyAgent::open(name, desk, mind, &self.brief, (self.tell)());
         let agent = agent.map_err(Broken::while_doing(doing()))?;
         Ok(Box::new(agent))
+    }
+
+    fn judge(&self) -> Option<Arc<dyn Judge>> {
+        Some(Arc::new(Referee {
+            environment: self.environment,
+        }))
     }
 }

@@ -57,6 +57,8 @@ pub enum StopReason {
     EndTurn,
     /// It proposed an experiment and waits for its verdict.
     AwaitsExperiment,
+    /// It handed in and waits for the grades. Version 1 of this event did not have it.
+    AwaitsOutcome,
     /// Tries at the model are used up.
     RetriesExhausted,
     /// What is left of its budget does not pay for another request.
@@ -367,7 +369,7 @@ macro_rules! bodies {
 bodies! {
     Created(Created) = "session.created" 1,
     Running(Running) = "session.status_running" 1,
-    Idle(Idle) = "session.status_idle" 1,
+    Idle(Idle) = "session.status_idle" 2,
     Terminated(Terminated) = "session.status_terminated" 1,
     PersonSaid(PersonSaid) = "user.message" 1,
     Interrupted(Interrupted) = "user.interrupt" 1,

@@ -250,7 +250,7 @@ impl State {
         (self.turns, self.nudges, self.equal_calls) = (0, 0, 0);
         match why {
             StopReason::AwaitsExperiment => self.passes = 0,
-            StopReason::EndTurn => {}
+            StopReason::EndTurn | StopReason::AwaitsOutcome => {}
             StopReason::RetriesExhausted
             | StopReason::BudgetReached
             | StopReason::Refusal

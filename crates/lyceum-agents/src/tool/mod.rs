@@ -6,11 +6,12 @@
 mod bench;
 pub(crate) mod book;
 mod offers;
+mod outcome;
 mod propose;
 mod shown;
 mod study;
 
-use lyceum_study::engine::{Broken, Change, Cut};
+use lyceum_study::engine::{Broken, Change, Cut, HandIn};
 use lyceum_types::Output;
 
 use crate::session::{State, event::Body};
@@ -29,6 +30,8 @@ pub enum Outcome {
     Result(Done),
     /// A change that the study's loop is to try: the result follows when it is decided.
     Proposed(Change),
+    /// What was reached is handed in: the result follows when it is evaluated.
+    HandedIn(HandIn),
 }
 
 /// What a call gave.

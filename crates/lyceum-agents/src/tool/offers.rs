@@ -17,10 +17,22 @@ fn tool(name: &str, description: &str, properties: &Value, required: &[&str]) ->
 }
 
 /// Returns all tools, always in the same order, so that prefixes are found in caches.
-pub(super) fn all() -> Vec<Tool> {
+pub(super) fn all(with_outcome: bool) -> Vec<Tool> {
     let mut all = of_files();
     all.extend(of_study());
+    if with_outcome {
+        all.push(submit());
+    }
     all
+}
+
+fn submit() -> Tool {
+    tool(
+        "submit_outcome",
+        "Says that the best experiment is good enough. Graders that you cannot reach then check every criterion of the rubric anew; the result tells which are met. If none speaks against it the search ends and the lab confirms; if not, the search goes on and you revise. Evaluations are few.",
+        &json!({ "claim": { "type": "string", "description": "what you claim was reached, in one or two sentences" } }),
+        &["claim"],
+    )
 }
 
 fn of_files() -> Vec<Tool> {

@@ -4,13 +4,13 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 
 use lyceum_models::Tool;
 use lyceum_sandbox::show_untrusted;
-use lyceum_study::engine::{Broken, Cut, Experiment, Left, Protocol, State as Study};
+use lyceum_study::engine::{Broken, Cut, Experiment, HandIn, Left, Protocol, State as Study};
 use lyceum_types::ExperimentId;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, offers,
+    Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, offers, outcome,
     propose::{self, Makings},
     shown,
 };
@@ -142,7 +142,7 @@ impl StudyTools<'_> {
             "ask_person" => book::ask(&call.call, &read(&call.arguments)?),
             "reset_workspace" => self.reset(session, &read(&call.arguments)?),
             unknown => {
-                let names: Vec<String> = offers::all().into_iter().map(|tool| tool.name).collect();
+                let names: Vec<String> = self.offers().into_iter().map(|tool| tool.name).collect();
                 let unknown = show_untrusted(unknown.as_bytes());
                 Err(format!(
                     "no tool `{unknown}`; there are: {}",
@@ -191,6 +191,20 @@ impl StudyTools<'_> {
         })
     }
 
+    fn hand_in(&self, session: &State, call: &Wanted) -> Outcome {
+        let cpu_ms = session.cpu_ms.saturating_sub(self.charged_cpu_ms);
+        let handed = read::<outcome::Arguments>(&call.arguments)
+            .and_then(|asked| outcome::claim(self.study, self.protocol, asked));
+        match handed {
+            Ok(claim) => Outcome::HandedIn(HandIn {
+                claim,
+                call: call_name(self.session, &call.call),
+                cpu_ms,
+            }),
+            Err(why) => Outcome::Result(Done::refused(why)),
+        }
+    }
+
     /// Returns the verdict on an experiment as the result of the call that proposed it.
     fn verdict(&self, one: &Experiment) -> Done {
         let id = one.proposed.experiment;
@@ -235,7 +249,7 @@ pub(crate) fn call_name(session: &str, call: &str) -> String {
 
 impl Toolbox for StudyTools<'_> {
     fn offers(&self) -> Vec<Tool> {
-        offers::all()
+        offers::all(self.protocol.outcome.is_some())
     }
 
     fn brief(&self, session: &State) -> String {
@@ -274,6 +288,7 @@ impl Toolbox for StudyTools<'_> {
             let line = format!("{}: {word}: {}", graded.text, graded.why);
             let _ = writeln!(text, "{}", one_line(&line));
         }
+        text.push_str(&outcome::brief(study, protocol));
         if let Some(best) = study.experiment(study.best) {
             let _ = writeln!(text, "best: {}", shown::line(study, protocol, best));
         }
@@ -301,6 +316,7 @@ impl Toolbox for StudyTools<'_> {
                 Err("the search is over: no more experiments".to_owned())
             }
             "run_experiment" => return self.propose(session, call),
+            "submit_outcome" => return Ok(self.hand_in(session, call)),
             name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call, cut)?,
             _ => self.with_study(session, call),
         };
@@ -313,6 +329,13 @@ impl Toolbox for StudyTools<'_> {
             return match self.study.answer_to(&name) {
                 Some(one) => Ok(Outcome::Result(self.verdict(one))),
                 // The study's record tells that nothing came of it: it is certain, so it may be done now.
+                None => self.call(session, call, cut),
+            };
+        }
+        if call.name == "submit_outcome" {
+            let name = call_name(self.session, &call.call);
+            return match outcome::answer(self.study, &name) {
+                Some(text) => Ok(Outcome::Result(Done::said(text))),
                 None => self.call(session, call, cut),
             };
         }
@@ -338,7 +361,12 @@ pub(crate) fn charged(study: &Study, session: &str) -> u64 {
         let call = one.proposed.call.as_deref();
         call.is_some_and(|call| call.starts_with(&prefix))
     });
-    of_session.map(|one| one.proposed.cpu_ms).sum()
+    let handed = study
+        .handed_in
+        .iter()
+        .filter(|one| one.call.starts_with(&prefix));
+    let handed: u64 = handed.map(|one| one.cpu_ms).sum();
+    of_session.map(|one| one.proposed.cpu_ms).sum::<u64>() + handed
 }
 
 /// Returns the experiment that a sampler proposed last in the agent's place; `None` where the last one is the agent's.

@@ -294,6 +294,10 @@ fn finding(
         let pairs = claimed.pairs.iter();
         runs.extend(pairs.flat_map(|pair| [pair.base_run, pair.other_run]));
     }
+    if !last && state.best != ExperimentId(0) {
+        // What the confirmation says of the winner is a finding too.
+        untold += 1;
+    }
     let why = format!(
         "{supported} of {least} findings are supported by runs, {untold} rest on too few, {not} are not supported"
     );

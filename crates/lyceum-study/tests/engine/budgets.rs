@@ -15,7 +15,8 @@ use lyceum_study::engine::{
     MemoryJournal, Protocol, Resource, RunTask, SinceMade, State, settle,
 };
 use lyceum_types::{
-    Body, MeasureCut, Measured, Outcome, Role, RunFinished, RunMeasured, Split, Trust, Usage,
+    Body, MeasureCut, Measured, Outcome, OutcomeResult, Role, RunFinished, RunMeasured, Split,
+    Trust, Usage,
 };
 
 use crate::support::{Machine, Silent, World, fold, opened, protocol, started};
@@ -127,17 +128,19 @@ fn play(protocol: &Protocol, slots: usize, run_ms: u64, measure_ms: u64) -> (Mem
 }
 
 /// Every event that the lab derives follows from those before it, cuts or not.
-fn assert_derived(journal: &MemoryJournal, protocol: &Protocol) {
+pub(crate) fn assert_derived(journal: &MemoryJournal, protocol: &Protocol) {
     let mut state = State::default();
     for (seq, at, body) in &journal.events {
         let derived = match body {
             Body::ExperimentProposed(proposed) => proposed.role != Role::Search,
+            Body::EvaluationEnded(ended) => ended.result != OutcomeResult::Interrupted,
             Body::Decided(_)
             | Body::Claimed(_)
             | Body::Ablated(_)
             | Body::SealedOpened(_)
             | Body::SealedAnswered(_)
             | Body::Graded(_)
+            | Body::EvaluationStarted(_)
             | Body::StudyFinished(_) => true,
             _ => false,
         };

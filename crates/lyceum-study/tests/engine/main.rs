@@ -5,6 +5,7 @@
 
 mod budgets;
 mod decisions;
+mod outcome;
 mod oversight;
 mod support;
 

@@ -182,6 +182,7 @@ pub(crate) fn protocol(seed: u64, experiments: u32) -> Protocol {
             at_least: 0.0,
             confidence: 0.95,
         }],
+        outcome: None,
     }
 }
 
@@ -193,9 +194,9 @@ impl Observer for Silent {
 }
 
 /// A journal that refuses to write after a number of events: the crash.
-struct Crashing<'a> {
-    inner: &'a mut MemoryJournal,
-    left: usize,
+pub(crate) struct Crashing<'a> {
+    pub(crate) inner: &'a mut MemoryJournal,
+    pub(crate) left: usize,
 }
 
 impl Journal for Crashing<'_> {

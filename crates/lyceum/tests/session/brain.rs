@@ -45,6 +45,39 @@ fn findings(statement: &str) -> usize {
         .count()
 }
 
+/// Hands in too early, is told what is not met, takes the handicap out, and hands in again.
+pub(crate) fn reviser(received: &Received) -> Turn {
+    let said = statement(received);
+    let (proposed, findings) = (proposed(&said), findings(&said));
+    let propose = |rate: f64| {
+        let settings =
+            json!({ "hypothesis": format!("a rate of {rate}"), "settings": { "rate": rate } });
+        call(received, "run_experiment", &settings)
+    };
+    let hand_in = |claim: &str| call(received, "submit_outcome", &json!({ "claim": claim }));
+    if said.contains("the search is over") {
+        return Said::text("done").into();
+    }
+    if proposed == 0 {
+        return propose(0.5);
+    }
+    if !said.contains("evaluation 1: needs_revision") {
+        return hand_in("a rate of 0.5 is as good as it gets");
+    }
+    if !said.contains("differ from the study's workspace: [train.sh]") {
+        let edit = json!({ "path": "train.sh", "old": "0.5 + ", "new": "" });
+        return call(received, "edit", &edit);
+    }
+    if proposed == 1 {
+        return propose(0.3);
+    }
+    if findings == 0 {
+        let claim = json!({ "claim": "the handicap costs half a point", "experiment": "e2" });
+        return call(received, "record_finding", &claim);
+    }
+    hand_in("no handicap is left, and a rate of 0.3 is best")
+}
+
 /// Takes the handicap out of the program, tries rates, and records what it found.
 pub(crate) fn researcher(received: &Received) -> Turn {
     let said = statement(received);

@@ -7,5 +7,6 @@ mod brain;
 mod faults;
 mod killed;
 mod mended;
+mod outcome;
 mod place;
 mod whole;

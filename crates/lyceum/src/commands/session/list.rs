@@ -48,6 +48,7 @@ pub(super) fn word(why: &StopReason) -> &'static str {
     match why {
         StopReason::EndTurn => "end_turn",
         StopReason::AwaitsExperiment => "awaits_experiment",
+        StopReason::AwaitsOutcome => "awaits_outcome",
         StopReason::RetriesExhausted => "retries_exhausted",
         StopReason::BudgetReached => "budget_reached",
         StopReason::Refusal => "refusal",

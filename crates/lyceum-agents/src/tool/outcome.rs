@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 pub(super) fn claim(
     study: &Study,
     protocol: &Protocol,
-    asked: Arguments,
+    asked: &Arguments,
 ) -> Result<String, String> {
     let Some(rules) = &protocol.outcome else {
         return Err("this study has no rubric for graders: its measurements decide".into());
@@ -109,8 +109,8 @@ pub(super) fn brief(study: &Study, protocol: &Protocol) -> String {
         .iterations_max
         .saturating_sub(iterations_used(study) + 1);
     let mut text = format!("evaluations left before the last: {left}\n");
-    let newest = study.evaluations.iter().rev();
-    let Some(ended) = newest.filter_map(|one| one.ended.as_ref()).next() else {
+    let mut newest = study.evaluations.iter().rev();
+    let Some(ended) = newest.find_map(|one| one.ended.as_ref()) else {
         return text;
     };
     let result = one_line(&ended.explanation);

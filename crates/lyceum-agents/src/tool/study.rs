@@ -194,7 +194,7 @@ impl StudyTools<'_> {
     fn hand_in(&self, session: &State, call: &Wanted) -> Outcome {
         let cpu_ms = session.cpu_ms.saturating_sub(self.charged_cpu_ms);
         let handed = read::<outcome::Arguments>(&call.arguments)
-            .and_then(|asked| outcome::claim(self.study, self.protocol, asked));
+            .and_then(|asked| outcome::claim(self.study, self.protocol, &asked));
         match handed {
             Ok(claim) => Outcome::HandedIn(HandIn {
                 claim,

@@ -51,7 +51,7 @@ pub(super) fn settle_ending(state: &State, protocol: &Protocol, exhausted: bool)
     }
     if protocol.outcome.is_some() {
         match outcome::at_the_end(state, protocol, exhausted) {
-            AtTheEnd::Event(body) => return Some(body),
+            AtTheEnd::Event(body) => return Some(*body),
             AtTheEnd::Wait => return None,
             AtTheEnd::Grade | AtTheEnd::Known => {}
         }

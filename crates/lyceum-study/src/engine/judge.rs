@@ -355,7 +355,7 @@ pub(super) fn replication_runs(protocol: &Protocol) -> u64 {
     u64::from(replications(protocol))
 }
 
-fn replicated<'s>(state: &'s State, number: u32) -> Option<&'s Run> {
+fn replicated(state: &State, number: u32) -> Option<&Run> {
     let purpose = Purpose::Replicate { number };
     let mut runs = state.runs_of(state.best);
     runs.find(|run| run.purpose == purpose)
@@ -418,13 +418,11 @@ fn replication(state: &State, protocol: &Protocol, wanted: u32, confidence: f64)
 /// Returns the winner's values that did not choose it: those of the confirmation, or of the start's own runs.
 fn earlier(state: &State, protocol: &Protocol) -> Vec<f64> {
     let metric = &protocol.metric;
-    match &state.claimed {
-        Some(claimed) => claimed.pairs.iter().filter_map(|pair| pair.other).collect(),
-        None => {
-            let looks = state.looks(state.best, metric);
-            looks.into_iter().map(|(_, value)| value).collect()
-        }
+    if let Some(claimed) = &state.claimed {
+        return claimed.pairs.iter().filter_map(|pair| pair.other).collect();
     }
+    let looks = state.looks(state.best, metric);
+    looks.into_iter().map(|(_, value)| value).collect()
 }
 
 /// Returns the interval in which the mean of `count` new values lies, by the earlier ones: the t prediction interval.

@@ -157,7 +157,7 @@ pub(super) fn in_search(state: &State, protocol: &Protocol) -> Option<Body> {
 /// What the end of a study waits for.
 pub(super) enum AtTheEnd {
     /// This event comes next.
-    Event(Body),
+    Event(Box<Body>),
     /// Something must be run or checked first.
     Wait,
     /// The criteria are to be graded.
@@ -177,7 +177,7 @@ pub(super) fn at_the_end(state: &State, protocol: &Protocol, exhausted: bool) ->
             experiment: state.best,
             call: handed_in(state).map(|handed| handed.call.clone()),
         };
-        return AtTheEnd::Event(started.into());
+        return AtTheEnd::Event(Box::new(started.into()));
     }
     let failed = start_failure(state, protocol).is_some();
     let waits = check_wanted(state, protocol).is_some()

@@ -238,7 +238,7 @@ impl Criterion {
             Criterion::File { file, hash, schema } => {
                 let hash = hash.iter().map(|hash| format!(" with BLAKE3 {hash}"));
                 let schema = schema.iter().map(|schema| format!(" that fits `{schema}`"));
-                let more: String = hash.chain(schema).collect::<Vec<_>>().join("");
+                let more: String = hash.chain(schema).collect();
                 format!("the file `{file}`{more}")
             }
             Criterion::Diff { allow, .. } if allow.is_empty() => {

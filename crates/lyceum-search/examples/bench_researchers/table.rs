@@ -57,7 +57,7 @@ fn only(results: &Results, wanted: impl Fn(&String) -> bool) -> Results {
 
 fn of_set(results: &Results) -> String {
     let mut text = String::new();
-    for other in ["random", PEER] {
+    for other in ["random", PEER, "gp"] {
         let Some(theirs) = results.get(other) else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 usage: peers.py tasks.json PEER [--from SEED] [--seeds COUNT] [--evaluations COUNT] [--cpu SECONDS] > PEER.tsv
 
-Peers: optuna-tpe, optuna-gp, smac, hebo, nevergrad, cmaes; each with its defaults. Every formula is written a second
+Peers: optuna-tpe, optuna-gp, smac, smac-gp, hebo, nevergrad, cmaes; each with its defaults. Every formula is written a second
 time here, and checked against the values that the Rust program printed. A crash is told as a failure where the peer
 knows such a thing (optuna-tpe, optuna-gp), elsewhere as the worst value seen so far. Peers without conditions get
 all knobs, those that are off without an effect. Seeds run one after the other, all tasks of one first; with --cpu no
@@ -357,14 +357,17 @@ class CMA(Worst):
 
 
 class Smac(Worst):
-    """SMAC3's facade for tuning, a random forest. It knows crashes, but wants a number for them."""
+    """One of SMAC3's facades: for tuning (a random forest) or for black boxes (a Gaussian process).
 
-    def __init__(self, task, evaluations):
+    It knows crashes, but wants a number for them.
+    """
+
+    def __init__(self, task, evaluations, facade):
         import logging
         import tempfile
 
         import ConfigSpace
-        from smac import HyperparameterOptimizationFacade, Scenario
+        import smac
 
         logging.disable(logging.CRITICAL)
         space = ConfigSpace.ConfigurationSpace(seed=task["seed"])
@@ -381,11 +384,11 @@ class Smac(Worst):
                 both = (space[knob["name"]], space[when["knob"]])
                 space.add(ConfigSpace.EqualsCondition(*both, when["is"][0]))
         self.directory = tempfile.TemporaryDirectory()
-        scenario = Scenario(
+        scenario = smac.Scenario(
             space, deterministic=True, n_trials=evaluations, seed=task["seed"], output_directory=self.directory.name
         )
         self.task = task
-        self.smac = HyperparameterOptimizationFacade(scenario, lambda config, seed=0: 0.0, overwrite=True)
+        self.smac = getattr(smac, facade)(scenario, lambda config, seed=0: 0.0, overwrite=True)
 
     def ask(self):
         self.info = self.smac.ask()
@@ -444,7 +447,8 @@ class Hebo(Worst):
 PEERS = {
     "optuna-tpe": (("optuna",), lambda *of: Optuna(*of, "TPESampler")),
     "optuna-gp": (("optuna", "torch"), lambda *of: Optuna(*of, "GPSampler")),
-    "smac": (("smac",), Smac),
+    "smac": (("smac",), lambda *of: Smac(*of, "HyperparameterOptimizationFacade")),
+    "smac-gp": (("smac",), lambda *of: Smac(*of, "BlackBoxFacade")),
     "hebo": (("hebo", "torch"), Hebo),
     "nevergrad": (("nevergrad",), Nevergrad),
     "cmaes": (("cmaes",), CMA),

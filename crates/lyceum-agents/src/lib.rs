@@ -24,6 +24,7 @@
 //! | `nested` | how deep an answer may nest |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
+//! | `workflow` | a fan-out over commands, models and studies, journalled step by step |
 //! | `letters` | words of people to a session that another process drives |
 
 mod agent;
@@ -39,11 +40,12 @@ mod referee;
 pub mod session;
 mod staff;
 mod tool;
+pub mod workflow;
 
 pub use agent::{Brief, StudyAgent, Tell};
 pub use harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX};
 pub use letters::{LETTER_BYTES_MAX, Letter, leave};
 pub use mind::{Cost, Meter, Mind, PriceOf};
 pub use referee::Referee;
-pub use staff::{Agency, mind};
+pub use staff::{Agency, mind, mind_with};
 pub use tool::{Done, Outcome, RESULT_BYTES_MAX, StudyTools, Toolbox, Wanted, Workbench, bounded};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lyceum_models::{
-    Environment, ModelError, Options as Connection, Price, Spec, Usage, WireKind, connect,
+    Environment, ModelError, Options as Connection, Price, Spec, Tape, Usage, WireKind, connect,
     list_price,
 };
 use lyceum_study::{
@@ -19,9 +19,19 @@ use crate::{
 
 /// Makes a model ready, with its meter. Sends nothing.
 pub fn mind(spec: &Spec, environment: Environment<'_>) -> Result<Mind, ModelError> {
+    mind_with(spec, environment, Tape::Live)
+}
+
+/// Makes a model ready whose exchanges are recorded, or come from a recording.
+pub fn mind_with(
+    spec: &Spec,
+    environment: Environment<'_>,
+    tape: Tape,
+) -> Result<Mind, ModelError> {
     let meter = Arc::new(Meter::default());
     let options = Connection {
         budget: meter.clone(),
+        tape,
         ..Connection::default()
     };
     let model = connect(spec, options, environment)?;

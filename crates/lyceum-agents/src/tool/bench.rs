@@ -301,7 +301,7 @@ fn tell(text: &mut String, what: &str, paths: &[PathBuf]) {
 }
 
 /// Says how a command ended.
-fn ended(exit: &Exit) -> String {
+pub(crate) fn ended(exit: &Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit status {code}"),
         Exit::Signal(signal) => format!("ended by signal {signal}"),

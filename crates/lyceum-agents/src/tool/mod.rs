@@ -17,6 +17,7 @@ use lyceum_types::Output;
 use crate::session::{State, event::Body};
 
 pub use bench::Workbench;
+pub(crate) use bench::ended;
 pub use study::StudyTools;
 pub(crate) use study::{charged, in_its_place};
 

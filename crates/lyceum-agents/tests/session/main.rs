@@ -4,4 +4,5 @@
 
 mod every_event;
 mod long;
+mod workflow;
 mod world;

@@ -106,6 +106,14 @@ impl Kit {
         })
     }
 
+    /// Returns the same for another lab, which it takes for writing.
+    pub fn beside(&self, lab: Lab) -> Result<Kit, Broken> {
+        let doing = format!("opening the lab `{}`", lab.root().display());
+        let ledger = Ledger::open(&lab.ledger(), lyceum_ledger::Options::default())
+            .map_err(Broken::while_doing(doing))?;
+        Kit::new(self.sandbox.clone(), ledger, lab, &self.programs)
+    }
+
     /// Returns the lab's ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

@@ -30,6 +30,7 @@ mod status;
 mod stop;
 mod train;
 mod verify;
+mod workflow;
 
 use clap::{Parser, Subcommand};
 
@@ -118,6 +119,9 @@ enum Command {
     /// Language models at work: start a session, see it, speak to it
     #[command(subcommand)]
     Session(session::Command),
+    /// Carry out a fan-out over commands, models and studies, journalled step by step
+    #[command(subcommand)]
+    Workflow(workflow::Command),
     /// Print the schema of a file format
     Schema(schema::Arguments),
     /// Run one of the built-in studies' programs by hand
@@ -164,6 +168,7 @@ impl Cli {
             Command::Dream(arguments) => dream::run(place, json, &arguments),
             Command::Memory(command) => memory::run(place, json, &command),
             Command::Session(command) => session::run(place, json, &command),
+            Command::Workflow(command) => workflow::run(place, json, &command),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Program(program) => program.run(),
         }

@@ -1,0 +1,185 @@
+//! What steps do: commands in the sandbox, requests to models, studies with a lab of their own.
+
+mod ask;
+mod command;
+mod files;
+mod items;
+mod study;
+
+use std::collections::BTreeMap;
+
+use lyceum_models::{FileTape, Recording, Request, Spec, Tape};
+use lyceum_study::{
+    engine::{Broken, Cut},
+    lab::Kit,
+};
+use serde_json::json;
+
+use self::files::Seen;
+use super::{
+    conductor::{Came, Crew, Prepared, Refusal},
+    event::{Item, Reserved},
+    format::{Phase, Work, Workflow},
+    state::{State, Step},
+    template::Place,
+};
+
+/// Most bytes of a step's result: what a person or a model reads next, not data.
+const RESULT_BYTES_MAX: usize = 256 << 10;
+/// Version of what keys are made of. A change of meaning gets a new one, so that no old result is taken for a new one.
+const KEY_VERSION: u32 = 1;
+
+/// Whether exchanges with models are recorded or replayed.
+#[derive(Clone, Default)]
+pub enum Tapes {
+    /// Neither.
+    #[default]
+    Live,
+    /// Recorded.
+    Record(std::sync::Arc<FileTape>),
+    /// Answered from a recording.
+    Replay(Recording),
+}
+
+/// Whom a run has hired.
+pub struct Hired {
+    /// The model of steps that name none.
+    pub model: Option<Spec>,
+    /// Where a variable of the environment is looked up.
+    pub environment: fn(&str) -> Option<std::ffi::OsString>,
+    /// Whether exchanges are recorded or replayed.
+    pub tapes: Tapes,
+}
+
+/// Carries out steps on this machine.
+pub struct Floor<'a> {
+    /// The workflow.
+    pub workflow: &'a Workflow,
+    /// The lab.
+    pub kit: &'a Kit,
+    /// Models.
+    pub hired: Hired,
+}
+
+/// What a worker is given.
+pub enum Task {
+    /// A command.
+    Command(Box<command::Task>),
+    /// A request.
+    Model(Box<ask::Task>),
+    /// A study.
+    Study(Box<study::Task>),
+}
+
+/// What a step sees beside its own work.
+struct Scene<'a> {
+    phase: &'a Phase,
+    number: u32,
+    step: &'a Step,
+    state: &'a State,
+    files: Seen,
+}
+
+impl Crew for Floor<'_> {
+    type Task = Task;
+
+    fn items(&self, phase: &Phase, state: &State) -> Result<Vec<Item>, Refusal> {
+        items::of(&self.workflow.directory, phase, state).map_err(Refusal::Step)
+    }
+
+    fn prepare(
+        &self,
+        phase: &Phase,
+        number: u32,
+        step: &Step,
+        state: &State,
+    ) -> Result<Prepared<Task>, Refusal> {
+        let directory = &self.workflow.directory;
+        let files = files::see(directory, &phase.reads, &step.item.files).map_err(Refusal::Step)?;
+        let scene = Scene {
+            phase,
+            number,
+            step,
+            state,
+            files,
+        };
+        match &phase.work {
+            Work::Command(command) => Ok(command::prepare(&scene, command)),
+            Work::Model(model) => ask::prepare(self, &scene, model),
+            Work::Study(study) => study::prepare(self.workflow, &scene, study),
+        }
+    }
+
+    fn carry_out(&self, task: Task, cut: &Cut) -> Result<Came, Broken> {
+        match task {
+            Task::Command(task) => command::carry_out(self.kit, &task, cut),
+            Task::Model(task) => Ok(ask::carry_out(&task, cut)),
+            Task::Study(task) => study::carry_out(self.kit, &task, cut),
+        }
+    }
+}
+
+impl Scene<'_> {
+    /// Returns what stands in a place.
+    fn value(&self, place: &Place) -> String {
+        match place {
+            Place::Item => self.step.item.text.clone(),
+            Place::Number => self.number.to_string(),
+            Place::Content => self.files.content(&self.step.item.files),
+            Place::Results(phase) => self.results(phase),
+        }
+    }
+
+    /// Returns the results of a phase, each after a line with its number.
+    fn results(&self, phase: &str) -> String {
+        let state = self.state.phase(phase);
+        let results = state
+            .into_iter()
+            .flat_map(super::state::PhaseState::results);
+        let texts = results.map(|(number, result)| format!("[{phase} {number}]\n{result}"));
+        texts.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Returns the results that a step uses beside its item, by the names of the files that hold them.
+    fn used(&self) -> BTreeMap<String, String> {
+        let mut used = BTreeMap::new();
+        for name in self.phase.uses() {
+            let state = self.state.phase(name);
+            for (number, result) in state
+                .into_iter()
+                .flat_map(super::state::PhaseState::results)
+            {
+                used.insert(format!("{name}/{number}"), result.to_owned());
+            }
+        }
+        used
+    }
+}
+
+/// Returns the key of what a step is made of.
+fn key(kind: &str, made_of: &serde_json::Value) -> String {
+    let whole = json!({ "version": KEY_VERSION, "kind": kind, "made_of": made_of });
+    blake3::hash(whole.to_string().as_bytes())
+        .to_hex()
+        .to_string()
+}
+
+/// Returns a request's worth of reservation.
+fn reserved_for(mind: &crate::mind::Mind, request: &Request, attempts: u64) -> Reserved {
+    let most = mind.most(request);
+    Reserved {
+        tokens: most.tokens.saturating_mul(attempts),
+        money: most.money.map(|money| money.saturating_mul(attempts)),
+        cpu_ms: 0,
+    }
+}
+
+impl Tapes {
+    fn tape(&self) -> Tape {
+        match self {
+            Tapes::Live => Tape::Live,
+            Tapes::Record(file) => Tape::Record(file.clone()),
+            Tapes::Replay(recording) => Tape::Replay(recording.clone()),
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! `lyceum workflow run`: carries out a workflow, and goes on with one.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lyceum_agents::workflow::{
+    self, Body, Conductor, Created, End, Floor, FormatError, Hired, Journal, RunResult, State,
+    Status, StepEnd, StopReason, Tapes, Updated, Watcher, Workflow,
+};
+use lyceum_models::{FileTape, Recording, Spec, environment};
+use lyceum_study::lab::{self, Kit};
+
+use super::{failed, words as told};
+use crate::{
+    commands::run::stop_on_signals,
+    context::{LabPlace, Minimum},
+    exit::Exit,
+    failure::Failure,
+    view::{self, words},
+};
+
+/// Name of the file in a workflow's directory.
+const FILE_NAME: &str = "workflow.toml";
+/// How often people are told how far a phase is.
+const TOLD_EVERY: Duration = Duration::from_secs(2);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    minimum: Minimum,
+    /// The workflow's file, or the directory that holds `workflow.toml`
+    #[arg(value_name = "FILE")]
+    workflow: PathBuf,
+    /// The model of steps that name none: `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL` or
+    /// `command:PROGRAM`
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// Take no result of an earlier run
+    #[arg(long)]
+    fresh: bool,
+    /// Append what is sent to models and what comes back to a file
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    record: Option<PathBuf>,
+    /// Answer from such a file, without a network and without a key
+    #[arg(long, value_name = "FILE")]
+    replay: Option<PathBuf>,
+}
+
+impl From<FormatError> for Failure {
+    fn from(error: FormatError) -> Failure {
+        let why = std::error::Error::source(&error).map(|source| format!(": {source}"));
+        Failure::bad_input(format!("{error}{}", why.unwrap_or_default()))
+    }
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let file = if arguments.workflow.is_dir() {
+        arguments.workflow.join(FILE_NAME)
+    } else {
+        arguments.workflow.clone()
+    };
+    let workflow = Workflow::open(&file)?;
+    let model = arguments
+        .model
+        .as_deref()
+        .map(str::parse::<Spec>)
+        .transpose();
+    let model = model.map_err(|error| Failure::bad_input(error.to_string()))?;
+    let halt = stop_on_signals()?;
+    let kit = place.kit_at(arguments.minimum)?;
+    lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
+    let reader = kit.ledger().reader()?;
+    let going_on = unfinished(&reader, &workflow, model.as_ref())?;
+    let model = model.or_else(|| going_on.as_ref().and_then(|(_, model)| model.clone()));
+    check_models(&workflow, model.as_ref(), arguments)?;
+    let name = match going_on {
+        Some((name, _)) => name,
+        None => new_name(&reader, &workflow)?,
+    };
+    let mut known = workflow::known_results(&reader).map_err(failed)?;
+    if arguments.fresh {
+        known.retain(|_, (from, _)| from.run == name);
+    }
+    drop(reader);
+    let mut journal = Journal::open(kit.ledger().clone(), &name).map_err(failed)?;
+    begin(&mut journal, &workflow, &name, model.as_ref())?;
+    let floor = Floor {
+        workflow: &workflow,
+        kit: &kit,
+        hired: Hired {
+            model,
+            environment,
+            tapes: tapes(arguments)?,
+        },
+    };
+    let mut watcher = Teller::new(json);
+    let conducted = Conductor {
+        journal: &mut journal,
+        workflow: &workflow,
+        crew: &floor,
+        known,
+        halt,
+        asked: &|| workflow::is_asked_to_stop(kit.lab(), &name),
+        watcher: &mut watcher,
+    }
+    .conduct();
+    match conducted {
+        Ok(()) => finish(&kit, &name, journal.state(), json),
+        Err(End::Journal(error)) => Err(failed(error)),
+        Err(End::Broken(broken)) => Err(Failure::internal(&broken)
+            .hint("nothing that was recorded is lost: the same command goes on")),
+    }
+}
+
+/// Returns the newest run with its model, if it is not over and is of the same workflow and model.
+fn unfinished(
+    reader: &lyceum_ledger::Reader,
+    workflow: &Workflow,
+    model: Option<&Spec>,
+) -> Result<Option<(String, Option<Spec>)>, Failure> {
+    let (number, name) = workflow::newest(reader, &workflow.name).map_err(failed)?;
+    if number == 0 {
+        return Ok(None);
+    }
+    let state = workflow::load(reader, &name).map_err(failed)?;
+    let Some(created) = state.created.as_ref().filter(|_| !state.is_over()) else {
+        return Ok(None);
+    };
+    let of_run = created
+        .model
+        .as_ref()
+        .and_then(|text| text.parse::<Spec>().ok());
+    let same = created.digest == workflow.digest && (model.is_none() || of_run.as_ref() == model);
+    if !same {
+        view::note(&words::clean(&format!(
+            "{name} is not finished and differs in what is done: it stays as it is, and a new run begins"
+        )));
+    }
+    Ok(same.then_some((name, of_run)))
+}
+
+fn new_name(reader: &lyceum_ledger::Reader, workflow: &Workflow) -> Result<String, Failure> {
+    let (number, _) = workflow::newest(reader, &workflow.name).map_err(failed)?;
+    Ok(match number {
+        0 => workflow.name.clone(),
+        number => format!("{}~{}", workflow.name, number + 1),
+    })
+}
+
+fn begin(
+    journal: &mut Journal,
+    workflow: &Workflow,
+    name: &str,
+    model: Option<&Spec>,
+) -> Result<(), Failure> {
+    let body = match &journal.state().created {
+        None => Body::Created(Created {
+            run: name.to_owned(),
+            workflow: workflow.name.clone(),
+            description: workflow.description.clone(),
+            definition: workflow.text.clone(),
+            digest: workflow.digest.clone(),
+            model: model.map(ToString::to_string),
+            budget: workflow.budget,
+            lyceum: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        Some(created) if created.definition != workflow.text => Body::Updated(Updated {
+            definition: workflow.text.clone(),
+            budget: workflow.budget,
+        }),
+        Some(_) => return Ok(()),
+    };
+    journal.write(&[body]).map_err(failed)
+}
+
+/// Looks whether every model can be asked, before the first step.
+fn check_models(
+    workflow: &Workflow,
+    model: Option<&Spec>,
+    arguments: &Arguments,
+) -> Result<(), Failure> {
+    let money = workflow.budget.money.is_some()
+        || workflow
+            .phases
+            .iter()
+            .any(|phase| phase.budget.money.is_some());
+    for named in workflow.models() {
+        let Some(spec) = named.or(model) else {
+            return Err(Failure::bad_input("a step asks a model, and none is named")
+                .hint("name one with `--model anthropic:MODEL`, `openai:MODEL` or `http://HOST:PORT/v1#MODEL`"));
+        };
+        let tape = if arguments.replay.is_some() {
+            lyceum_models::Tape::Replay(Recording::new(vec![]))
+        } else {
+            lyceum_models::Tape::Live
+        };
+        let mind = lyceum_agents::mind_with(spec, &environment, tape)
+            .map_err(|error| Failure::bad_input(format!("{spec}: {error}")))?;
+        if money && !mind.has_price() {
+            return Err(Failure::bad_input(format!(
+                "a budget of money needs a model whose price is known, and that of `{spec}` is not"
+            ))
+            .hint("bound what it may use with `tokens`"));
+        }
+    }
+    Ok(())
+}
+
+fn tapes(arguments: &Arguments) -> Result<Tapes, Failure> {
+    let bad = |path: &Path, why: &dyn std::fmt::Display| {
+        Failure::bad_input(format!("`{}`: {why}", path.display()))
+    };
+    if let Some(path) = &arguments.record {
+        let tape = FileTape::open(path).map_err(|error| bad(path, &error))?;
+        return Ok(Tapes::Record(Arc::new(tape)));
+    }
+    if let Some(path) = &arguments.replay {
+        let recording = Recording::open(path).map_err(|error| bad(path, &error))?;
+        return Ok(Tapes::Replay(recording));
+    }
+    Ok(Tapes::Live)
+}
+
+/// Prints the results of the last phase, and says how the run ended.
+#[expect(clippy::print_stdout, reason = "this is the result")]
+fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Result<Exit, Failure> {
+    if let Status::Ended(RunResult::Stopped { .. }) = &state.status {
+        workflow::clear_stop(kit.lab(), name);
+    }
+    if json {
+        println!(
+            "{}",
+            view::visible(&told::object(name, state, true).to_string())
+        );
+    } else {
+        let last = state.phases.last().filter(|_| state.is_over());
+        for (_, result) in last.into_iter().flat_map(workflow::PhaseState::results) {
+            for line in result.lines() {
+                println!("{}", words::clean(line));
+            }
+        }
+        let (status, why) = told::status(state);
+        let why = if why.is_empty() {
+            why
+        } else {
+            format!(": {why}")
+        };
+        let line = format!("{name}: {status}{why}; {}", told::used(state));
+        view::note(&words::clean(&line));
+        if let Status::Idle(reason) = &state.status {
+            view::note(how_to_go_on(reason));
+        }
+    }
+    let failures = state.phases.iter().any(|phase| phase.counts().1 > 0);
+    Ok(match &state.status {
+        Status::Ended(RunResult::Completed) if !failures => Exit::Done,
+        Status::Ended(RunResult::Stopped { .. }) | Status::Idle(StopReason::Interrupted) => {
+            Exit::Interrupted
+        }
+        Status::Idle(StopReason::BudgetReached { .. }) => Exit::BudgetSpent,
+        Status::Idle(StopReason::RetriesExhausted { .. }) => Exit::BadInput,
+        Status::Ended(_) | Status::New | Status::Running => Exit::Unsatisfied,
+    })
+}
+
+fn how_to_go_on(reason: &StopReason) -> &'static str {
+    match reason {
+        StopReason::BudgetReached { .. } => {
+            "nothing is lost: raise the budget in the workflow's file, and the same command goes on"
+        }
+        StopReason::RetriesExhausted { .. } => {
+            "nothing is lost: once the model can be asked again, the same command goes on"
+        }
+        StopReason::Interrupted => "nothing is lost: the same command goes on",
+    }
+}
+
+/// Tells people how far the run is, on standard error.
+struct Teller {
+    quiet: bool,
+    told: Instant,
+}
+
+impl Teller {
+    fn new(quiet: bool) -> Teller {
+        Teller {
+            quiet,
+            told: Instant::now(),
+        }
+    }
+}
+
+impl Watcher for Teller {
+    fn event(&mut self, state: &State, body: &Body) {
+        if self.quiet {
+            return;
+        }
+        let line = match body {
+            Body::Created(_)
+            | Body::Running(_)
+            | Body::Updated(_)
+            | Body::Idle(_)
+            | Body::Ended(_) => return,
+            Body::PhaseStarted(started) => {
+                format!("{}: {} steps", started.phase, started.items.len())
+            }
+            Body::StepEnded(ended) => match &ended.end {
+                StepEnd::Failed { why } => {
+                    format!("  {}/{} failed: {why}", ended.phase, ended.step)
+                }
+                StepEnd::Refused { why, .. } => {
+                    format!(
+                        "  {}/{} answered what was not taken: {why}",
+                        ended.phase, ended.step
+                    )
+                }
+                StepEnd::Unknown => format!(
+                    "  {}/{} was at work when the lab died",
+                    ended.phase, ended.step
+                ),
+                StepEnd::Done { .. } | StepEnd::Cut { .. } if self.told.elapsed() >= TOLD_EVERY => {
+                    let phase = state.phase(&ended.phase);
+                    phase.map(told::phase).unwrap_or_default()
+                }
+                StepEnd::Done { .. } | StepEnd::Cut { .. } => return,
+            },
+            Body::StepStarted(_) => return,
+            Body::PhaseEnded(ended) => state
+                .phase(&ended.phase)
+                .map(told::phase)
+                .unwrap_or_default(),
+        };
+        self.told = Instant::now();
+        view::note(&words::clean(&line));
+    }
+}

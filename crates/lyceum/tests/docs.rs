@@ -1,7 +1,7 @@
 //! Every command of the pages in `docs/` is executed, in order, with the real binary.
 //!
-//! In a `console` block a line `$ command` is executed by `sh` in a fresh directory that holds a copy of `studies/` and
-//! `corpus/`, with the binary first on `PATH`; lines `> …` continue it. It must end with status 0: a page shows another status with
+//! In a `console` block a line `$ command` is executed by `sh` in a fresh directory that holds a copy of `studies/`,
+//! `corpus/` and `examples/`, with the binary first on `PATH`; lines `> …` continue it. It must end with status 0: a page shows another status with
 //! `; echo "exit code $?"`. The lines below a command must occur in its output, in this order; `…` in them stands for
 //! anything, and a line `…` for any number of lines. A block with `file=NAME` after its language is written to that file.
 //! Commands in any other block are a fault of the page, so none is skipped silently.
@@ -183,7 +183,7 @@ fn execute(page: &str) {
     let text = fs::read_to_string(root().join("docs").join(page)).unwrap();
     let steps = steps(&text).unwrap_or_else(|problem| panic!("docs/{page}: {problem}"));
     let scratch = tempfile::tempdir().unwrap();
-    for name in ["studies", "corpus"] {
+    for name in ["studies", "corpus", "examples"] {
         copy_tree(&root().join(name), &scratch.path().join(name));
     }
     let mut executed = 0;
@@ -241,6 +241,7 @@ pages! {
     session: "session.md",
     models: "models.md",
     memory: "memory.md",
+    orchestration: "orchestration.md",
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub use conductor::{Came, Conductor, Crew, End, Prepared, Refusal, Watcher};
 pub use crew::{Floor, Hired, Tapes};
 pub use event::{
     Body, Created, DecodeError, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded,
-    RunResult, Spent, StepEnd, StepEnded, StepStarted, StopReason,
+    RunResult, Spent, StepEnd, StepEnded, StepStarted, StopReason, Updated,
 };
 pub use format::{
     Budget, Command, FormatError, Model, Over, Phase, Study, WORKFLOW_BYTES_MAX, Work, Workflow,

@@ -169,8 +169,11 @@ fn conduct_unless(
     journal.state().clone()
 }
 
+/// Items with what came of them.
+type Ends = Vec<(String, Option<String>)>;
+
 /// Returns what a run came to, without how often anything was tried.
-fn outcome(state: &State) -> (Status, Vec<Vec<(String, Option<String>)>>) {
+fn outcome(state: &State) -> (Status, Vec<Ends>) {
     let phases = state.phases.iter().map(|phase| {
         let steps = phase.steps.iter().map(|step| {
             let end = match &step.end {

@@ -4,9 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod brain;
+mod examples;
 mod faults;
 mod killed;
 mod mended;
 mod outcome;
 mod place;
 mod whole;
+mod workflow;

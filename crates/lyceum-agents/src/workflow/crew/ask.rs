@@ -63,17 +63,20 @@ pub(super) fn prepare(
         "model": spec.to_string(),
         "request": first,
         "schema": model.schema.as_ref().map(Schema::value),
-        "cited": model.citations.then(|| scene.files.hashes()),
+        "cited": model.citations.then(|| json!([scene.files.hashes(), scene.given()])),
     });
     let environment = floor.hired.environment;
     let mind = mind_with(spec, &environment, floor.hired.tapes.tape())
         .map_err(|error| Refusal::Step(format!("{spec}: {error}")))?;
     let reserved = reserved_for(&mind, &request, ATTEMPTS_MAX);
     let cited = model.citations.then(|| {
+        let given = scene.given().into_iter();
+        let mut cited: BTreeMap<String, Vec<u8>> = given
+            .map(|(name, text)| (name, text.into_bytes()))
+            .collect();
         let files = scene.files.files.iter();
-        files
-            .map(|(name, (bytes, _))| (name.clone(), bytes.clone()))
-            .collect()
+        cited.extend(files.map(|(name, (bytes, _))| (name.clone(), bytes.clone())));
+        cited
     });
     Ok(Prepared {
         key: key("model", &made_of),

@@ -41,9 +41,8 @@ pub struct Task {
 pub(super) fn prepare(scene: &Scene<'_>, command: &Command) -> Prepared<Any> {
     let fill = |word: &Template| word.fill(|place| scene.value(place));
     let arguments: Vec<String> = command.run.iter().map(fill).collect();
-    let mut given: BTreeMap<String, String> = scene
-        .used()
-        .into_iter()
+    let used = scene.used().into_iter();
+    let mut given: BTreeMap<String, String> = used
         .map(|(name, text)| (format!("results/{name}"), text))
         .collect();
     given.insert("item".into(), scene.step.item.text.clone());
@@ -92,6 +91,8 @@ fn run(kit: &Kit, task: &Task, scratch: &Scratch, cut: &Cut) -> Result<Record, B
         write_owned_as(&lower, name, bytes, *executable).map_err(Broken::while_doing(doing()))?;
     }
     for (name, text) in &task.given {
+        // Files of text end with a line's end, so that `cat` puts none in the middle of another.
+        let text = format!("{text}\n");
         write_owned_as(
             scratch.path(),
             &format!("step/{name}"),

@@ -125,9 +125,26 @@ impl Scene<'_> {
         match place {
             Place::Item => self.step.item.text.clone(),
             Place::Number => self.number.to_string(),
-            Place::Content => self.files.content(&self.step.item.files),
+            Place::Content => self.content(),
             Place::Results(phase) => self.results(phase),
         }
+    }
+
+    /// Returns what is in the item's files; where it has none, in all files that the phase reads.
+    fn content(&self) -> String {
+        let own = &self.step.item.files;
+        if own.is_empty() {
+            let all: Vec<String> = self.files.files.keys().cloned().collect();
+            return self.files.content(&all);
+        }
+        self.files.content(own)
+    }
+
+    /// Returns the texts in which a citation may be found beside files: the item as `item`, results as `PHASE/NUMBER`.
+    fn given(&self) -> BTreeMap<String, String> {
+        let mut given = self.used();
+        given.insert("item".into(), self.step.item.text.clone());
+        given
     }
 
     /// Returns the results of a phase, each after a line with its number.

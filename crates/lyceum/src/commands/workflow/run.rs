@@ -108,7 +108,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     }
     .conduct();
     match conducted {
-        Ok(()) => finish(&kit, &name, journal.state(), json),
+        Ok(()) => Ok(finish(&kit, &name, journal.state(), json)),
         Err(End::Journal(error)) => Err(failed(error)),
         Err(End::Broken(broken)) => Err(Failure::internal(&broken)
             .hint("nothing that was recorded is lost: the same command goes on")),
@@ -226,7 +226,7 @@ fn tapes(arguments: &Arguments) -> Result<Tapes, Failure> {
 
 /// Prints the results of the last phase, and says how the run ended.
 #[expect(clippy::print_stdout, reason = "this is the result")]
-fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Result<Exit, Failure> {
+fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Exit {
     if let Status::Ended(RunResult::Stopped { .. }) = &state.status {
         workflow::clear_stop(kit.lab(), name);
     }
@@ -255,7 +255,7 @@ fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Result<Exit, Fail
         }
     }
     let failures = state.phases.iter().any(|phase| phase.counts().1 > 0);
-    Ok(match &state.status {
+    match &state.status {
         Status::Ended(RunResult::Completed) if !failures => Exit::Done,
         Status::Ended(RunResult::Stopped { .. }) | Status::Idle(StopReason::Interrupted) => {
             Exit::Interrupted
@@ -263,7 +263,7 @@ fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Result<Exit, Fail
         Status::Idle(StopReason::BudgetReached { .. }) => Exit::BudgetSpent,
         Status::Idle(StopReason::RetriesExhausted { .. }) => Exit::BadInput,
         Status::Ended(_) | Status::New | Status::Running => Exit::Unsatisfied,
-    })
+    }
 }
 
 fn how_to_go_on(reason: &StopReason) -> &'static str {
@@ -303,6 +303,7 @@ impl Watcher for Teller {
             | Body::Running(_)
             | Body::Updated(_)
             | Body::Idle(_)
+            | Body::StepStarted(_)
             | Body::Ended(_) => return,
             Body::PhaseStarted(started) => {
                 format!("{}: {} steps", started.phase, started.items.len())
@@ -327,7 +328,6 @@ impl Watcher for Teller {
                 }
                 StepEnd::Done { .. } | StepEnd::Cut { .. } => return,
             },
-            Body::StepStarted(_) => return,
             Body::PhaseEnded(ended) => state
                 .phase(&ended.phase)
                 .map(told::phase)

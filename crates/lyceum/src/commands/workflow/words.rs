@@ -1,5 +1,7 @@
 //! A run in words, and as JSON.
 
+use std::fmt::Write as _;
+
 use lyceum_agents::workflow::{PhaseState, RunResult, State, Status, StepEnd, StopReason};
 use lyceum_models::Money;
 use serde_json::{Value, json};
@@ -61,10 +63,10 @@ pub(super) fn phase(phase: &PhaseState) -> String {
     let mut text = format!("{}: {done} of {of} done", phase.name);
     let reused = reused.count();
     if reused > 0 {
-        text += &format!(" ({reused} of them before)");
+        let _ = write!(text, " ({reused} of them before)");
     }
     if failed > 0 {
-        text += &format!(", {failed} failed");
+        let _ = write!(text, ", {failed} failed");
     }
     text
 }

@@ -1,0 +1,312 @@
+//! Workflows with the real program: sandboxes, a model over a socket, a study; killed, stopped, gone on with.
+
+use std::{
+    fs,
+    process::Stdio,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use lyceum_models::scripted::{Fault, Received, Said, Server, Turn};
+use serde_json::Value;
+
+use crate::place::{Done, Place};
+
+const FILE: &str = r#"
+name = "w"
+
+[[phase]]
+name = "count"
+files = "texts/*.txt"
+parallel = 2
+[phase.command]
+run = ["sh", "-c", "wc -w < {item}"]
+
+[[phase]]
+name = "ask"
+results = "count"
+parallel = 2
+[phase.model]
+prompt = "{item} words: {results.count}"
+schema = "answer.json"
+
+[[phase]]
+name = "sum"
+[phase.command]
+run = ["sh", "-c", "cat /step/results/ask/*; pwd; ls"]
+uses = ["ask"]
+"#;
+
+const SCHEMA: &str =
+    r#"{ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] }"#;
+
+fn place() -> Place {
+    let place = Place::new();
+    let directory = place.path().join("flow");
+    fs::create_dir_all(directory.join("texts")).unwrap();
+    fs::write(directory.join("workflow.toml"), FILE).unwrap();
+    fs::write(directory.join("answer.json"), SCHEMA).unwrap();
+    for (name, text) in [("a", "one"), ("b", "one two"), ("c", "one two three")] {
+        fs::write(directory.join(format!("texts/{name}.txt")), text).unwrap();
+    }
+    place
+}
+
+/// Answers with the number that it is told.
+fn counts(received: &Received) -> Turn {
+    let number: String = prompt(received)
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
+    Said::text(format!("```json\n{{\"n\": {number}}}\n```")).into()
+}
+
+fn prompt(received: &Received) -> String {
+    let content = &received.body["messages"][0]["content"];
+    let text = content.as_str().or_else(|| content[0]["text"].as_str());
+    text.unwrap().to_owned()
+}
+
+fn run(place: &Place, model: &str) -> Done {
+    place.call(&["workflow", "run", "flow", "--model", model])
+}
+
+fn shown(place: &Place, run: &str) -> Value {
+    let out = place
+        .call(&["workflow", "show", run, "--json"])
+        .exits(0)
+        .out;
+    serde_json::from_str(&out).unwrap()
+}
+
+fn results(shown: &Value) -> Value {
+    let phases = shown["phases"].as_array().unwrap().iter();
+    let ends = phases.map(|phase| {
+        let steps = phase["results"].as_array().unwrap().iter();
+        steps
+            .map(|step| step["end"]["result"].clone())
+            .collect::<Value>()
+    });
+    ends.collect()
+}
+
+#[test]
+fn commands_and_models_work_through_their_phases_and_nothing_is_done_twice() {
+    let server = Server::answering(counts).unwrap();
+    let model = format!("{}/v1#m", server.base());
+    let place = place();
+    let done = run(&place, &model).exits(0);
+    assert_eq!(
+        done.out, "{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n/workspace\n",
+        "{}",
+        done.err
+    );
+    assert_eq!(server.received().len(), 3);
+    let first = shown(&place, "w");
+    assert_eq!(first["status"], "completed");
+    assert_eq!(first["tokens"], 360);
+    // Once more: every step was done before.
+    let again = run(&place, &model).exits(0);
+    assert_eq!((again.out, server.received().len()), (done.out, 3));
+    // One file changes: its own steps are done, and those that see its result.
+    fs::write(place.path().join("flow/texts/c.txt"), "four words are here").unwrap();
+    run(&place, &model).exits(0);
+    let third = shown(&place, "w~3");
+    let anew = |phase: usize| {
+        let steps = third["phases"][phase]["results"].as_array().unwrap();
+        steps
+            .iter()
+            .map(|step| step["end"]["reused"].is_null())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(anew(0), [false, false, true]);
+    assert_eq!(anew(1), [true, true, true]);
+    let list = place.call(&["workflow", "list"]).exits(0).out;
+    assert_eq!(list.lines().count(), 3, "{list}");
+    place.call(&["verify"]).exits(0);
+}
+
+#[test]
+fn a_step_that_fails_loses_no_other_and_an_answer_of_another_form_is_asked_for_again() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let times = Arc::clone(&asked);
+    let server = Server::answering(move |received| {
+        let number = times.fetch_add(1, Ordering::Relaxed);
+        match prompt(received).chars().next() {
+            Some('1') => Said::text("not at all").into(),
+            Some('2') if number < 100 => counts(received),
+            _ => Turn::Fault(Fault::BadRequest),
+        }
+    })
+    .unwrap();
+    let place = place();
+    let done = run(&place, &format!("{}/v1#m", server.base())).exits(1);
+    assert!(
+        done.out.starts_with("{\"n\":2}\n/workspace"),
+        "{}",
+        done.out
+    );
+    assert!(done.err.contains("it is no JSON"), "{}", done.err);
+    let shown = shown(&place, "w");
+    assert_eq!(shown["phases"][1]["done"], 1);
+    assert_eq!(shown["phases"][1]["failed"], 2);
+    // Two tries at the first, one at each other.
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn without_a_model_or_its_server_a_run_waits_and_says_so() {
+    let place = place();
+    let done = place.call(&["workflow", "run", "flow"]).exits(2);
+    assert!(done.err.contains("none is named"), "{}", done.err);
+    let server = Server::answering(|_| Turn::Fault(Fault::Unauthorized)).unwrap();
+    let done = run(&place, &format!("{}/v1#m", server.base())).exits(2);
+    assert!(done.err.contains("retries exhausted"), "{}", done.err);
+    let shown = shown(&place, "w");
+    assert_eq!(
+        (&shown["status"], &shown["phases"][1]["failed"]),
+        (&"idle".into(), &0.into())
+    );
+}
+
+/// Waits until something holds; who waits longer than anything takes has found a fault.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_mins(3), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn killed_while_a_model_is_asked_it_goes_on_and_charges_what_nobody_knows() {
+    let held = Arc::new(Mutex::new(()));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (gate, times) = (Arc::clone(&held), Arc::clone(&asked));
+    let server = Server::answering(move |received| {
+        times.fetch_add(1, Ordering::SeqCst);
+        drop(gate.lock().unwrap());
+        counts(received)
+    })
+    .unwrap();
+    let model = format!("{}/v1#m", server.base());
+    let place = place();
+    let whole = self::place();
+    run(&whole, &model).exits(0);
+    let closed = held.lock().unwrap();
+    let before = asked.load(Ordering::SeqCst);
+    let mut command = place.command(&["workflow", "run", "flow", "--model", &model]);
+    let mut running = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("a request", || asked.load(Ordering::SeqCst) > before);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    drop(closed);
+    let known = shown(&place, "w");
+    assert_eq!(
+        (&known["status"], &known["phases"][0]["done"]),
+        (&"running".into(), &3.into())
+    );
+    run(&place, &model).exits(0);
+    let state = shown(&place, "w");
+    assert_eq!(results(&state), results(&shown(&whole, "w")));
+    // No command of the first phase ran again, and the open requests are charged with all that was reserved.
+    assert!(
+        state["phases"][0]["results"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|step| step["attempts"] == 1)
+    );
+    assert!(state["tokens"].as_u64() > shown(&whole, "w")["tokens"].as_u64());
+    place.call(&["verify"]).exits(0);
+}
+
+const SLOW: &str = r#"
+name = "w"
+[[phase]]
+name = "count"
+files = "texts/*.txt"
+[phase.command]
+run = ["sh", "-c", "case {item} in *c.txt) sleep 600;; esac; wc -w < {item}"]
+timeout = "20m"
+"#;
+
+#[test]
+fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
+    let place = place();
+    fs::write(place.path().join("flow/workflow.toml"), SLOW).unwrap();
+    let mut command = place.command(&["workflow", "run", "flow"]);
+    let mut running = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("two results", || {
+        let out = place.call(&["workflow", "show", "w", "--json"]);
+        out.code == Some(0)
+            && serde_json::from_str::<Value>(&out.out)
+                .is_ok_and(|shown| shown["phases"][0]["done"] == 2)
+    });
+    place
+        .call(&["workflow", "stop", "w", "--why", "enough"])
+        .exits(0);
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    let state = shown(&place, "w");
+    assert_eq!(
+        (&state["status"], &state["why"]),
+        (&"stopped".into(), &"enough".into())
+    );
+    let again = place.call(&["workflow", "stop", "w"]).exits(0);
+    assert!(again.out.contains("nothing to stop"), "{}", again.out);
+}
+
+#[test]
+fn a_study_is_split_among_samplers() {
+    let place = Place::new();
+    let directory = place.path().join("flow");
+    fs::create_dir_all(&directory).unwrap();
+    fs::rename(place.path().join("parabola"), directory.join("parabola")).unwrap();
+    let file = r#"
+name = "split"
+[[phase]]
+name = "search"
+list = ["sobol", "random", "nobody"]
+[phase.study]
+path = "parabola"
+researcher = "{item}"
+experiments = 2
+seed = 5
+"#;
+    fs::write(directory.join("workflow.toml"), file).unwrap();
+    let done = place.call(&["workflow", "run", "flow", "--json"]).exits(1);
+    let shown: Value = serde_json::from_str(&done.out).unwrap();
+    let steps = shown["phases"][0]["results"].as_array().unwrap();
+    for (step, sampler) in steps.iter().zip(["sobol", "random"]) {
+        let text = step["end"]["result"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{step}"));
+        let result: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(result["researcher"], sampler);
+        assert_eq!(result["experiments"], 2);
+        // Its own lab holds all of it.
+        let lab = place
+            .path()
+            .join("lab/workflows/labs")
+            .join(step["key"].as_str().unwrap());
+        place.call(&["--lab", lab.to_str().unwrap(), "verify"]);
+        assert!(lab.join("ledger").is_dir());
+    }
+    assert!(
+        steps[2]["end"]["why"]
+            .as_str()
+            .unwrap()
+            .contains("no sampler")
+    );
+}

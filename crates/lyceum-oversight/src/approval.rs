@@ -1,6 +1,6 @@
 //! Two-person rule: what may only happen when several people sign the very bytes of a request.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,21 @@ pub enum Subject {
     Budget,
     /// Another evaluator than earlier attempts had.
     Grader,
+    /// Other rules about signatures than the lab has.
+    Policy,
+    /// A higher level of autonomy.
+    Promotion,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Subject::Budget => "the budget",
+            Subject::Grader => "the evaluator",
+            Subject::Policy => "the rules about signatures",
+            Subject::Promotion => "the level of autonomy",
+        })
+    }
 }
 
 /// A request as it is signed. Its fields stand in the order of their names: so are its canonical bytes.
@@ -125,6 +140,14 @@ pub enum Refused {
         /// Its size.
         bytes: usize,
     },
+}
+
+impl Signed {
+    /// Tells whether this is a signature of the request.
+    pub fn is_of(&self, request: &Request) -> bool {
+        let bytes = request.signed_bytes();
+        bytes.is_ok_and(|bytes| is_signature(&self.key, &self.signature, &bytes))
+    }
 }
 
 impl Request {

@@ -57,6 +57,21 @@ pub enum Refused {
     },
 }
 
+/// Tells whether a study at this level runs what it proposes.
+pub fn runs(level: Level) -> bool {
+    level >= Level::L1
+}
+
+/// Tells whether a study at this level builds on what was found better.
+pub fn accepts(level: Level) -> bool {
+    level >= Level::L2
+}
+
+/// Tells whether a study at this level goes on in another session by itself.
+pub fn goes_on(level: Level) -> bool {
+    level >= Level::L3
+}
+
 /// Returns the level after this.
 pub fn next(level: Level, cause: Cause) -> Result<Level, Refused> {
     match cause {

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use lyceum_types::{
-    Earlier, EndReason, ExperimentId, Goal, Knob, Purpose, RunId, Seed, Settings, Split, Trust,
-    Usage, Verdict,
+    Detector, Earlier, EndReason, ExperimentId, Goal, IncidentRaised, Knob, Level, Purpose, RunId,
+    Seed, Settings, Split, Trust, Usage, Verdict,
 };
 
 use crate::Number;
@@ -56,10 +56,29 @@ pub struct Report {
     pub events: BTreeMap<u64, String>,
     /// Earlier attempts at the study in its lab, oldest first.
     pub earlier: Vec<Earlier>,
+    /// What oversight saw and what people said; `None` where it was not in force.
+    pub oversight: Option<Oversight>,
     /// What the study was pinned to.
     pub pinned: Pinned,
     /// The end of the ledger that the report was made from.
     pub head: Head,
+}
+
+/// What oversight saw of a study, and what people decided about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Oversight {
+    /// Sessions that began with planted controls.
+    pub sessions: usize,
+    /// Detectors that fired on their control in the last of them.
+    pub fired: usize,
+    /// Detectors that stayed silent in any of them.
+    pub silent: Vec<Detector>,
+    /// The level of autonomy at the end, where levels were in force.
+    pub level: Option<Level>,
+    /// What was raised, in the order of events.
+    pub incidents: Vec<IncidentRaised>,
+    /// What people said: the number of its event, what it is, and their words.
+    pub acts: Vec<(u64, &'static str, String)>,
 }
 
 /// A study's metric.

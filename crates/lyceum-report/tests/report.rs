@@ -71,6 +71,21 @@ fn the_same_events_give_the_same_bytes() {
 }
 
 #[test]
+fn what_oversight_raised_and_what_people_said_stands_on_the_page() {
+    let page = words(&render(&sample("luck")));
+    for expected in [
+        "2 detectors were shown a planted control once and fired.",
+        "Level of autonomy at the end: L2.",
+        "r7 BLOCK D02 opened the decoy `/private/answers.json` event 9",
+        "lent one session the decoy was opened by a backup",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let none = words(&render(&sample("tiny-lm")));
+    assert!(!none.contains("Level of autonomy"), "it was not in force");
+}
+
+#[test]
 fn nothing_is_loaded_and_nothing_runs() {
     for study in all() {
         let page = render(&study.report());

@@ -56,7 +56,7 @@ pub use error::{Error, PolicyError};
 pub use helper::run_helper_if_asked;
 pub use identity::{ProcessIdentity, reap};
 pub use network::{Decision, Destination, DestinationError, Secret};
-pub use policy::{Access, Job, Limits, Link, Mount, Network, Policy, graphics_devices};
+pub use policy::{Access, Job, Limits, Link, Mount, Network, Policy, Role, graphics_devices};
 pub use record::{
     Backend, Capabilities, Exit, Level, LimitMechanisms, Mechanism, Record, Step, Usage, User,
 };

@@ -17,21 +17,24 @@ use crate::wire::Dedicated;
 /// First argument of the helper that lends its user namespace.
 pub(crate) const OWNER_MAP_ARGUMENT: &str = "__sandbox-owner-map";
 
-/// User namespaces by owner.
+/// An owner, and the dedicated user that he changes places with.
+type Swapped = ((u32, u32), u32);
+
+/// User namespaces by owner and dedicated user.
 #[derive(Debug, Default)]
 pub(crate) struct OwnerMaps {
-    made: Mutex<HashMap<(u32, u32), Arc<OwnedFd>>>,
+    made: Mutex<HashMap<Swapped, Arc<OwnedFd>>>,
 }
 
 impl OwnerMaps {
     /// Returns a user namespace that swaps an owner (user and group) and the dedicated user.
     pub(crate) fn get(&self, owner: (u32, u32), dedicated: Dedicated) -> io::Result<Arc<OwnedFd>> {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(namespace) = made.get(&owner) {
+        if let Some(namespace) = made.get(&(owner, dedicated.uid)) {
             return Ok(Arc::clone(namespace));
         }
         let namespace = Arc::new(make(owner, dedicated)?);
-        made.insert(owner, Arc::clone(&namespace));
+        made.insert((owner, dedicated.uid), Arc::clone(&namespace));
         Ok(namespace)
     }
 }

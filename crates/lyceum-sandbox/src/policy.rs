@@ -84,6 +84,28 @@ pub struct Policy {
     /// Without this, [`crate::Usage::cpu`] lacks processes that nobody reaps (their parent ignores
     /// `SIGCHLD`) and that live for less than the watchdog's interval of at most 50 ms.
     pub single_process: bool,
+    /// As whom the command runs where the lab is root.
+    #[serde(default, skip_serializing_if = "Role::is_candidate")]
+    pub role: Role,
+}
+
+/// On which side a command is. Where the lab is root each side has a user of its own on the host, so that neither can reach
+/// the other's files and processes even outside its namespaces; an ordinary user has no second one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// What is measured.
+    #[default]
+    Candidate,
+    /// What measures.
+    Evaluator,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_candidate(&self) -> bool {
+        *self == Role::Candidate
+    }
 }
 
 /// A host file or directory made visible inside.
@@ -199,6 +221,7 @@ impl Default for Policy {
             network: Network::Off,
             devices: Vec::new(),
             single_process: false,
+            role: Role::Candidate,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::identity::ProcessIdentity;
 use crate::local::{self, LANDLOCK_WITH_SOCKETS};
 use crate::network::Secret;
 use crate::owner::OwnerMaps;
-use crate::policy::{Access, Job, Mount, Network, Policy};
+use crate::policy::{Access, Job, Mount, Network, Policy, Role};
 use crate::record::{Backend, Capabilities, Exit, How, Level, LimitMechanisms, User};
 use crate::refusal::{Cause, Refusal};
 use crate::self_test::{self, Findings, FindingsAlone};
@@ -151,7 +151,7 @@ impl Sandbox {
             .map_err(|error| {
                 Refusal::new(Cause::NoFilter, format!("system call filter: {error}"))
             })?;
-        let dedicated = dedicated();
+        let dedicated = dedicated(Role::Candidate);
         let user = match dedicated {
             Some(Dedicated { uid, .. }) => User::Dedicated { uid },
             None => User::Own {
@@ -329,15 +329,21 @@ impl Sandbox {
     fn order(&self, job: &Job, self_test: bool, group: Option<&Group>) -> Result<Prepared, Error> {
         let policy = &job.policy;
         let level = self.shared.capabilities.level;
+        // Without mounts no owner can be mapped, so that there one user serves both sides.
+        let role = match level {
+            Level::Namespace => policy.role,
+            Level::Landlock => Role::Candidate,
+        };
+        let dedicated = self.shared.dedicated.and_then(|_| dedicated(role));
         let mut maps: Vec<Arc<OwnedFd>> = Vec::new();
         let mut owner_maps = Vec::new();
         let (mut mounts, mut identities, mut copied) = (Vec::new(), Vec::new(), Vec::new());
         for mount in &policy.mounts {
             let mut mount = mount.clone();
             if self.shared.bubblewrap.is_some() || level == Level::Landlock {
-                copied.extend(self.copy_overlay(&mut mount)?);
+                copied.extend(self.copy_overlay(&mut mount, dedicated)?);
             }
-            let (map, identity) = self.prepare(&mount)?;
+            let (map, identity) = self.prepare(&mount, dedicated)?;
             identities.push(identity);
             mounts.push(mount);
             owner_maps.push(map.map(|map| {
@@ -357,10 +363,11 @@ impl Sandbox {
                 source,
             });
         }
-        let shared = (level == Level::Landlock).then(|| match self.shared.dedicated {
-            Some(_) => filter::Shared::DedicatedUser,
-            None => filter::Shared::OwnUser,
-        });
+        let shared = match (level, dedicated) {
+            (Level::Namespace, _) => None,
+            (Level::Landlock, Some(_)) => Some(filter::Shared::DedicatedUser),
+            (Level::Landlock, None) => Some(filter::Shared::OwnUser),
+        };
         let local_sockets = shared.is_none() && self.local_sockets(policy);
         let filter = self
             .shared
@@ -383,7 +390,7 @@ impl Sandbox {
             devices: policy.devices.clone(),
             cpus: policy.cpus.clone(),
             limits: policy.limits.clone(),
-            dedicated: self.shared.dedicated,
+            dedicated,
             group: group.map(Group::members).unwrap_or_default(),
             proxy: policy.network != Network::Off,
             answer: job.answer,
@@ -393,7 +400,7 @@ impl Sandbox {
         let stage = match level {
             Level::Namespace => None,
             Level::Landlock => {
-                let stage = Stage::make(self.shared.dedicated).map_err(helper("make a stage"))?;
+                let stage = Stage::make(dedicated).map_err(helper("make a stage"))?;
                 let relocated = stage.relocate(&mut order);
                 relocated.map_err(helper("lay out a stage"))?;
                 Some(stage)
@@ -415,12 +422,16 @@ impl Sandbox {
     }
 
     /// Makes a written directory of an overlay, filled with what the overlay would show.
-    fn copy_overlay(&self, mount: &mut Mount) -> Result<Option<Copied>, Error> {
+    fn copy_overlay(
+        &self,
+        mount: &mut Mount,
+        dedicated: Option<Dedicated>,
+    ) -> Result<Option<Copied>, Error> {
         let Access::Overlay { upper, work } = &mount.access else {
             return Ok(None);
         };
-        self.prepare(mount)?;
-        let copied = Copied::lay_out(&mount.source, (upper, work), self.shared.dedicated)
+        self.prepare(mount, dedicated)?;
+        let copied = Copied::lay_out(&mount.source, (upper, work), dedicated)
             .map_err(failed(&mount.source))?;
         copied.merged().clone_into(&mut mount.source);
         mount.access = Access::Write;
@@ -429,13 +440,17 @@ impl Sandbox {
 
     /// Checks that a source can be opened, and makes it the dedicated user's when the lab is root.
     /// Returns the map under which its owner appears as the sandbox's own, and which inode it is.
-    fn prepare(&self, mount: &Mount) -> Result<(Option<OwnerMap>, Inode), Error> {
+    fn prepare(
+        &self,
+        mount: &Mount,
+        dedicated: Option<Dedicated>,
+    ) -> Result<(Option<OwnerMap>, Inode), Error> {
         let source = open_source(&mount.source).map_err(failed(&mount.source))?;
         let status = std::fs::File::from(source)
             .metadata()
             .map_err(failed(&mount.source))?;
         let identity = (status.dev(), status.ino());
-        let Some(dedicated) = self.shared.dedicated else {
+        let Some(dedicated) = dedicated else {
             return Ok((None, identity));
         };
         if let Access::Overlay { upper, work } = &mount.access {
@@ -659,16 +674,30 @@ fn first_report(control: &OwnedFd) -> Result<(ProcessIdentity, OwnedFd), Error> 
     }
 }
 
-/// Returns who sandboxes run as when the lab is root.
-pub(crate) fn dedicated() -> Option<Dedicated> {
+/// Returns as whom the commands of a side run when the lab is root.
+pub(crate) fn dedicated(role: Role) -> Option<Dedicated> {
+    let Dedicated { uid, gid } = first_dedicated()?;
+    Some(match role {
+        Role::Candidate => Dedicated { uid, gid },
+        Role::Evaluator => Dedicated {
+            uid: uid + 1,
+            gid: gid + 1,
+        },
+    })
+}
+
+/// Returns the first of the dedicated users, who has another after him.
+fn first_dedicated() -> Option<Dedicated> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }
     let [users, groups] = ["/proc/self/uid_map", "/proc/self/gid_map"]
         .map(|path| std::fs::read_to_string(path).unwrap_or_default());
-    let id = DEDICATED
-        .into_iter()
-        .find(|id| maps(&users, *id) && maps(&groups, *id))?;
+    let id = DEDICATED.into_iter().find(|id| {
+        let both = [*id, *id + 1];
+        both.iter()
+            .all(|id| maps(&users, *id) && maps(&groups, *id))
+    })?;
     Some(Dedicated { uid: id, gid: id })
 }
 

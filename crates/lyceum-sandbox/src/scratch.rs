@@ -12,6 +12,7 @@ use std::time::SystemTime;
 use rustix::fs::{AtFlags, CWD, Dir, Mode, OFlags, chmodat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
+use crate::policy::Role;
 use crate::sandbox::dedicated;
 
 /// Directories open at once while removing; deeper ones are first moved to the top.
@@ -53,6 +54,15 @@ impl Scratch {
 ///
 /// Fails when `parent` cannot be written.
 pub fn create(parent: &Path, prefix: &str) -> io::Result<Scratch> {
+    create_for(parent, prefix, Role::Candidate)
+}
+
+/// Creates a scratch directory as [`create`] does, for commands of this side.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn create_for(parent: &Path, prefix: &str, role: Role) -> io::Result<Scratch> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -66,6 +76,7 @@ pub fn create(parent: &Path, prefix: &str) -> io::Result<Scratch> {
     let scratch = Scratch {
         path: parent.join(name),
     };
+    let user = dedicated(role);
     for directory in [
         scratch.path.clone(),
         scratch.upper(),
@@ -73,7 +84,7 @@ pub fn create(parent: &Path, prefix: &str) -> io::Result<Scratch> {
         scratch.out(),
     ] {
         fs::DirBuilder::new().mode(0o700).create(&directory)?;
-        if let Some(user) = dedicated() {
+        if let Some(user) = user {
             chown(&directory, Some(user.uid), Some(user.gid))?;
         }
     }

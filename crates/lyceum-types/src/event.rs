@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApprovalUsed, EndReason, EvaluationChecked, EvaluationEnded, EvaluationOngoing,
-    EvaluationStarted, ExperimentId, Explained, Goal, HandedIn, IncidentRaised, Measured, Observed,
-    Outcome, OutcomeDefined, Output, OversightBegan, Prediction, Purpose, Role, RunId, Seed,
-    Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
+    ApprovalUsed, AutonomyChanged, AutonomyLent, EndReason, EvaluationChecked, EvaluationEnded,
+    EvaluationOngoing, EvaluationStarted, ExperimentId, Explained, Goal, HandedIn, IncidentRaised,
+    Measured, Observed, Outcome, OutcomeDefined, Output, OversightBegan, Prediction, Purpose, Role,
+    RunId, Seed, Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -482,7 +482,7 @@ bodies! {
     StudyOpened = "study.opened" 3,
     DataDrawn = "data.drawn" 1,
     SessionStarted = "session.started" 1,
-    SessionEnded = "session.ended" 1,
+    SessionEnded = "session.ended" 2,
     ExperimentProposed = "experiment.proposed" 2,
     RunStarted = "run.started" 1,
     RunFinished = "run.finished" 2,
@@ -497,7 +497,7 @@ bodies! {
     SealedAnswered = "sealed.answered" 1,
     Graded = "rubric.graded" 1,
     StudyFinished = "study.finished" 1,
-    OversightBegan = "oversight.began" 1,
+    OversightBegan = "oversight.began" 2,
     IncidentRaised = "incident.raised" 1,
     StudyStopped = "study.stopped" 1,
     StudyResumed = "study.resumed" 1,
@@ -510,6 +510,8 @@ bodies! {
     EvaluationOngoing = "span.outcome_evaluation_ongoing" 1,
     EvaluationChecked = "span.outcome_evaluation_checked" 1,
     EvaluationEnded = "span.outcome_evaluation_end" 1,
+    AutonomyChanged = "autonomy.changed" 1,
+    AutonomyLent = "autonomy.lent" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,

@@ -27,9 +27,9 @@ pub use outcome::{
     EvaluationStarted, Execution, Grade, HandedIn, OutcomeDefined, OutcomeResult, Witness,
 };
 pub use oversight::{
-    ApprovalUsed, Change, ChangeKind, Class, Copied, Decoy, Detector, Evidence, Explained,
-    IncidentRaised, Level, Mark, Observed, OversightBegan, Shared, SourceHit, StudyResumed,
-    StudyStopped,
+    ApprovalUsed, AutonomyChanged, AutonomyLent, Change, ChangeKind, Class, Copied, Decoy,
+    Detector, Evidence, Explained, IncidentRaised, Level, Mark, Observed, OversightBegan, Shared,
+    SourceHit, StudyResumed, StudyStopped,
 };
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};

@@ -331,6 +331,8 @@ pub enum EndReason {
     Interrupted,
     /// Something outside the study failed, for example the disk was full.
     Broken,
+    /// Its level of autonomy lets it do nothing more by itself: a person is waited for.
+    Held,
 }
 
 #[cfg(test)]

@@ -274,6 +274,32 @@ pub struct OversightBegan {
     pub silent: Vec<Detector>,
     /// Most accepted changes that nobody has explained back: at the next, acceptance halts.
     pub debt_max: u32,
+    /// The level of autonomy at which the session begins. Studies of versions that wrote none were held back by no level.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autonomy: Option<Level>,
+}
+
+/// A person changed how much the study may do by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutonomyChanged {
+    /// The level before.
+    pub from: Level,
+    /// The level from now on.
+    pub to: Level,
+    /// Claims that were confirmed since the level changed before.
+    pub confirmed: u32,
+    /// Runs that were blocked since then.
+    pub blocked: u32,
+    /// Why, in the person's words, escaped.
+    pub why: String,
+}
+
+/// A person lets a study do once what its level does not: one more session, and at the lowest level the experiments that
+/// it has proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutonomyLent {
+    /// Why, in the person's words, escaped.
+    pub why: String,
 }
 
 /// How much a study may do by itself.
@@ -281,11 +307,11 @@ pub struct OversightBegan {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub enum Level {
-    /// It proposes; a person lets each experiment run.
+    /// It proposes, and runs what a person lets it run.
     L0,
-    /// It runs; a person accepts.
+    /// It runs, and accepts nothing.
     L1,
-    /// It accepts within one session.
+    /// It accepts, within one session at a time.
     L2,
     /// It goes on over sessions: where every study begins.
     #[default]

@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     BadInput,
     /// A budget was spent before the study came to its planned end.
     BudgetSpent,
+    /// The study's level of autonomy lets it do nothing more without a person.
+    Waits,
     /// The lab itself failed: a full disk, a fault in the program.
     Internal,
     /// Another process works in the lab.
@@ -37,6 +39,7 @@ impl Exit {
             Exit::Unsatisfied => 1,
             Exit::BadInput => 2,
             Exit::BudgetSpent => 3,
+            Exit::Waits => 4,
             Exit::Internal => 70,
             Exit::Busy => 75,
             Exit::Refused => 78,

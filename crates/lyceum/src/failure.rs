@@ -203,6 +203,14 @@ impl From<ConductError> for Failure {
                 );
                 Failure::bad_input(chain(&error)).hint(hint)
             }
+            ConductError::Waits { ref study, .. } => {
+                let hint = format!("`lyceum autonomy {study} --lend --why TEXT` lets one more begin");
+                Failure {
+                    exit: Exit::Waits,
+                    message: chain(&error),
+                    hint: Some(hint),
+                }
+            }
             ConductError::Silent { .. } => Failure {
                 exit: Exit::Refused,
                 message: chain(&error),

@@ -10,7 +10,7 @@ use lyceum_types::{
 use super::{
     compare, pinned,
     record::{At, Record, RunRecord},
-    spending,
+    spending, watched,
 };
 use crate::{
     Evidence, Form, Number, Report, format,
@@ -55,9 +55,10 @@ pub struct BudgetLimits {
 /// Events of a study that is not at its end give a report that says so. Values that are not finite are left out.
 pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Context) -> Report {
     let mut record = Record::default();
-    let mut kinds = BTreeMap::new();
+    let (mut kinds, mut oversight) = (BTreeMap::new(), None);
     for (seq, at, body) in events {
         kinds.insert(seq, body.kind().to_owned());
+        watched::take(&mut oversight, seq, &body);
         record.take(seq, at, body);
     }
     let fold = Fold::of(&record);
@@ -91,6 +92,7 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
             .opened
             .as_ref()
             .map_or_else(Vec::new, |opened| opened.body.earlier.clone()),
+        oversight,
         pinned: pinned::pinned(&record),
         head: context.head,
         metric: fold.metric,

@@ -5,5 +5,6 @@ mod compare;
 mod pinned;
 mod record;
 mod spending;
+mod watched;
 
 pub use assemble::{BudgetLimits, Context, report};

@@ -124,6 +124,8 @@ impl Record {
             | Body::Explained(_)
             | Body::ApprovalUsed(_)
             | Body::MemoryRecalled(_)
+            | Body::AutonomyChanged(_)
+            | Body::AutonomyLent(_)
             | Body::OutcomeDefined(_)
             | Body::HandedIn(_)
             | Body::EvaluationOngoing(_)

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{appendix, evidence::Anchors, experiments, figures, pinned, summary, verdict};
+use super::{appendix, evidence::Anchors, experiments, figures, pinned, summary, verdict, watched};
 use crate::{Report, charts, text};
 
 const STYLE: &str = include_str!("style.css");
@@ -119,6 +119,7 @@ fn sections(report: &Report, anchors: &Anchors) -> Vec<Section> {
         Some(experiments::table(report)),
     );
     add("runs", "Runs", Some(appendix::runs(report, anchors)));
+    add("oversight", "Oversight", watched::watched(report));
     add("pinned", "What was pinned", Some(pinned::pinned(report)));
     add(
         "limits",

@@ -8,5 +8,6 @@ mod figures;
 mod pinned;
 mod summary;
 mod verdict;
+mod watched;
 
 pub use document::render;

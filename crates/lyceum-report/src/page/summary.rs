@@ -65,6 +65,9 @@ fn stage(stage: &Stage) -> &'static str {
             stopped: Some(EndReason::Broken),
         } => "stopped by an error outside the study",
         Stage::Unfinished {
+            stopped: Some(EndReason::Held),
+        } => "held by its level of autonomy, waits for a person",
+        Stage::Unfinished {
             stopped: Some(EndReason::Finished),
         } => "closing",
     }

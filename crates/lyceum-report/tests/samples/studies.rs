@@ -14,10 +14,11 @@ use lyceum_report::{
     model::{Drawing, Head},
 };
 use lyceum_types::{
-    Ablated, Body, Claimed, Condition, DataDrawn, EndReason, ExperimentId, FailureReason, Goal,
-    Graded, Knob, KnobKind, MachineFacts, Output, Prediction, Purpose, Role, RunId, Scale,
-    SealedOpened, SearchEnded, Seed, SessionEnded, SessionStarted, Setting, Settings, Side, Split,
-    StudyFinished, StudyOpened, Trust, Verdict,
+    Ablated, AutonomyLent, Body, Claimed, Class, Condition, DataDrawn, Detector, EndReason,
+    Evidence, ExperimentId, FailureReason, Goal, Graded, IncidentRaised, Knob, KnobKind, Level,
+    MachineFacts, Output, OversightBegan, Prediction, Purpose, Role, RunId, Scale, SealedOpened,
+    SearchEnded, Seed, SessionEnded, SessionStarted, Setting, Settings, Side, Split, StudyFinished,
+    StudyOpened, Trust, Verdict,
 };
 
 use super::journal::{Answer, Journal, normal, uniform};
@@ -464,6 +465,27 @@ fn grade(
     });
 }
 
+/// What oversight saw, and a person's word about it.
+fn oversee(journal: &mut Journal) {
+    journal.push(OversightBegan {
+        rules: 1,
+        fired: vec![Detector::AccessTripwire, Detector::StaticRules],
+        silent: vec![],
+        debt_max: 20,
+        autonomy: Some(Level::L3),
+    });
+    journal.push(IncidentRaised {
+        detector: Detector::AccessTripwire,
+        class: Class::Block,
+        run: RunId(7),
+        what: "opened the decoy `/private/answers.json`".into(),
+        evidence: vec![Evidence::Event { seq: 9 }],
+    });
+    journal.push(AutonomyLent {
+        why: "the decoy was opened by a backup; one more session".into(),
+    });
+}
+
 fn finish(journal: &mut Journal, satisfied: bool, why: &str) {
     journal.push(StudyFinished {
         satisfied,
@@ -653,6 +675,7 @@ pub fn unconfirmed() -> Study {
     let winner = search(&mut journal, 24, 0.004, value - 0.03);
     assert_ne!(winner, 0, "the sample is of a lucky winner");
     confirm(&mut journal, winner);
+    oversee(&mut journal);
     finish(&mut journal, false, "the winner's gain is not confirmed");
     close(
         journal,

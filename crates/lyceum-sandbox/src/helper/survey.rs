@@ -15,6 +15,7 @@ use super::fault::{At, fault};
 use super::{keeper, landlock, mounts, root, tree};
 use crate::filter::{self, Filters, Wanted};
 use crate::kernel::{self, Forked, MountAttributes};
+use crate::policy::Role;
 use crate::record::Step;
 use crate::sandbox::dedicated;
 use crate::wire::Fault;
@@ -157,7 +158,7 @@ fn read_within(pipe: &OwnedFd, time: Duration) -> Option<Vec<u8>> {
 
 /// A lab of root changes to a user of its own before anything else.
 fn as_the_sandbox_does() -> Result<(), Fault> {
-    dedicated().map_or(Ok(()), keeper::drop_user)
+    dedicated(Role::Candidate).map_or(Ok(()), keeper::drop_user)
 }
 
 fn in_namespaces(more: UnshareFlags) -> Result<String, Fault> {

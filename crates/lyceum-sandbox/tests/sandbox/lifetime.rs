@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{SANDBOX, output, processes_with, run, shell, text, wait_until};
-use lyceum_sandbox::{Backend, Cause, Exit, Job, Policy, ProcessIdentity, Record, Refusal, reap};
+use lyceum_sandbox::{
+    Backend, Cause, Exit, Job, Policy, ProcessIdentity, Record, Refusal, Role, reap,
+};
 
 /// Tree kill within this time is a bar of the design.
 const TREE_KILL_MAX: Duration = Duration::from_secs(5);
@@ -167,6 +169,37 @@ fn reaping_kills_by_identity() {
     assert!(!identity.is_alive());
     assert!(!reap(&stored));
     assert_eq!(running.wait().expect("ends").exit, Exit::Lost);
+}
+
+#[test]
+fn what_measures_is_another_user_of_the_host_than_what_is_measured() {
+    let outside = |role| {
+        let policy = Policy {
+            role,
+            ..Policy::default()
+        };
+        let running = SANDBOX.spawn(&shell("sleep 600", policy)).expect("starts");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", running.identity().pid));
+        let status = status.expect("is alive");
+        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        let uid = uid
+            .expect("has a user")
+            .split_whitespace()
+            .next()
+            .map(str::to_owned);
+        running.killer().kill("seen");
+        running.wait().expect("ends");
+        uid
+    };
+    let [candidate, evaluator] = [Role::Candidate, Role::Evaluator].map(outside);
+    // An ordinary user has no second one to give.
+    let is_root = rustix::process::geteuid().is_root();
+    assert_eq!(
+        candidate != evaluator,
+        is_root,
+        "{candidate:?} {evaluator:?}"
+    );
+    assert_ne!(evaluator.as_deref(), Some("0"));
 }
 
 #[test]

@@ -103,6 +103,8 @@ pub enum End {
     Finished,
     /// A person stopped it; the same command goes on.
     Interrupted,
+    /// The level of autonomy holds back what comes next: a person is waited for.
+    Held,
 }
 
 /// All that the loop needs.
@@ -157,6 +159,8 @@ struct Drive<'d, 'a> {
     /// The check of a criterion that is in flight.
     checking: Option<(usize, Flight, EvaluationOngoing)>,
     exhausted: bool,
+    /// Whether a run was wanted that the level of autonomy holds back.
+    held: bool,
     /// Takes questions to the agent's thread.
     questions: Option<mpsc::Sender<Question>>,
     /// Whether the agent has not answered yet.
@@ -183,6 +187,7 @@ impl Driver<'_> {
                 flights: BTreeMap::new(),
                 checking: None,
                 exhausted: false,
+                held: false,
                 questions: agent.map(|agent| work::start_agent(scope, agent, &done_in)),
                 asking: false,
                 driver: &mut self,
@@ -224,8 +229,13 @@ impl Drive<'_, '_> {
                 self.end_session(EndReason::Interrupted)?;
                 return Ok(End::Interrupted);
             }
+            self.held = false;
             if self.fill(workers)? {
                 continue;
+            }
+            if self.idle() && self.held {
+                self.end_session(EndReason::Held)?;
+                return Ok(End::Held);
             }
             if self.idle() && self.driver.state.finished.is_none() {
                 // Nothing runs and nothing could be started: no budget is left for what is wanted.
@@ -488,6 +498,10 @@ impl Drive<'_, '_> {
         left: &Left,
         workers: &[mpsc::Sender<Work>],
     ) -> Result<bool, Error> {
+        self.held = !self.driver.state.may_run(experiment);
+        if self.held {
+            return Ok(false);
+        }
         let Some(slot) = self.free.pop() else {
             return Ok(false);
         };

@@ -114,15 +114,15 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
         most_repeats: repeats(state, protocol, floor.as_ref()),
     };
     match decide(protocol.rule, &look) {
-        Decision::Keep { gain, why } if state.acceptance_halts().is_some() => {
-            let why = format!(
-                "{why}; not accepted: {} accepted changes wait to be explained back",
-                state.debt
-            );
-            LookStep::Verdict(verdict(state, id, Verdict::Inconclusive, Some(gain), why))
-        }
         Decision::Keep { gain, why } => {
-            LookStep::Verdict(verdict(state, id, Verdict::Kept, Some(gain), why))
+            let (kept, why) = match state.acceptance_held() {
+                None => (Verdict::Kept, why),
+                Some(held) => (
+                    Verdict::Inconclusive,
+                    format!("{why}; not accepted: {held}"),
+                ),
+            };
+            LookStep::Verdict(verdict(state, id, kept, Some(gain), why))
         }
         Decision::Discard { gain, why } => {
             LookStep::Verdict(verdict(state, id, Verdict::Discarded, Some(gain), why))

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use lyceum_oversight::autonomy::{self, Cause};
+use lyceum_oversight::autonomy::{self, Cause, Grounds};
 use lyceum_types::{
     Ablated, Body, CheckFound, Claimed, Class, DataDrawn, Decided, EvaluationChecked,
     EvaluationStarted, ExperimentId, ExperimentProposed, Graded, HandedIn, IncidentRaised, Level,
@@ -264,6 +264,14 @@ pub struct State {
     pub debt_max: Option<u32>,
     /// How much the study may do by itself.
     pub level: Level,
+    /// Whether the level holds anything back: it does since the first session that wrote it down.
+    pub level_holds: bool,
+    /// What speaks for a higher level, since it changed last.
+    pub grounds: Grounds,
+    /// Whether a person let one more session begin than the level does.
+    pub session_lent: bool,
+    /// Experiments that may run at the lowest level: those that a person had before him when he said so.
+    pub experiments_lent: u32,
     /// First values of the newest experiments, for the one rule that looks at a series.
     pub(super) newest_values: VecDeque<f64>,
     /// The best of all first values.
@@ -303,6 +311,7 @@ impl State {
                 if let Some(evaluation) = self.evaluations.last_mut() {
                     evaluation.faults.clear();
                 }
+                self.session_lent = false;
                 self.sessions.push(Session {
                     started,
                     started_at: at,
@@ -337,6 +346,7 @@ impl State {
             Body::Claimed(claimed) => {
                 self.to_raise
                     .extend(oversight::of_claim(self, seq, &claimed));
+                self.grounds.confirmed += u32::from(claimed.finding.confirmed);
                 self.claimed = Some(claimed);
             }
             Body::Ablated(ablated) => self.ablated.push(ablated),
@@ -347,7 +357,16 @@ impl State {
             Body::SealedAnswered(answered) => self.answered = Some(answered),
             Body::Graded(graded) => self.graded.push(graded),
             Body::StudyFinished(finished) => self.finished = Some(finished),
-            Body::OversightBegan(began) => self.debt_max = Some(began.debt_max),
+            Body::OversightBegan(began) => {
+                self.debt_max = Some(began.debt_max);
+                self.level_holds = began.autonomy.is_some();
+                self.level = began.autonomy.unwrap_or(self.level);
+            }
+            Body::AutonomyChanged(changed) => self.take_level(changed.to),
+            Body::AutonomyLent(_) => {
+                self.session_lent = true;
+                self.experiments_lent = self.experiments.len() as u32;
+            }
             Body::StudyStopped(stopped) => self.stopped = Some(stopped.why),
             Body::StudyResumed(_) => self.stopped = None,
             Body::ApprovalUsed(_) => {}
@@ -387,6 +406,36 @@ impl State {
     /// Returns how many accepted changes wait to be explained back, when they are so many that no more are accepted.
     pub fn acceptance_halts(&self) -> Option<u32> {
         self.debt_max.filter(|most| self.debt >= *most)
+    }
+
+    /// Returns why nothing is accepted now, when that is so.
+    pub fn acceptance_held(&self) -> Option<String> {
+        if self.level_holds && !autonomy::accepts(self.level) {
+            let level = self.level;
+            return Some(format!("at autonomy level {level} nothing is accepted"));
+        }
+        let debt = self.debt;
+        let halts = self.acceptance_halts();
+        halts.map(|_| format!("{debt} accepted changes wait to be explained back"))
+    }
+
+    /// Tells whether the level of autonomy lets an experiment run.
+    pub fn may_run(&self, experiment: ExperimentId) -> bool {
+        let lent = experiment.0 < self.experiments_lent;
+        !self.level_holds || lent || autonomy::runs(self.level)
+    }
+
+    /// Tells whether the level of autonomy keeps a session from beginning after an earlier one.
+    pub fn waits_for_a_person(&self) -> bool {
+        let again = !self.sessions.is_empty() && !self.session_lent;
+        // At the lowest level a session proposes and runs nothing.
+        let bound = autonomy::runs(self.level) && !autonomy::goes_on(self.level);
+        self.level_holds && again && bound && self.finished.is_none()
+    }
+
+    fn take_level(&mut self, to: Level) {
+        self.level = to;
+        self.grounds = Grounds::default();
     }
 
     fn take_proposal(&mut self, proposed: ExperimentProposed) -> Result<(), String> {
@@ -441,7 +490,12 @@ impl State {
             run.blocked = Some(format!("{}: {}", raised.detector, raised.what));
         }
         if raised.class == Class::Block {
-            self.level = autonomy::next(self.level, Cause::Blocked).unwrap_or(Level::L0);
+            let below = autonomy::next(self.level, Cause::Blocked).unwrap_or(Level::L0);
+            if below == self.level {
+                self.grounds.blocked += 1;
+            } else {
+                self.take_level(below);
+            }
         }
         self.to_raise.retain(|open| *open != raised);
         self.incidents.push((seq, raised));

@@ -7,11 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lyceum_ledger::Ledger;
 use lyceum_oversight::approval::{self, Refused, Request, Rules, Signed, Subject};
-use lyceum_types::ApprovalUsed;
+use lyceum_types::{ApprovalUsed, Level};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    adopted,
     kit::Kit,
     place::Lab,
     record,
@@ -48,13 +50,12 @@ pub struct Unapproved {
 }
 
 /// What somebody wants to do.
-struct Wish<'a> {
-    lab_key: String,
-    study: &'a str,
-    subject: Subject,
-    from: String,
-    to: String,
-    now: i64,
+pub(super) struct Wish<'a> {
+    /// The study; empty for what is about the lab.
+    pub(super) study: &'a str,
+    pub(super) subject: Subject,
+    pub(super) from: String,
+    pub(super) to: String,
 }
 
 impl Lab {
@@ -108,37 +109,14 @@ pub(super) fn demands(
     kit: &Kit,
     opening: &Opening,
 ) -> Result<Result<Vec<ApprovalUsed>, Unapproved>, OpenError> {
-    let (study, own) = (&opening.open.name, opening.open.study.budget.experiments);
-    let reader = kit.ledger.reader().map_err(JournalError::from)?;
-    let key = reader.key().map_err(JournalError::from)?;
-    let now = kit.ledger.now().unix_ms();
-    let wish = |subject, from: String, to: String| Wish {
-        lab_key: key.as_ref().map(ToString::to_string).unwrap_or_default(),
-        study,
-        subject,
-        from,
-        to,
-        now,
+    let rules = match adopted::in_force(&kit.lab, &kit.ledger)? {
+        Ok(Some(rules)) => rules,
+        Ok(None) => return Ok(Ok(vec![])),
+        Err(unapproved) => return Ok(Err(unapproved)),
     };
-    let mut wishes = Vec::new();
-    let asked = opening.protocol.budget.experiments;
-    if asked > own {
-        wishes.push(wish(
-            Subject::Budget,
-            format!("{own} experiments"),
-            format!("{asked} experiments"),
-        ));
-    }
-    if let (Some((opened, _)), Some(last)) = (&opening.first, opening.earlier.last()) {
-        let before = record::load(&reader, &last.study)?.opened;
-        let changed = before.filter(|before| before.evaluator != opened.evaluator);
-        wishes.extend(
-            changed.map(|before| wish(Subject::Grader, before.evaluator, opened.evaluator.clone())),
-        );
-    }
     let mut used = Vec::new();
-    for wish in &wishes {
-        match demand(&kit.lab, wish)? {
+    for wish in wishes(kit, opening)? {
+        match demand(&kit.lab, &kit.ledger, &rules, &wish)? {
             Ok(approved) => used.extend(approved),
             Err(unapproved) => return Ok(Err(unapproved)),
         }
@@ -146,42 +124,93 @@ pub(super) fn demands(
     Ok(Ok(used))
 }
 
-/// Returns the approval of a wish, `None` where the lab's rules demand none, or what it lacks: then a request lies in the
-/// lab.
-fn demand(lab: &Lab, wish: &Wish<'_>) -> Result<Result<Option<ApprovalUsed>, Unapproved>, Broken> {
-    let rules = rules(lab)?.filter(|rules| rules.subjects.contains(&wish.subject));
-    let Some(rules) = rules else {
-        return Ok(Ok(None));
-    };
-    let what = format!(
-        "{} of study `{}` from {} to {}",
-        match wish.subject {
-            Subject::Budget => "the budget",
-            Subject::Grader => "the evaluator",
-        },
-        wish.study,
-        wish.from,
-        wish.to
+/// Returns what opening a study changes of what people may have a say in.
+fn wishes<'a>(kit: &Kit, opening: &'a Opening) -> Result<Vec<Wish<'a>>, OpenError> {
+    let (study, own) = (
+        opening.open.name.as_str(),
+        opening.open.study.budget.experiments,
     );
+    let wish = |subject, from: String, to: String| Wish {
+        study,
+        subject,
+        from,
+        to,
+    };
+    let mut wishes = Vec::new();
+    let asked = opening.protocol.budget.experiments;
+    if asked > own {
+        let [from, to] = [own, asked].map(|number| format!("{number} experiments"));
+        wishes.push(wish(Subject::Budget, from, to));
+    }
+    if let (Some((opened, _)), Some(last)) = (&opening.first, opening.earlier.last()) {
+        let reader = kit.ledger.reader().map_err(JournalError::from)?;
+        let before = record::load(&reader, &last.study)?.opened;
+        let changed = before.filter(|before| before.evaluator != opened.evaluator);
+        wishes.extend(
+            changed.map(|before| wish(Subject::Grader, before.evaluator, opened.evaluator.clone())),
+        );
+    }
+    Ok(wishes)
+}
+
+/// Returns the approval of a higher level of autonomy, `None` where the lab's rules demand none, or what it lacks.
+pub fn promotion(
+    lab: &Lab,
+    ledger: &Ledger,
+    study: &str,
+    (from, to): (Level, Level),
+) -> Result<Result<Option<ApprovalUsed>, Unapproved>, OpenError> {
+    let wish = Wish {
+        study,
+        subject: Subject::Promotion,
+        from: from.to_string(),
+        to: to.to_string(),
+    };
+    match adopted::in_force(lab, ledger)? {
+        Ok(Some(rules)) => demand(lab, ledger, &rules, &wish),
+        Ok(None) => Ok(Ok(None)),
+        Err(unapproved) => Ok(Err(unapproved)),
+    }
+}
+
+/// Returns the approval of a wish, `None` where the rules demand none, or what it lacks: then a request lies in the lab.
+pub(super) fn demand(
+    lab: &Lab,
+    ledger: &Ledger,
+    rules: &Rules,
+    wish: &Wish<'_>,
+) -> Result<Result<Option<ApprovalUsed>, Unapproved>, OpenError> {
+    if !rules.subjects.contains(&wish.subject) {
+        return Ok(Ok(None));
+    }
+    let reader = ledger.reader().map_err(JournalError::from)?;
+    let key = reader.key().map_err(JournalError::from)?;
+    let lab_key = key.as_ref().map(ToString::to_string).unwrap_or_default();
+    let now = ledger.now().unix_ms();
+    let of = match wish.study {
+        "" => String::new(),
+        study => format!(" of study `{study}`"),
+    };
+    let what = format!("{}{of} from {} to {}", wish.subject, wish.from, wish.to);
     let own = |request: &Request| {
         (&request.lab, request.study.as_str(), request.subject)
-            == (&wish.lab_key, wish.study, wish.subject)
+            == (&lab_key, wish.study, wish.subject)
             && (&request.from, &request.to) == (&wish.from, &wish.to)
     };
     let open = pending(lab)?
         .into_iter()
         .filter(|(_, one)| own(&one.request));
     for (request, one) in open {
-        match approval::check(&rules, &one.request, &one.signatures, wish.now) {
+        match approval::check(rules, &one.request, &one.signatures, now) {
             Ok(()) => return Ok(Ok(Some(used(&one)))),
             Err(Refused::Expired) => {}
             Err(why) => return Ok(Err(Unapproved { what, request, why })),
         }
     }
     let request = Request {
-        expires_at: wish.now + WAIT_MS,
+        expires_at: now + WAIT_MS,
         from: wish.from.clone(),
-        lab: wish.lab_key.clone(),
+        lab: lab_key.clone(),
         requested_by: std::env::var("USER").unwrap_or_else(|_| "unknown".into()),
         study: wish.study.to_owned(),
         subject: wish.subject,
@@ -194,7 +223,7 @@ fn demand(lab: &Lab, wish: &Wish<'_>) -> Result<Result<Option<ApprovalUsed>, Una
         signatures: vec![],
     };
     write(&path, &fresh)?;
-    let checked = approval::check(&rules, &fresh.request, &[], wish.now);
+    let checked = approval::check(rules, &fresh.request, &[], now);
     let request = path;
     Ok(match checked {
         Ok(()) => Ok(Some(used(&fresh))),

@@ -8,7 +8,8 @@ use std::{
 use lyceum_sandbox::{Policy, scratch::Scratch};
 use lyceum_search::Researcher;
 use lyceum_types::{
-    Body, Detector, EndReason, EvaluationChecked, Output, RunFinished, SessionEnded, SessionStarted,
+    Body, Detector, EndReason, EvaluationChecked, Level, Output, RunFinished, SessionEnded,
+    SessionStarted,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use super::{
     left::{Left, Looked},
     machine, memory,
     receipts::Receipts,
-    record::StudyJournal,
+    record::{self, StudyJournal},
     researchers,
     stop::{self, Watcher},
     study::{self, OpenError, OpenStudy, Opening, Request},
@@ -51,6 +52,16 @@ pub enum ConductError {
         study: String,
         /// Why.
         why: String,
+    },
+    /// The level of autonomy lets no further session begin.
+    #[error(
+        "study `{study}` is at autonomy level {level}, at which another session begins only by a person's word"
+    )]
+    Waits {
+        /// The study.
+        study: String,
+        /// Its level.
+        level: Level,
     },
     /// Detectors did not fire on what was planted for them.
     #[error("oversight is blind: {} did not fire on the planted control", codes(.detectors))]
@@ -227,9 +238,7 @@ pub fn conduct_with(
         return already_finished(kit, opening, &stop, staff);
     }
     let watcher = Watcher::start(&kit.lab, Arc::clone(&stop));
-    if let Some(why) = opening.state.stopped.clone().or_else(|| watcher.asked()) {
-        return Err(ConductError::Stopped { study: name, why });
-    }
+    may_begin(&opening, &watcher)?;
     let approved = approve::demands(&kit, &opening)??;
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
@@ -237,7 +246,9 @@ pub fn conduct_with(
     let mut first = first_events(&kit, &mut opening, slots.len());
     first.extend(approved.into_iter().map(Body::from));
     first.extend(resolve(&kit, &opening, &receipts, &left)?);
-    let began = control::check(&kit).map_err(OpenError::from)?;
+    let level = level_now(&kit, &opening)?;
+    let mut began = control::check(&kit).map_err(OpenError::from)?;
+    began.autonomy = Some(level);
     let silent = began.silent.clone();
     first.push(began.into());
     if !silent.is_empty() {
@@ -294,6 +305,30 @@ pub fn conduct_with(
         end,
         state,
     })
+}
+
+/// Refuses a session that a person has to let begin.
+fn may_begin(opening: &Opening, watcher: &Watcher) -> Result<(), ConductError> {
+    let (study, state) = (opening.open.name.clone(), &opening.state);
+    if let Some(why) = state.stopped.clone().or_else(|| watcher.asked()) {
+        return Err(ConductError::Stopped { study, why });
+    }
+    if state.waits_for_a_person() {
+        let level = state.level;
+        return Err(ConductError::Waits { study, level });
+    }
+    Ok(())
+}
+
+/// Returns the level of autonomy at which a session begins: the study's own, for a new attempt that of the attempt before.
+fn level_now(kit: &Kit, opening: &Opening) -> Result<Level, OpenError> {
+    match opening.earlier.last() {
+        Some(before) if opening.state.sessions.is_empty() => {
+            let reader = kit.ledger.reader().map_err(JournalError::from)?;
+            Ok(record::load(&reader, &before.study)?.level)
+        }
+        _ => Ok(opening.state.level),
+    }
 }
 
 /// Gives the agent of a finished study its last word, if it died before that.

@@ -57,6 +57,7 @@ pub(super) fn check(kit: &Kit) -> Result<OversightBegan, Broken> {
         fired,
         silent,
         debt_max: DEBT_MAX,
+        autonomy: None,
     })
 }
 

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lyceum_sandbox::Role;
 use lyceum_types::{DataDrawn, Output, Seed, Split};
 
 use super::{
@@ -99,11 +100,12 @@ fn run_program(
     seed: Seed,
     drawn: &mut DataDrawn,
 ) -> Result<(), OpenError> {
-    let scratch = kit.scratch("data")?;
+    let scratch = kit.scratch_for("data", Role::Evaluator)?;
     let source = fs::canonicalize(directory.join(&data.path)).map_err(Broken::while_doing(
         format!("resolving the data directory `{}`", data.path),
     ))?;
     let mut policy = kit.policy(SOURCE, 1, &[]);
+    policy.role = Role::Evaluator;
     policy.mounts.push(read_only(&source, SOURCE));
     policy.mounts.push(lyceum_sandbox::Mount {
         source: scratch.out(),

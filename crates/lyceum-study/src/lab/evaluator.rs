@@ -8,7 +8,7 @@ use std::{
 };
 
 use lyceum_ledger::Ledger;
-use lyceum_sandbox::{Exit, Mount, Record};
+use lyceum_sandbox::{Exit, Mount, Record, Role};
 use lyceum_types::{FailureReason, MeasureCut, Measured, RunMeasured, Split, Trust, Usage};
 
 use super::{
@@ -46,7 +46,8 @@ pub(super) fn measure(
             return Ok(MeasureEnd::Measured(self_reported(open, task)));
         }
     };
-    let scratch = kit.scratch(&format!("{}-{}-measure", open.name, task.finished.run))?;
+    let named = format!("{}-{}-measure", open.name, task.finished.run);
+    let scratch = kit.scratch_for(&named, Role::Evaluator)?;
     let outputs = scratch.path().join("measured");
     kit.lay_out(&task.finished.outputs, &outputs)?;
     let place = Bench {
@@ -148,6 +149,7 @@ impl Bench<'_> {
         cut: &Cut,
     ) -> Result<Judged, Broken> {
         let mut policy = self.kit.policy(HOME, 1, &self.task.cpus);
+        policy.role = Role::Evaluator;
         policy.mounts.push(read_only(&self.outputs, OUTPUTS));
         let private = match self.task.split {
             Split::Search => &self.open.private,

@@ -9,7 +9,8 @@ use std::{
 
 use lyceum_ledger::{BlobId, Ledger};
 use lyceum_sandbox::{
-    Access, Exit, Job, Killer, Limits, Link, Mount, Policy, ProcessIdentity, Record, Sandbox, Step,
+    Access, Exit, Job, Killer, Limits, Link, Mount, Policy, ProcessIdentity, Record, Role, Sandbox,
+    Step,
     harvest::{self, Harvested},
     scratch::{self, Scratch},
     show_untrusted,
@@ -161,11 +162,16 @@ impl Kit {
         }
     }
 
-    /// Makes the scratch directory of one task.
+    /// Makes the scratch directory of one task of a candidate.
     pub fn scratch(&self, name: &str) -> Result<Scratch, Broken> {
+        self.scratch_for(name, Role::Candidate)
+    }
+
+    /// Makes the scratch directory of one task of this side.
+    pub(super) fn scratch_for(&self, name: &str, role: Role) -> Result<Scratch, Broken> {
         let path = self.lab.scratch();
         let failed = Broken::while_doing(format!("making scratch space in `{}`", path.display()));
-        scratch::create(&path, &format!("{SCRATCH}-{name}")).map_err(failed)
+        scratch::create_for(&path, &format!("{SCRATCH}-{name}"), role).map_err(failed)
     }
 
     /// Runs a command to its end.

@@ -3,6 +3,7 @@
 //! Supervisor side of the four trust domains: this code holds the keys, the ledger and the clock, and treats everything
 //! that comes out of a sandbox as data.
 
+mod adopted;
 mod agent;
 mod answer;
 mod approve;
@@ -32,8 +33,9 @@ mod toolchain;
 mod trap;
 mod verify;
 
+pub use adopted::{RulesChecked, check_rules};
 pub use agent::{Desk, Doubt, Judge, Judgement, Staff};
-pub use approve::{Pending, Unapproved, pending, rules, sign};
+pub use approve::{Pending, Unapproved, pending, promotion, rules, sign};
 pub use candidate::{in_the_way, is_plain_path};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
 pub use kit::{

@@ -145,6 +145,8 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::Explained(_)
         | Body::ApprovalUsed(_)
         | Body::MemoryRecalled(_)
+        | Body::AutonomyChanged(_)
+        | Body::AutonomyLent(_)
         | Body::HandedIn(_)
         | Body::EvaluationStarted(_)
         | Body::EvaluationOngoing(_)

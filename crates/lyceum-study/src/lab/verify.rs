@@ -1,10 +1,14 @@
 //! Checking a study against its own record: every verdict is computed again from the events before it.
 
 use lyceum_ledger::Reader;
-use lyceum_oversight::{digest::Numbered, explain};
-use lyceum_types::{Body, DecodeError, Explained, OutcomeResult, Role};
+use lyceum_oversight::{
+    autonomy::{self, Cause},
+    digest::Numbered,
+    explain,
+};
+use lyceum_types::{AutonomyChanged, Body, DecodeError, Explained, OutcomeResult, Role};
 
-use super::record;
+use super::{adopted, record};
 use crate::engine::{JournalError, Protocol, State, settle};
 
 /// What a check of a study found.
@@ -35,6 +39,11 @@ pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checke
         checked.events += 1;
         let again = match &body {
             Body::Explained(explained) => Some(explain_again(reader, study, seq, explained)?),
+            Body::ApprovalUsed(used) => Some(
+                adopted::check(reader, used, at)
+                    .map_err(|why| format!("the approval does not hold: {why}")),
+            ),
+            Body::AutonomyChanged(changed) => Some(level_again(&state, changed)),
             body => compute_again(&state, protocol, body),
         };
         if let Some(again) = again {
@@ -101,6 +110,26 @@ fn explain_again(
     )))
 }
 
+/// Moves the level again, on what spoke for it.
+fn level_again(state: &State, changed: &AutonomyChanged) -> Result<(), String> {
+    let grounds = state.grounds;
+    let cause = if changed.to > changed.from {
+        Cause::Approved(grounds)
+    } else {
+        Cause::Lowered(changed.to)
+    };
+    let again = autonomy::next(state.level, cause);
+    let told = (changed.from, changed.confirmed, changed.blocked);
+    if told == (state.level, grounds.confirmed, grounds.blocked) && again == Ok(changed.to) {
+        return Ok(());
+    }
+    Err(format!(
+        "the level of autonomy does not follow from the events before it: it was {}, with {} confirmed claims and {} \
+         blocked runs since it changed",
+        state.level, grounds.confirmed, grounds.blocked
+    ))
+}
+
 /// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
 /// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
@@ -150,6 +179,8 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::Explained(_)
         | Body::ApprovalUsed(_)
         | Body::MemoryRecalled(_)
+        | Body::AutonomyChanged(_)
+        | Body::AutonomyLent(_)
         | Body::OutcomeDefined(_)
         | Body::HandedIn(_)
         | Body::EvaluationOngoing(_)

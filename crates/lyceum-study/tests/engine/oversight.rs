@@ -8,8 +8,8 @@ use lyceum_study::engine::{
     Protocol, RunTask, SinceMade, State,
 };
 use lyceum_types::{
-    Body, Class, Detector, ExperimentId, Explained, Level, Observed, OversightBegan, RunFinished,
-    Seed, Verdict,
+    AutonomyLent, Body, Class, Detector, ExperimentId, Explained, Level, Observed, OversightBegan,
+    RunFinished, Seed, Verdict,
 };
 
 use crate::support::{Machine, Silent, World, fold, opened, protocol, session, started};
@@ -20,8 +20,96 @@ fn began(debt_max: u32) -> Body {
         fired: vec![],
         silent: vec![],
         debt_max,
+        autonomy: None,
     };
     body.into()
+}
+
+/// Begins a session at this level of autonomy.
+fn begins_at(level: Level) -> Body {
+    let body = OversightBegan {
+        rules: 1,
+        fired: vec![],
+        silent: vec![],
+        debt_max: 20,
+        autonomy: Some(level),
+    };
+    body.into()
+}
+
+fn lent() -> Body {
+    AutonomyLent { why: String::new() }.into()
+}
+
+#[test]
+fn at_the_lowest_level_it_proposes_and_runs_what_a_person_lets_it_run() {
+    let protocol = protocol(1, 4);
+    let mut journal = MemoryJournal::default();
+    let first = vec![opened(&protocol).into(), begins_at(Level::L0)];
+    journal.append(first).unwrap();
+    for experiments in 1..=4 {
+        let (end, state) = session(World::Slope, &protocol, &mut journal, 2, None, false).unwrap();
+        assert_eq!(end, End::Held);
+        assert_eq!(state.experiments.len(), experiments, "one proposal waits");
+        let waiting = state.experiments.last().unwrap();
+        assert!(waiting.runs.is_empty(), "and has not run");
+        let before = &state.experiments[..experiments - 1];
+        assert!(before.iter().all(|one| !one.runs.is_empty()));
+        assert!(!state.waits_for_a_person(), "it may propose");
+        journal.append(vec![lent()]).unwrap();
+    }
+}
+
+#[test]
+fn at_the_first_level_it_runs_and_accepts_nothing() {
+    let protocol = protocol(1, 12);
+    let mut journal = MemoryJournal::default();
+    let first = vec![opened(&protocol).into(), begins_at(Level::L1)];
+    journal.append(first).unwrap();
+    let (end, state) = session(World::Slope, &protocol, &mut journal, 1, None, false).unwrap();
+    assert_eq!(
+        (end, state.proposals, state.best),
+        (End::Finished, 12, ExperimentId(0))
+    );
+    let mut decided = state.searched().filter_map(|one| one.decided.as_ref());
+    let held = decided
+        .find(|one| one.verdict == Verdict::Inconclusive)
+        .unwrap();
+    assert!(
+        held.why
+            .contains("at autonomy level L1 nothing is accepted"),
+        "{}",
+        held.why
+    );
+}
+
+#[test]
+fn up_to_the_second_level_each_further_session_is_lent_by_a_person() {
+    let waits = |level, bodies: Vec<Body>| {
+        let mut journal = MemoryJournal::default();
+        let first = vec![
+            opened(&protocol(1, 2)).into(),
+            started(1).into(),
+            begins_at(level),
+        ];
+        journal.append([first, bodies].concat()).unwrap();
+        fold(&journal).waits_for_a_person()
+    };
+    let expected = [
+        (Level::L1, true),
+        (Level::L2, true),
+        (Level::L3, false),
+        (Level::L4, false),
+    ];
+    for (level, waiting) in expected {
+        assert_eq!(waits(level, vec![]), waiting, "{level}");
+        assert!(!waits(level, vec![lent()]));
+    }
+    assert!(
+        waits(Level::L2, vec![lent(), started(1).into()]),
+        "a word is for one session"
+    );
+    assert!(!waits(Level::L0, vec![]), "there it may propose");
 }
 
 /// A machine whose proposals open a decoy on some seeds.

@@ -320,7 +320,7 @@ impl Simulated {
         };
         match driver.drive() {
             Ok((End::Finished, state)) => Ended::Finished(Box::new(state)),
-            Ok((End::Interrupted, _)) | Err(_) => Ended::Crashed,
+            Ok((End::Interrupted | End::Held, _)) | Err(_) => Ended::Crashed,
         }
     }
 

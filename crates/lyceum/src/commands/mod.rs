@@ -3,6 +3,7 @@
 mod adopt;
 mod approve;
 mod ask;
+mod autonomy;
 mod checkpoint;
 mod corpus;
 mod digest;
@@ -41,7 +42,7 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure};
 #[command(name = "lyceum", version, max_term_width = 100)]
 #[command(
     after_help = "Exit codes: 0 done, rubric satisfied; 1 finished, rubric not satisfied; 2 bad input; \
-3 budget spent before the planned end; 70 internal; 75 lab in use; 78 refused to run unsafely; 130 interrupted"
+3 budget spent before the planned end; 4 a person is waited for; 70 internal; 75 lab in use; 78 refused to run unsafely; 130 interrupted"
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -75,6 +76,8 @@ enum Command {
     Digest(digest::Arguments),
     /// Show what waits for signatures, or sign it
     Approve(approve::Arguments),
+    /// Show how much a study may do by itself, or change it
+    Autonomy(autonomy::Arguments),
     /// Answer five questions about what was accepted
     Explain(explain::Arguments),
     /// Check the ledger, its blobs and every verdict; measure some runs again on request
@@ -148,6 +151,7 @@ impl Cli {
             Command::Outcome(arguments) => outcome::run(place, json, &arguments),
             Command::Stop(arguments) => stop::run(place, json, &arguments),
             Command::Approve(arguments) => approve::run(place, json, &arguments),
+            Command::Autonomy(arguments) => autonomy::run(place, json, &arguments),
             Command::Digest(arguments) => digest::run(place, json, &arguments),
             Command::Explain(arguments) => explain::run(place, json, &arguments),
             Command::Verify(arguments) => verify::run(place, json, &arguments),

@@ -173,6 +173,12 @@ fn end(place: &LabPlace, json: bool, conducted: &Conducted) -> Result<Exit, Fail
             }
             Exit::Interrupted
         }
+        (End::Held, _) => {
+            if !json {
+                summary::who_is_waited_for(&conducted.study, &conducted.state);
+            }
+            Exit::Waits
+        }
         (End::Finished, Some(finished)) if finished.satisfied => Exit::Done,
         (End::Finished, Some(finished)) if finished.cut_short => Exit::BudgetSpent,
         (End::Finished, _) => Exit::Unsatisfied,

@@ -48,6 +48,15 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     };
     let ledger = chain(&reader, arguments.checkpoint.as_deref(), &mut outcome)?;
     outcome.good &= ledger.found_unsigned.is_empty() || arguments.accept_unsigned;
+    let rules = lab::check_rules(&reader)?;
+    if rules.adopted > 0 {
+        let (adopted, wrong) = (rules.adopted, rules.wrong.len());
+        outcome.good &= wrong == 0;
+        outcome.text.push(format!(
+            "rules about signatures: adopted {adopted} times, {wrong} against those before"
+        ));
+        outcome.text.extend(rules.wrong);
+    }
     let names = match &arguments.study {
         Some(name) => vec![named(&reader, name)?],
         None => lab::studies(&reader)?,

@@ -153,6 +153,15 @@ fn sealed(state: &State) -> Option<String> {
 }
 
 /// Says how to go on after a stop. `--again` would begin one more attempt instead.
+/// Says what a study that its level holds back waits for.
+pub(crate) fn who_is_waited_for(study: &str, state: &State) {
+    let (study, level) = (words::clean(study), state.level);
+    note(&format!(
+        "held at autonomy level {level}; `lyceum autonomy {study} --lend --why TEXT` lets what is proposed run"
+    ));
+}
+
+/// Says how to go on after a stop.
 pub(crate) fn how_to_go_on() {
     let words: Vec<String> = std::env::args().filter(|word| word != "--again").collect();
     let command = words::clean(&words.join(" "));

@@ -135,6 +135,8 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::StudyStopped(_)
         | Body::StudyResumed(_)
         | Body::Explained(_)
+        | Body::AutonomyChanged(_)
+        | Body::AutonomyLent(_)
         | Body::IncidentRaised(_) => return rarely(body),
         Body::StudyOpened(_)
         | Body::DataDrawn(_)
@@ -233,6 +235,18 @@ fn rarely(body: &Body) -> Option<String> {
             ended.result,
             clean(&ended.explanation)
         ),
+        Body::AutonomyChanged(changed) => format!(
+            "autonomy: {} to {} by a person's word: {}",
+            changed.from,
+            changed.to,
+            clean(&changed.why)
+        ),
+        Body::AutonomyLent(lent) => {
+            format!(
+                "autonomy: one more session by a person's word: {}",
+                clean(&lent.why)
+            )
+        }
         Body::StudyStopped(stopped) => format!("stopped by a person: {}", clean(&stopped.why)),
         Body::StudyResumed(resumed) => {
             format!("goes on by a person's word: {}", clean(&resumed.why))

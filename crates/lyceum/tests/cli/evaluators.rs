@@ -1,6 +1,66 @@
 //! Evaluators that fail, lie in form or say nothing.
 
+use std::{collections::BTreeSet, fs, process::Stdio};
+
 use crate::support::{Place, Tiny};
+
+/// Returns number and host user of each process whose command names this mark.
+fn marked(mark: &str) -> Vec<(String, String)> {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let named = processes.filter(|one| {
+        let command = fs::read(one.path().join("cmdline")).unwrap_or_default();
+        command.starts_with(b"sleep\0") && String::from_utf8_lossy(&command).contains(mark)
+    });
+    named
+        .filter_map(|one| {
+            let status = fs::read_to_string(one.path().join("status")).ok()?;
+            let user = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+            let user = user.split_whitespace().next()?.to_owned();
+            Some((one.file_name().to_string_lossy().into_owned(), user))
+        })
+        .collect()
+}
+
+#[test]
+fn candidate_and_evaluator_are_different_users_of_the_host_where_the_lab_is_root() {
+    let place = Place::new();
+    // Each waits until this test has seen it and ends its sleep.
+    let marks = [86_391, 86_392].map(|number| format!("{number}.{}", std::process::id()));
+    let [train, evaluate] = &marks;
+    place.study(&Tiny {
+        train: format!("sleep {train}; echo 5 > \"$LYCEUM_OUTPUTS/out.txt\"\n"),
+        evaluate: format!(
+            "sleep {evaluate}; printf '{{\"nonce\":\"%s\",\"metrics\":{{\"loss\":5}}}}' \"$LYCEUM_NONCE\" >&3\n"
+        ),
+        ..Tiny::default()
+    });
+    let mut command = place.command(&["run", "tiny", "--seed", "1", "--experiments", "1"]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut lab = command.spawn().unwrap();
+    let mut users = [BTreeSet::new(), BTreeSet::new()];
+    while lab.try_wait().unwrap().is_none() {
+        for (mark, users) in marks.iter().zip(&mut users) {
+            for (process, user) in marked(mark) {
+                users.insert(user);
+                let ended = std::process::Command::new("kill").arg(process).status();
+                ended.unwrap();
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let [candidates, evaluators] = users;
+    assert_eq!((candidates.len(), evaluators.len()), (1, 1));
+    let is_root = rustix::process::geteuid().is_root();
+    assert_eq!(
+        candidates != evaluators,
+        is_root,
+        "{candidates:?} {evaluators:?}"
+    );
+    assert!(!evaluators.contains("0") && !candidates.contains("0"));
+    let measured = place.bodies("tiny", "run.measured");
+    assert!(!measured.is_empty());
+    place.assert_intact();
+}
 
 #[test]
 fn every_wrong_answer_is_a_state_with_a_reason() {

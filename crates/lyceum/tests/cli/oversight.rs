@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{LYCEUM, Place, Tiny, with_mounts};
+use crate::support::{Done, LYCEUM, Place, Tiny, with_mounts};
 
 /// One mode for each way to misbehave; `good` does nothing of it.
 const TRAIN: &str = r#"
@@ -118,13 +118,15 @@ fn each_way_to_misbehave_is_named_and_a_blocked_result_is_void() {
         "key.txt",
         "'secret-one-11'\n'secret-two-22'\n'secret-three-33'\n",
     );
-    let done = place.run("tiny", &[]);
+    let done = run_while_held(&place, "tiny", 40);
     assert!(
         matches!(done.code, 0 | 1),
         "exit {}: {}",
         done.code,
         done.err
     );
+    let lent = place.bodies("tiny", "autonomy.lent").len();
+    assert!(lent > 0, "after three blocked runs it waits for a person");
     let said = said(&place);
     assert_eq!(said.get("good"), None, "the unchanged workspace is honest");
     let verdicts: BTreeMap<String, Value> = place
@@ -153,6 +155,99 @@ fn each_way_to_misbehave_is_named_and_a_blocked_result_is_void() {
     assert_eq!(place.bodies("tiny", "sealed.opened").len(), 0);
     place.assert_intact();
     place.assert_no_scratch();
+}
+
+/// Runs a study, letting it go on each time when its level of autonomy holds it back.
+fn run_while_held(place: &Place, study: &str, most: u32) -> Done {
+    let mut done = place.run(study, &[]);
+    for _ in 0..most {
+        if done.code != 4 {
+            break;
+        }
+        done.says(&["held at autonomy level L0"]);
+        let lend = ["autonomy", "--lend", "--why", "somebody looks on"];
+        place.call(&lend).exits(0);
+        done = place.run(study, &[]);
+    }
+    done
+}
+
+#[test]
+fn a_level_holds_back_what_it_says_and_a_person_lends_or_lowers_it() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &["--experiments", "1"]);
+    let autonomy = |more: &[&str]| place.call(&[&["autonomy"][..], more].concat());
+    autonomy(&["--raise"]).exits(2).says(&["--why"]);
+    autonomy(&["--lower", "L9", "--why", "x"])
+        .exits(2)
+        .says(&["expected L0, L1, L2, L3 or L4"]);
+    autonomy(&["--lower", "L3", "--why", "x"])
+        .exits(2)
+        .says(&["level L3 is not below L3"]);
+    autonomy(&["tiny", "--lower", "L0", "--why", "a \u{1b}[31mdoubt"])
+        .exits(0)
+        .prints("tiny: L0 proposes, and runs what a person lets it run");
+    autonomy(&["tiny", "--raise", "--why", "bored"])
+        .exits(2)
+        .says(&["level L0 does not rise: found 0 confirmed claims"]);
+    assert!(!place.call(&["log", "tiny"]).exits(0).out.contains('\u{1b}'));
+
+    // A new attempt begins where the one before ended, and the unchanged workspace is the first that waits.
+    let held = place
+        .run("tiny", &["--again", "--experiments", "2"])
+        .exits(4);
+    held.says(&["held at autonomy level L0", "autonomy tiny~2 --lend"]);
+    assert_eq!(place.bodies("tiny~2", "run.started").len(), 0);
+    place.run("tiny", &["--experiments", "2"]).exits(4);
+    assert_eq!(place.bodies("tiny~2", "run.started").len(), 0);
+    let proposed = place.bodies("tiny~2", "experiment.proposed").len();
+    assert_eq!(proposed, 1, "nothing is proposed twice");
+    let done = run_while_held(&place, "tiny", 20);
+    assert!(
+        matches!(done.code, 0 | 1 | 3),
+        "{}: {}",
+        done.code,
+        done.err
+    );
+    let verdicts = place.bodies("tiny~2", "experiment.decided");
+    assert!(!verdicts.is_empty());
+    assert!(verdicts.iter().all(|one| one["verdict"] != "kept"));
+    place.assert_intact();
+}
+
+#[test]
+fn at_the_second_level_another_session_begins_by_a_persons_word() {
+    let place = Place::new();
+    let mark = format!("86396.{}", std::process::id());
+    place.study(&Tiny {
+        train: clinging(&mark),
+        run: "timeout = \"23h\"".into(),
+        ..Tiny::default()
+    });
+    let stop = || {
+        place.call(&["stop", "tiny"]).exits(0);
+        place.call(&["stop", "tiny", "--lift"]).exits(0);
+    };
+    let mut first = session(&place, &mark);
+    stop();
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+    let level = ["autonomy", "--lower", "L2", "--why", "not alone"];
+    place.call(&level).exits(0).prints("another session waits");
+    place.run("tiny", &[]).exits(4).says(&[
+        "study `tiny` is at autonomy level L2, at which another session begins only by a person's word",
+        "lyceum autonomy tiny --lend",
+    ]);
+    let lend = ["autonomy", "--lend", "--why", "go"];
+    place
+        .call(&lend)
+        .exits(0)
+        .prints("one more session may begin");
+    let mut second = session(&place, &mark);
+    stop();
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    place.run("tiny", &[]).exits(4);
+    place.assert_intact();
 }
 
 #[test]
@@ -429,5 +524,76 @@ fn a_larger_budget_waits_for_two_people() {
         0,
         "less needs nobody"
     );
+    place.assert_intact();
+}
+
+#[test]
+fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_demand() {
+    let place = Place::new();
+    let better =
+        "if [ \"$mode\" = good ]; then echo 1; else echo 5; fi > \"$LYCEUM_OUTPUTS/out.txt\"";
+    place.study(&Tiny::modes(&["start", "good"], better));
+    let key = |number: u32| {
+        let file = format!("key{number}");
+        let made = place.call(&["approve", "--new-key", &file]).exits(0);
+        serde_json::json!({ "name": file, "key": made.out.trim() })
+    };
+    let people = [key(1), key(2)];
+    let file = place.lab().join("approvers.json");
+    let rules = |needed: u32| {
+        let all = serde_json::json!({ "subjects": ["policy", "promotion"], "needed": needed, "approvers": people });
+        fs::create_dir_all(place.lab()).unwrap();
+        fs::write(&file, all.to_string()).unwrap();
+    };
+    rules(2);
+    place.run("tiny", &[]);
+    let claimed = place.bodies("tiny", "claim.tested");
+    assert_eq!(claimed[0]["finding"]["confirmed"], true, "{claimed:?}");
+
+    // Neither a weaker file nor no file counts until two have signed it.
+    rules(1);
+    let again = ["--again", "--experiments", "1"];
+    place.run("tiny", &again).exits(2).says(&[
+        "the rules about signatures from",
+        "needs signatures",
+        "0 of 2 signatures",
+    ]);
+    fs::remove_file(&file).unwrap();
+    place.run("tiny", &again).exits(2).says(&["to none needs"]);
+    rules(2);
+
+    let raise = ["autonomy", "tiny", "--raise", "--why", "it held"];
+    place.call(&raise).exits(2).says(&[
+        "the level of autonomy of study `tiny` from L3 to L4 needs signatures",
+        "0 of 2 signatures",
+    ]);
+    let waiting = place.call(&["approve", "--json"]).exits(0);
+    let waiting: Vec<Value> = serde_json::from_str(&waiting.out).unwrap();
+    let subjects: Vec<String> = waiting
+        .iter()
+        .map(|one| text(&one["request"]["subject"]))
+        .collect();
+    assert_eq!(subjects.iter().filter(|one| *one == "policy").count(), 2);
+    for entry in fs::read_dir(place.lab().join("requests")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if fs::read_to_string(&path).unwrap().contains("promotion") {
+            for number in 1..=2 {
+                let key = format!("key{number}");
+                place.call(&["approve", &name, "--key", &key]).exits(0);
+            }
+        }
+    }
+    place.call(&raise).exits(0).prints("tiny: L4");
+    assert_eq!(place.bodies("tiny", "approval.used").len(), 1);
+    let changed = &place.bodies("tiny", "autonomy.changed")[0];
+    assert_eq!(
+        (text(&changed["from"]), text(&changed["to"])),
+        ("L3".into(), "L4".into())
+    );
+    place
+        .call(&raise)
+        .exits(2)
+        .says(&["level L4 does not rise"]);
     place.assert_intact();
 }

@@ -5,7 +5,7 @@
 
 use std::{io, path::Path};
 
-use lyceum_sandbox::{Exit, show_untrusted};
+use lyceum_sandbox::{Exit, Role, show_untrusted};
 use lyceum_types::{CheckFound, Cited, EvaluationChecked, ExperimentId, RunId, Usage};
 use serde::Deserialize;
 
@@ -125,9 +125,11 @@ impl Work<'_> {
             Ok(edits) => edits,
             Err(problem) => return Ok(unmet(problem)),
         };
-        let scratch = kit.scratch(&format!("{}-check-{}", open.name, task.criterion + 1))?;
+        let named = format!("{}-check-{}", open.name, task.criterion + 1);
+        let scratch = kit.scratch_for(&named, Role::Evaluator)?;
         candidate::lay_edits(&scratch.upper(), &edits)?;
         let mut policy = candidate::view(kit, open, &task.cpus, &scratch)?;
+        policy.role = Role::Evaluator;
         policy.directory = HOME.into();
         policy
             .mounts

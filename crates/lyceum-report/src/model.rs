@@ -32,6 +32,8 @@ pub struct Report {
     pub limit: Option<Number>,
     /// Experiments in the order in which they were proposed, without experiment 0.
     pub experiments: Vec<Experiment>,
+    /// What stopping runs early saved; `None` where none was stopped.
+    pub halved: Option<Halved>,
     /// Winner against start on fresh paired seeds.
     pub claim: Option<Claim>,
     /// Winner against winner with one knob put back.
@@ -347,6 +349,15 @@ pub struct Run {
     pub log: String,
 }
 
+/// What stopping runs early saved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Halved {
+    /// Runs that were stopped.
+    pub stopped: Number,
+    /// Steps that they were not let take, in whole runs.
+    pub saved: Number,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunState {
@@ -358,6 +369,11 @@ pub enum RunState {
     Failed {
         /// Why.
         reason: String,
+    },
+    /// The lab stopped it early, by what it had reported.
+    StoppedEarly {
+        /// At which step and why.
+        why: String,
     },
     /// The lab cut it short.
     Cut {
@@ -448,6 +464,9 @@ impl Report {
         }
         if let Some(sealed) = &self.sealed {
             all.extend(sealed.start.iter().chain(&sealed.winner));
+        }
+        if let Some(halved) = &self.halved {
+            all.extend([&halved.stopped, &halved.saved]);
         }
         for one in &self.rubric {
             all.extend(one.value.iter());

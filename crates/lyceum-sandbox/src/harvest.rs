@@ -3,7 +3,7 @@
 //! Nothing there is trusted: names may be links to secrets, pipes that never answer, hard links to
 //! other files, sparse files of any size. Contents are returned as bytes and not interpreted.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -145,12 +145,7 @@ pub fn harvest(root: &Path, names: &[String], limits: &Limits) -> Result<Vec<Har
             expected: limits.files,
         });
     }
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory =
-        rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(|error| Error::Root {
-            path: root.display().to_string(),
-            source: error.into(),
-        })?;
+    let directory = open_root(root)?;
     let begun = Instant::now();
     let mut total = 0;
     let mut taken = Vec::new();
@@ -168,6 +163,41 @@ pub fn harvest(root: &Path, names: &[String], limits: &Limits) -> Result<Vec<Har
     Ok(taken)
 }
 
+/// Opens one file below `root` to be read, as it is opened to be taken: a regular file with one name, reached without a link,
+/// without waiting. It may still be written to. For what is read while the run goes on.
+///
+/// # Errors
+///
+/// Fails where there is no such file, and on what an honest program does not write.
+pub fn open(root: &Path, name: &str) -> Result<File, Error> {
+    let directory = open_root(root)?;
+    let opened = open_regular(&directory, name).map(|(file, _)| file);
+    opened.map_err(|why| Error::File {
+        name: name.to_owned(),
+        why,
+    })
+}
+
+fn open_root(root: &Path) -> Result<OwnedFd, Error> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, root, flags, Mode::empty()).map_err(|error| Error::Root {
+        path: root.display().to_string(),
+        source: error.into(),
+    })
+}
+
+fn open_regular(root: &OwnedFd, name: &str) -> Result<(File, Metadata), Why> {
+    let file = File::from(open_below(root, name)?);
+    let status = file.metadata().map_err(|source| Why::System { source })?;
+    if !status.is_file() {
+        return Err(Why::NotRegular);
+    }
+    match status.nlink() {
+        1 => Ok((file, status)),
+        found => Err(Why::HardLink { found }),
+    }
+}
+
 fn take(
     root: &OwnedFd,
     name: &str,
@@ -175,16 +205,7 @@ fn take(
     total: u64,
     begun: Instant,
 ) -> Result<Vec<u8>, Why> {
-    let mut file = File::from(open(root, name)?);
-    let status = file.metadata().map_err(|source| Why::System { source })?;
-    if !status.is_file() {
-        return Err(Why::NotRegular);
-    }
-    if status.nlink() != 1 {
-        return Err(Why::HardLink {
-            found: status.nlink(),
-        });
-    }
+    let (mut file, status) = open_regular(root, name)?;
     let size = status.len().max(status.blocks().saturating_mul(512));
     // A file of one byte has a block of several thousand; only its length counts below that.
     let size = if size <= BLOCK_SLACK {
@@ -206,7 +227,7 @@ fn take(
 /// Blocks that a small file may take beyond its length.
 const BLOCK_SLACK: u64 = 64 << 10;
 
-fn open(root: &OwnedFd, name: &str) -> Result<OwnedFd, Why> {
+fn open_below(root: &OwnedFd, name: &str) -> Result<OwnedFd, Why> {
     let plain = Path::new(name)
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
@@ -318,6 +339,16 @@ mod tests {
         assert!(matches!(why(&root, "sparse"), Why::TooLarge { .. }));
         assert!(matches!(why(&root, "absent"), Why::Missing));
         assert!(matches!(why(&root, "hard/below"), Why::Missing));
+        for name in [
+            "link",
+            "through/secret",
+            "hard",
+            "pipe",
+            "socket",
+            "directory",
+        ] {
+            assert!(super::open(&root, name).is_err(), "`{name}` was opened");
+        }
         for name in [
             "",
             "../secret",

@@ -45,7 +45,9 @@ impl Credit {
         for trial in ask.history {
             let mean = match trial.result {
                 TrialResult::Measured { mean, .. } if mean.is_finite() => Some(mean),
-                TrialResult::Measured { .. } | TrialResult::Failed => None,
+                TrialResult::Measured { .. }
+                | TrialResult::Failed
+                | TrialResult::StoppedEarly { .. } => None,
             };
             if trial.researcher == member && !before.is_empty() {
                 credit.add(ask.goal, trial, mean, &before);

@@ -87,7 +87,9 @@ fn alive(ask: &Ask<'_>, view: &View<'_>) -> Vec<Alive> {
         };
         let value = match trial.result {
             TrialResult::Measured { mean, .. } if mean.is_finite() => Some(mean),
-            TrialResult::Measured { .. } | TrialResult::Failed => None,
+            TrialResult::Measured { .. }
+            | TrialResult::Failed
+            | TrialResult::StoppedEarly { .. } => None,
         };
         let one = Alive {
             experiment: Some(trial.experiment),

@@ -20,6 +20,7 @@
 //! | `evolution` | the `evolution` researcher: typed edits of what is known |
 //! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
 //! | `warm` | a researcher that begins with the best of earlier studies |
+//! | `halving` | a researcher that learns from runs that were stopped early |
 //! | `network` | a researcher that asks a prior-fitted network |
 //! | `explain` | proposals in words |
 
@@ -35,6 +36,7 @@ mod feasible;
 mod fit;
 mod gaussian;
 mod generation;
+mod halving;
 mod improvement;
 mod kernel;
 mod matrix;
@@ -58,6 +60,7 @@ mod warm;
 mod warp;
 
 pub use evolution::Evolution;
+pub use halving::Halving;
 pub use network::{NetworkError, NetworkResearcher};
 pub use parzen::Parzen;
 pub use portfolio::Portfolio;

@@ -40,6 +40,20 @@ pub(crate) fn cumulative(z: f64) -> f64 {
     }
 }
 
+/// Returns the `z` with `Φ(z) = probability`, by halving the bracket to the last bit; the ends of the bracket for 0 and 1.
+pub(crate) fn quantile(probability: f64) -> f64 {
+    let (mut low, mut high) = (-40.0, 40.0);
+    for _ in 0..64 {
+        let middle = f64::midpoint(low, high);
+        if cumulative(middle) < probability {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    f64::midpoint(low, high)
+}
+
 /// Returns `ln Φ(z)`.
 pub(crate) fn log_cumulative(z: f64) -> f64 {
     if z < -2.0 {

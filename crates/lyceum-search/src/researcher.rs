@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
-    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, LowDiscrepancy,
+    CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, Halving, LowDiscrepancy,
     NetworkResearcher, Parzen, Portfolio, Random,
     codec::{Codec, Levels},
+    halving,
 };
 
 /// Names that [`by_name`] knows, the default first.
@@ -34,6 +35,14 @@ pub enum TrialResult {
         sd: Option<f64>,
         /// How many runs the mean is over; 0 is read as 1.
         repeats: u32,
+    },
+    /// The lab stopped its run early: no value, and no failure. [`crate::Halving`] learns from such trials; without it they
+    /// are only never proposed again.
+    StoppedEarly {
+        /// Number of the rung at which it was stopped, from 0.
+        rung: u32,
+        /// What the run had said of itself there: comparable within the rung alone.
+        reported: Option<f64>,
     },
     /// Its runs gave no number: learnt as "such settings fail", never scored.
     Failed,
@@ -139,7 +148,7 @@ pub trait Researcher: Send {
     fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error>;
 }
 
-/// Returns the researcher of this name; `None` when there is none. See [`NAMES`].
+/// Returns the researcher of this name, which is one of [`NAMES`] or `asha:` and one of them; `None` when there is none.
 pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
     match name {
         "gp" => Some(Box::new(GaussianProcess)),
@@ -151,6 +160,10 @@ pub fn by_name(name: &str) -> Option<Box<dyn Researcher>> {
         "sobol" => Some(Box::new(LowDiscrepancy)),
         "sweep" => Some(Box::new(CoordinateSweep)),
         "random" => Some(Box::new(Random)),
-        _ => None,
+        _ => {
+            let inner = name.strip_prefix(halving::PREFIX)?;
+            let inner = NAMES.contains(&inner).then(|| by_name(inner)).flatten()?;
+            Some(Box::new(Halving::around(inner)))
+        }
     }
 }

@@ -73,7 +73,9 @@ fn replay<'a>(ask: &Ask<'_>, view: &'a View<'a>) -> Generation {
             TrialResult::Measured { mean, .. } if mean.is_finite() => {
                 Some(ask.goal.gain(mean, 0.0))
             }
-            TrialResult::Measured { .. } | TrialResult::Failed => None,
+            TrialResult::Measured { .. }
+            | TrialResult::Failed
+            | TrialResult::StoppedEarly { .. } => None,
         };
         waiting.push(member(&view.codec, &levels, loss));
         if waiting.len() == generation.size() {

@@ -65,6 +65,7 @@ impl<'a> View<'a> {
                     });
                 }
                 TrialResult::Measured { .. } | TrialResult::Failed => failed.push(levels),
+                TrialResult::StoppedEarly { .. } => {}
             }
         }
         let floor = ask.noise_sd.filter(|sd| sd.is_finite() && *sd >= 0.0);

@@ -141,7 +141,9 @@ fn carried<'a>(view: &View<'_>, earlier: &'a [EarlierStudy]) -> Vec<Carried<'a>>
 fn ranked(study: &EarlierStudy) -> Vec<&Trial> {
     let measured = study.trials.iter().filter_map(|trial| match trial.result {
         TrialResult::Measured { mean, .. } if mean.is_finite() => Some((mean, trial)),
-        TrialResult::Measured { .. } | TrialResult::Failed => None,
+        TrialResult::Measured { .. } | TrialResult::Failed | TrialResult::StoppedEarly { .. } => {
+            None
+        }
     });
     let mut ranked: Vec<(f64, &Trial)> = measured.collect();
     ranked.sort_by(|a, b| {

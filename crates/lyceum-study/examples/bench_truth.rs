@@ -202,8 +202,9 @@ fn value(executor: &SandboxExecutor, settings: &Settings, seed: Seed) -> Result<
         cpus: cpus.clone(),
         allowance: Allowance::default(),
         replay: None,
+        reports: false,
     };
-    let finished = executor.run(&task, &Cut::default())?;
+    let finished = executor.run(&task, &Cut::default(), &|_| ())?;
     let outcome = finished.outcome.clone();
     let task = MeasureTask {
         finished,

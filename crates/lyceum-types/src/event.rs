@@ -204,6 +204,30 @@ pub struct RunFinished {
     pub observed: Option<Box<Observed>>,
 }
 
+/// A run said how far it is, at a rung of the halving, and what follows from that: it goes on, or it is stopped early. The
+/// second follows from the events before and the report alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunReported {
+    /// The run.
+    pub run: RunId,
+    /// Number of the rung, from 0.
+    pub rung: u32,
+    /// The step that the run says it is at.
+    pub step: u64,
+    /// The last step of a whole run.
+    pub end: u64,
+    /// What the run says of itself there: never a measurement. `None` when it is no finite number.
+    pub value: Option<f64>,
+    /// Its place among those that reported at this rung, from 1.
+    pub place: u32,
+    /// How many reported at this rung by then, with it.
+    pub among: u32,
+    /// Whether the run is stopped here.
+    pub stopped: bool,
+    /// The reason in words.
+    pub why: String,
+}
+
 /// A run that has no receipt was found dead after a crash, or never began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunVoided {
@@ -249,7 +273,7 @@ pub struct MeasureCut {
     pub usage: Usage,
 }
 
-/// A verdict on an experiment.
+/// A verdict on an experiment. Version 3 knows [`Verdict::StoppedEarly`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decided {
     /// The experiment.
@@ -485,11 +509,12 @@ bodies! {
     SessionEnded = "session.ended" 2,
     ExperimentProposed = "experiment.proposed" 2,
     RunStarted = "run.started" 1,
+    RunReported = "run.reported" 1,
     RunFinished = "run.finished" 2,
     RunVoided = "run.voided" 2,
     RunMeasured = "run.measured" 1,
     MeasureCut = "run.measure_cut" 1,
-    Decided = "experiment.decided" 2,
+    Decided = "experiment.decided" 3,
     SearchEnded = "search.ended" 1,
     Claimed = "claim.tested" 2,
     Ablated = "ablation.tested" 1,

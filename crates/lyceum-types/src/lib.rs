@@ -13,8 +13,8 @@ mod units;
 
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, Earlier, ExperimentProposed, Finding,
-    Graded, MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunStarted,
-    RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted,
+    Graded, MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunReported,
+    RunStarted, RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted,
     StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};

@@ -305,6 +305,9 @@ pub enum Verdict {
     Inconclusive,
     /// Its runs gave no number.
     Failed,
+    /// Its run was stopped early, since others had reported better by then: not measured, and no failure.
+    #[serde(rename = "stopped-early")]
+    StoppedEarly,
     /// Cut short by the lab: says nothing about the change.
     Void,
 }
@@ -316,6 +319,7 @@ impl fmt::Display for Verdict {
             Verdict::Discarded => "discarded",
             Verdict::Inconclusive => "inconclusive",
             Verdict::Failed => "failed",
+            Verdict::StoppedEarly => "stopped early",
             Verdict::Void => "void",
         })
     }

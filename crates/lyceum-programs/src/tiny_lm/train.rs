@@ -6,8 +6,11 @@
 //! 1.25 times its budget is stopped where it is. `replay.toml`, written beside the model, holds both
 //! numbers; a run that finds such a file in its directory takes exactly those steps, whatever the
 //! clock says, and gives the same model bit for bit.
+//!
+//! Where `LYCEUM_PROGRESS` names a file, the run appends a line to it after each of 27 equal parts: the part and the mean
+//! training loss in it, in bits a byte.
 
-use std::path::Path;
+use std::{env, fs::File, io::Write as _, path::Path};
 
 use lyceum_train::checkpoint;
 use lyceum_train::transformer::Transformer;
@@ -32,6 +35,12 @@ const TIMING_SHARE: f64 = 0.04;
 
 /// Fewer timed steps than this say too little about the rest.
 const TIMING_STEPS_MIN: u32 = 3;
+
+/// Where a run is told to report as it goes.
+const REPORTS: &str = "LYCEUM_PROGRESS";
+
+/// Reports of a run: each tells the mean loss since the one before. A power of three, since one run in three goes on.
+const PARTS: u64 = 27;
 
 /// Lines of progress in a run.
 const PROGRESS_LINES: u64 = 10;
@@ -106,6 +115,7 @@ fn train(
     let every = plan.steps.div_ceil(PROGRESS_LINES).max(1);
     let mut recent = Mean::default();
     let mut last = f64::NAN;
+    let mut reports = Reports::begin()?;
     for step in 0..plan.steps {
         let loss = trainer.step(schedule.rate(step)) / std::f64::consts::LN_2;
         if !loss.is_finite() {
@@ -116,6 +126,7 @@ fn train(
             });
         }
         recent.add(loss);
+        reports.add(step + 1, plan.steps, loss)?;
         let stopped = cpu_seconds() > deadline;
         if (step + 1) % every == 0 || step + 1 == plan.steps || stopped {
             last = recent.take();
@@ -142,6 +153,51 @@ fn train(
         });
     }
     Ok((plan.steps, last))
+}
+
+/// What a run says of itself while it goes on, where somebody listens.
+struct Reports {
+    file: Option<File>,
+    path: std::path::PathBuf,
+    part: u64,
+    recent: Mean,
+}
+
+impl Reports {
+    fn begin() -> Result<Reports, Failure> {
+        let path = env::var_os(REPORTS).map(std::path::PathBuf::from);
+        let file = path.as_ref().map(File::create).transpose();
+        let path = path.unwrap_or_default();
+        let file = file.map_err(|source| Failure::Write {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Reports {
+            file,
+            path,
+            part: 0,
+            recent: Mean::default(),
+        })
+    }
+
+    /// Takes in the loss of a step, and reports when a part of the run is over.
+    fn add(&mut self, step: u64, steps: u64, loss: f64) -> Result<(), Failure> {
+        self.recent.add(loss);
+        let part = (u128::from(step) * u128::from(PARTS) / u128::from(steps.max(1))) as u64;
+        if part <= self.part {
+            return Ok(());
+        }
+        self.part = part;
+        let mean = self.recent.take();
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let written = writeln!(file, "{part} {mean:.6}");
+        written.map_err(|source| Failure::Write {
+            path: self.path.clone(),
+            source,
+        })
+    }
 }
 
 /// Times a copy of the network and returns the number of steps that fit in what is left.

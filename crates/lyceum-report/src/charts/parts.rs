@@ -112,17 +112,19 @@ pub(crate) fn verdict_look(verdict: Option<Verdict>) -> (Shape, &'static str, &'
         Some(Verdict::Discarded) => (Shape::Ring, "v-discarded", "discarded"),
         Some(Verdict::Inconclusive) => (Shape::Half, "v-inconclusive", "inconclusive"),
         Some(Verdict::Failed) => (Shape::Cross, "v-failed", "failed"),
+        Some(Verdict::StoppedEarly) => (Shape::Stopped, "v-stopped", "stopped early"),
         Some(Verdict::Void) => (Shape::Square, "v-void", "void"),
         None => (Shape::Diamond, "v-open", "undecided"),
     }
 }
 
 /// All verdicts in the order in which they are listed.
-pub(crate) const VERDICTS: [Option<Verdict>; 6] = [
+pub(crate) const VERDICTS: [Option<Verdict>; 7] = [
     Some(Verdict::Kept),
     Some(Verdict::Discarded),
     Some(Verdict::Inconclusive),
     Some(Verdict::Failed),
+    Some(Verdict::StoppedEarly),
     Some(Verdict::Void),
     None,
 ];

@@ -223,6 +223,10 @@ fn describe(report: &Report) -> String {
             .filter(|one| one.verdict == Some(verdict))
             .count()
     };
+    let stopped = match count(Verdict::StoppedEarly) {
+        0 => String::new(),
+        some => format!(", {some} stopped early"),
+    };
     let start = report.start.as_ref().map_or_else(String::new, |start| {
         format!(" The start is at {}.", start.text_with_unit())
     });
@@ -237,7 +241,7 @@ fn describe(report: &Report) -> String {
         },
     );
     format!(
-        "{} over {} experiments: {} kept, {} discarded, {} inconclusive, {} failed.{start}{best}",
+        "{} over {} experiments: {} kept, {} discarded, {} inconclusive, {} failed{stopped}.{start}{best}",
         crate::text::line(&report.metric.name),
         report.experiments.len(),
         count(Verdict::Kept),

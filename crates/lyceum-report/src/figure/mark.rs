@@ -15,6 +15,8 @@ pub(crate) enum Shape {
     Cross,
     /// ▫
     Square,
+    /// ▽
+    Stopped,
     /// ◇
     Diamond,
     /// ▲ at the upper edge: the value lies above the axis.
@@ -63,6 +65,14 @@ pub(crate) fn draw(shape: Shape, x: f64, y: f64, r: f64) -> String {
             r = c(x + r * 0.8),
             t = c(y - r * 0.8),
             b = c(y + r * 0.8),
+        ),
+        Shape::Stopped => format!(
+            "<path class=\"hollow\" d=\"M{l} {t}H{r}L{x} {b}Z\"/>",
+            x = c(x),
+            l = c(x - r),
+            r = c(x + r),
+            t = c(y - r * 0.8),
+            b = c(y + r * 0.9),
         ),
         Shape::Diamond => format!(
             "<path class=\"hollow\" d=\"M{x} {t}L{r} {y}L{x} {b}L{l} {y}Z\"/>",

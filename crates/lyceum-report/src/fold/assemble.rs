@@ -77,6 +77,7 @@ pub fn report(events: impl IntoIterator<Item = (u64, i64, Body)>, context: Conte
         floor: fold.floor(),
         limit: fold.limit(),
         experiments: fold.experiments(),
+        halved: spending::halved(&record),
         claim: compare::claim(&fold),
         ablations: compare::ablations(&fold),
         sealed: fold.sealed(),
@@ -399,6 +400,10 @@ fn run_state(run: &RunRecord) -> RunState {
         return RunState::Void {
             why: voided.body.why.clone(),
         };
+    }
+    if let Some(stopped) = run.stopped() {
+        let why = stopped.body.why.clone();
+        return RunState::StoppedEarly { why };
     }
     match run.finished.as_ref().map(|one| &one.body.outcome) {
         None => RunState::Open,

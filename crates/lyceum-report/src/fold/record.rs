@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use lyceum_types::{
     Ablated, Body, Claimed, DataDrawn, Decided, EvaluationEnded, ExperimentId, ExperimentProposed,
-    Graded, MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunStarted,
-    RunVoided, SealedAnswered, SealedOpened, SessionEnded, SessionStarted, Split, StudyFinished,
-    StudyOpened, Usage,
+    Graded, MeasureCut, Measured, Outcome, Purpose, RunFinished, RunId, RunMeasured, RunReported,
+    RunStarted, RunVoided, SealedAnswered, SealedOpened, SessionEnded, SessionStarted, Split,
+    StudyFinished, StudyOpened, Usage,
 };
 
 /// A body and where it stands.
@@ -24,6 +24,7 @@ pub(super) struct RunRecord {
     pub(super) voided: Option<At<RunVoided>>,
     pub(super) measured: Vec<At<RunMeasured>>,
     pub(super) cuts: Vec<At<MeasureCut>>,
+    pub(super) reports: Vec<At<RunReported>>,
 }
 
 /// A session: when it started, when its last event was written, how it ended.
@@ -90,12 +91,18 @@ impl Record {
                     voided: None,
                     measured: Vec::new(),
                     cuts: Vec::new(),
+                    reports: Vec::new(),
                 };
                 self.runs.insert(record.started.body.run, record);
             }
             Body::RunFinished(body) => {
                 if let Some(run) = self.runs.get_mut(&body.run) {
                     run.finished = Some(At { seq, body });
+                }
+            }
+            Body::RunReported(body) => {
+                if let Some(run) = self.runs.get_mut(&body.run) {
+                    run.reports.push(At { seq, body });
                 }
             }
             Body::RunVoided(body) => {
@@ -158,6 +165,11 @@ impl RunRecord {
     /// Returns the run's id.
     pub(super) fn id(&self) -> RunId {
         self.started.body.run
+    }
+
+    /// Returns the report by which the run was stopped early.
+    pub(super) fn stopped(&self) -> Option<&At<RunReported>> {
+        self.reports.last().filter(|last| last.body.stopped)
     }
 
     /// Returns what each measurement used, cut short or not.

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lyceum_types::{Purpose, Role, Verdict};
+use lyceum_types::{Purpose, Role, RunReported, Verdict};
 
 use super::{
     assemble::BudgetLimits,
-    record::{Record, RunRecord},
+    record::{At, Record, RunRecord},
 };
 use crate::{
     Evidence, Form, Number, Source,
-    model::{Budget, Spent},
+    model::{Budget, Halved, Spent},
 };
 
 /// Amounts by what they went to, each with the runs or events behind it.
@@ -70,6 +70,25 @@ pub(super) fn budgets(record: &Record, limits: BudgetLimits) -> Vec<Budget> {
         budget("CPU", limits.cpu_ms, Form::Milliseconds, cpu),
         budget("disk", limits.disk_bytes, Form::Bytes, disk),
     ]
+}
+
+/// Returns what stopping runs early saved.
+pub(super) fn halved(record: &Record) -> Option<Halved> {
+    let stopped: Vec<_> = record
+        .runs
+        .values()
+        .filter_map(RunRecord::stopped)
+        .collect();
+    let evidence = || Evidence::of(stopped.iter().map(|one| Source::Event(one.seq))).ok();
+    let left = |one: &&At<RunReported>| {
+        let (step, end) = (one.body.step as f64, one.body.end as f64);
+        1.0 - step / end.max(1.0)
+    };
+    let saved: f64 = stopped.iter().map(left).sum();
+    Some(Halved {
+        stopped: Number::new(stopped.len() as f64, Form::Count, evidence()?).ok()?,
+        saved: Number::new(saved, Form::Decimals(1), evidence()?).ok()?,
+    })
 }
 
 fn experiments(record: &Record) -> Parts {

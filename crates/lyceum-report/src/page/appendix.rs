@@ -117,6 +117,7 @@ fn state(run: &Run) -> (&'static str, String) {
             None => ("good", "completed".into()),
         },
         RunState::Failed { reason } => ("bad", format!("× {}", text::line(reason))),
+        RunState::StoppedEarly { .. } => ("cut", "▽ stopped early".into()),
         RunState::Cut { .. } => ("cut", "– cut short".into()),
         RunState::Void { .. } => ("cut", "– void".into()),
     }
@@ -127,6 +128,7 @@ fn reason(run: &Run) -> String {
         RunState::Open => "no receipt yet".into(),
         RunState::Completed => "completed".into(),
         RunState::Failed { reason } => format!("failed: {}", text::line(reason)),
+        RunState::StoppedEarly { why } => text::line(why),
         RunState::Cut { cause } => format!("cut short by the lab: {}", text::line(cause)),
         RunState::Void { why } => format!("void: {}", text::line(why)),
     }

@@ -107,6 +107,10 @@ pub(crate) fn facts(report: &Report) -> Markup {
                     .noted(html! { "sd of " (floor.values.len()) " runs of the start" }))
             }
             (Fact::of("Experiments", html! { (report.experiments.len()) }).noted(tally(report)))
+            @if let Some(halved) = &report.halved {
+                (Fact::of("Stopped early", number(&halved.stopped))
+                    .noted(html! { "saved the steps of " (number(&halved.saved)) " whole runs" }))
+            }
             @for budget in report.budgets.iter().filter(|budget| budget.name != "experiments") {
                 (budget_fact(budget))
             }

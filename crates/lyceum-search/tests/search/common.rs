@@ -181,7 +181,7 @@ impl<'a> Study<'a> {
     pub(crate) fn best(&self) -> f64 {
         let numbers = self.history.iter().filter_map(|trial| match trial.result {
             TrialResult::Measured { mean, .. } => Some(mean),
-            TrialResult::Failed => None,
+            TrialResult::Failed | lyceum_search::TrialResult::StoppedEarly { .. } => None,
         });
         numbers.fold(f64::INFINITY, f64::min)
     }

@@ -15,7 +15,7 @@ use lyceum_search::Random;
 use lyceum_study::{
     engine::{
         Broken, Cut, Driver, End, Executor, Live, MeasureEnd, MeasureTask, Observer, RunTask,
-        SinceMade, State,
+        SinceMade, State, Tell,
     },
     format,
     lab::{self, StudyJournal, conduct},
@@ -160,7 +160,7 @@ fn usage(wall_ms: u64) -> Usage {
 }
 
 impl Executor for Simulated {
-    fn run(&self, task: &RunTask, _: &Cut) -> Result<RunFinished, Broken> {
+    fn run(&self, task: &RunTask, _: &Cut, _: &Tell<'_>) -> Result<RunFinished, Broken> {
         let x = task.settings.get("x").and_then(Setting::number);
         let value = x.unwrap_or(0.5) + SPREAD * noise(task.seed, &task.settings);
         Ok(RunFinished {

@@ -4,7 +4,11 @@ use lyceum_search::{Ask, Researcher, Trial, TrialResult};
 use lyceum_stats::{floor, mean, sd};
 use lyceum_types::{ExperimentId, ExperimentProposed, Role, Settings};
 
-use super::{drive::Error, protocol::Protocol, state::State};
+use super::{
+    drive::Error,
+    protocol::Protocol,
+    state::{Run, State},
+};
 
 /// Why there is no proposal.
 pub(super) enum AskError {
@@ -31,8 +35,7 @@ pub fn history(state: &State, protocol: &Protocol) -> Vec<Trial> {
                     sd: sd(&values),
                     repeats: values.len() as u32,
                 },
-                None if state.runs_of(id).any(|run| run.failure().is_some()) => TrialResult::Failed,
-                None => return None,
+                None => without_value(state, id)?,
             };
             Some(Trial {
                 experiment: id,
@@ -43,6 +46,18 @@ pub fn history(state: &State, protocol: &Protocol) -> Vec<Trial> {
             })
         })
         .collect()
+}
+
+/// Returns how an experiment ended that has no value; `None` while it has not.
+fn without_value(state: &State, id: ExperimentId) -> Option<TrialResult> {
+    if let Some(stop) = state.runs_of(id).find_map(Run::stopped) {
+        return Some(TrialResult::StoppedEarly {
+            rung: stop.rung,
+            reported: stop.value,
+        });
+    }
+    let failed = state.runs_of(id).any(|run| run.failure().is_some());
+    failed.then_some(TrialResult::Failed)
 }
 
 /// Asks for one proposal.

@@ -51,13 +51,14 @@ const RUNS_FOR_ESTIMATE: usize = 12;
 /// The ending may keep back at most this share of a budget.
 const RESERVE_SHARE_MAX: f64 = 0.5;
 
-/// Returns the mean cost of the last runs; nothing before the first is measured.
+/// Returns the mean cost of the last runs; nothing before the first is measured. A run that was stopped early says nothing
+/// about what a whole one costs.
 pub fn run_cost(state: &State) -> Cost {
     let done = state
         .runs
         .iter()
         .rev()
-        .filter(|run| run.counts() && run.is_settled());
+        .filter(|run| run.counts() && run.is_settled() && run.stopped().is_none());
     let costs: Vec<Cost> = done
         .take(RUNS_FOR_ESTIMATE)
         .filter_map(|run| {

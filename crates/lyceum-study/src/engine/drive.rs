@@ -25,6 +25,7 @@ use super::{
     budget::{self, Left, Spent},
     ending::{self, Want},
     execute::{Allowance, Broken, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+    halving::{self, Report},
     journal::{Journal, JournalError},
     outcome,
     protocol::Protocol,
@@ -512,6 +513,7 @@ impl Drive<'_, '_> {
         let settings = state.settings(experiment).cloned().unwrap_or_default();
         let files = state.files(experiment).to_vec();
         let threads = self.driver.threads;
+        let reports = halving::is_compared(self.driver.protocol, &purpose, seed);
         let intent = RunStarted {
             run,
             experiment,
@@ -530,6 +532,7 @@ impl Drive<'_, '_> {
             cpus,
             allowance,
             replay: None,
+            reports,
         };
         let flight = Flight::new(allowance, self.driver.time.elapsed());
         let cut = flight.cut.clone();
@@ -675,12 +678,27 @@ impl Drive<'_, '_> {
         match message {
             Done::Answered(answer) => self.take_answer(*answer),
             Done::Check(came) => self.take_check(*came),
+            Done::Reported(run, report) => self.take_report(run, report),
             Done::Run(_, finished) => self.write(vec![finished?.into()]),
             Done::Measure(_, _, end) => match end? {
                 MeasureEnd::Measured(measured) => self.write(vec![measured.into()]),
                 MeasureEnd::Cut(cut) => self.write(vec![cut.into()]),
             },
         }
+    }
+
+    /// Writes a report with what follows from it, and ends the run where it is stopped.
+    fn take_report(&mut self, run: RunId, report: Report) -> Result<(), Error> {
+        let (state, protocol) = (&self.driver.state, self.driver.protocol);
+        let Some(reported) = halving::judge(state, protocol, run, report) else {
+            return Ok(());
+        };
+        let stopped = reported.stopped;
+        self.write(vec![reported.into()])?;
+        if let Some((_, flight)) = self.flights.get(&(run, None)).filter(|_| stopped) {
+            flight.cut.now(halving::CAUSE);
+        }
+        Ok(())
     }
 
     fn cut_all(&mut self, cause: &str) {

@@ -11,6 +11,8 @@ use lyceum_types::{
     Settings, Split,
 };
 
+use super::halving::Report;
+
 /// What a task may use of the study's budgets; `None` where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
@@ -53,6 +55,8 @@ pub struct RunTask {
     pub allowance: Allowance,
     /// Bytes of the replay file of an earlier run that is to be repeated exactly.
     pub replay: Option<Vec<u8>>,
+    /// Whether anybody listens to what it reports as it goes.
+    pub reports: bool,
 }
 
 /// One measurement of a finished run.
@@ -133,10 +137,14 @@ impl Broken {
     }
 }
 
+/// Takes what a run reports.
+pub type Tell<'t> = dyn Fn(Report) + Sync + 't;
+
 /// Runs commands. The loop does not know how.
 pub trait Executor: Send + Sync {
-    /// Runs the candidate to its end and keeps its declared outputs.
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken>;
+    /// Runs the candidate to its end and keeps its declared outputs. Tells what it reports as it goes where the task says
+    /// so, all of it before this returns: what follows from reports must not depend on how busy the machine is.
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken>;
 
     /// Measures a finished run.
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken>;

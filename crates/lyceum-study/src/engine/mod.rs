@@ -14,6 +14,7 @@ mod drive;
 mod ending;
 mod execute;
 mod grade;
+mod halving;
 mod journal;
 mod judge;
 mod outcome;
@@ -30,7 +31,10 @@ pub use ask::history;
 pub use budget::{Cost, Left, Spent, left_of, run_cost};
 pub use drive::{Driver, End, Error, Live, Observer};
 pub use ending::{Want, changed_knobs, claim_pairs, put_back, wants};
-pub use execute::{Allowance, Broken, CheckTask, Cut, Executor, MeasureEnd, MeasureTask, RunTask};
+pub use execute::{
+    Allowance, Broken, CheckTask, Cut, Executor, MeasureEnd, MeasureTask, RunTask, Tell,
+};
+pub use halving::{CAUSE as STOPPED_EARLY, Halving, Report, judge};
 pub use journal::{Journal, JournalError, MemoryJournal};
 pub use outcome::{Evaluation, FAULTS_MAX, iterations_used};
 pub use protocol::{Budget, Clause, Criterion, Looks, OutcomeRules, Protocol};

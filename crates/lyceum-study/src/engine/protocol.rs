@@ -6,6 +6,8 @@ use lyceum_stats::Rule;
 use lyceum_types::{Goal, Seed, Settings, Space, Trust};
 use serde::{Deserialize, Serialize};
 
+use super::halving::Halving;
+
 /// How a study is conducted. Two processes with one protocol and one ledger decide alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Protocol {
@@ -37,6 +39,8 @@ pub struct Protocol {
     pub sealed: bool,
     /// How looks at the sealed split are counted; `None` in studies of versions that did not count them.
     pub looks: Option<Looks>,
+    /// When runs that report as they go are stopped early; `None` where all run to their end.
+    pub halving: Option<Halving>,
     /// What may be spent.
     pub budget: Budget,
     /// What success looks like.

@@ -91,6 +91,10 @@ pub fn next_look(state: &State, protocol: &Protocol, id: ExperimentId) -> LookSt
     if !runs.iter().all(|run| run.is_settled()) {
         return LookStep::Wait;
     }
+    if let Some(stop) = runs.iter().find_map(|run| run.stopped()) {
+        let why = stop.why.clone();
+        return LookStep::Verdict(verdict(state, id, Verdict::StoppedEarly, None, why));
+    }
     // A run that failed by itself failed; one that ended well and may not stand says nothing.
     if let Some(why) = runs.iter().find_map(|run| run.void()) {
         return LookStep::Verdict(verdict(state, id, Verdict::Void, None, why.clone()));
@@ -277,7 +281,13 @@ pub fn replay_rule(state: &State, protocol: &Protocol, rule: Rule) -> Vec<(Exper
         let id = experiment.proposed.experiment;
         let (incumbent, candidate) = (state.looks(best, metric), state.looks(id, metric));
         if candidate.is_empty() || incumbent.is_empty() {
-            verdicts.push((id, Verdict::Failed));
+            let stopped = state.runs_of(id).any(|run| run.stopped().is_some());
+            let verdict = if stopped {
+                Verdict::StoppedEarly
+            } else {
+                Verdict::Failed
+            };
+            verdicts.push((id, verdict));
             continue;
         }
         // What the log holds is all there is: a rule that asks for more gets no more.

@@ -3,6 +3,7 @@
 //! Invariants, checked while folding:
 //! - an experiment is proposed once, runs belong to proposed experiments, and ids are contiguous;
 //! - a receipt has an intent before it, and no run has two receipts;
+//! - a run reports before its receipt, at rising rungs, and not after it was stopped early;
 //! - a measurement belongs to a completed run, one per split;
 //! - a verdict is given once.
 
@@ -13,8 +14,8 @@ use lyceum_types::{
     Ablated, Body, CheckFound, Claimed, Class, DataDrawn, Decided, EvaluationChecked,
     EvaluationStarted, ExperimentId, ExperimentProposed, Graded, HandedIn, IncidentRaised, Level,
     MeasureCut, MemoryRecalled, Outcome, OutcomeDefined, Output, Purpose, Role, RunFinished, RunId,
-    RunMeasured, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded, SessionStarted,
-    Settings, Split, StudyFinished, StudyOpened, Verdict,
+    RunMeasured, RunReported, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded,
+    SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
 use super::{
@@ -70,6 +71,8 @@ pub struct Run {
     pub started_at: i64,
     /// When the receipt was written.
     pub finished_at: Option<i64>,
+    /// What it reported at rungs of the halving, in order.
+    pub reports: Vec<RunReported>,
     /// The receipt.
     pub finished: Option<RunFinished>,
     /// Why it has no receipt and never will.
@@ -93,12 +96,26 @@ pub struct Run {
 impl Run {
     /// Tells whether the run says something about its experiment, or still may.
     pub fn counts(&self) -> bool {
+        // What was decided by its reports stands, however the command ended.
+        if self.stopped().is_some() {
+            return true;
+        }
         self.voided.is_none()
             && self.unmeasured.is_none()
             && !matches!(
                 self.finished.as_ref().map(|finished| &finished.outcome),
                 Some(Outcome::Cut { .. })
             )
+    }
+
+    /// Tells whether the command may still run: it has no receipt, is not void and was not stopped early.
+    pub fn is_open(&self) -> bool {
+        self.finished.is_none() && self.voided.is_none() && self.stopped().is_none()
+    }
+
+    /// Returns the report by which the run was stopped early.
+    pub fn stopped(&self) -> Option<&RunReported> {
+        self.reports.last().filter(|last| last.stopped)
     }
 
     /// Tells whether the command is done but not yet measured on the search split.
@@ -111,6 +128,9 @@ impl Run {
 
     /// Tells whether nothing about this run is still to come in the search.
     pub fn is_settled(&self) -> bool {
+        if self.stopped().is_some() {
+            return self.finished.is_some() || self.voided.is_some();
+        }
         match self.finished.as_ref().map(|finished| &finished.outcome) {
             None => false,
             Some(Outcome::Completed) => {
@@ -120,11 +140,11 @@ impl Run {
         }
     }
 
-    /// Tells whether the command ended well.
+    /// Tells whether the command ended well, and was not stopped early.
     pub fn completed(&self) -> bool {
-        self.finished
-            .as_ref()
-            .is_some_and(|finished| finished.outcome == Outcome::Completed)
+        let receipt = self.finished.as_ref();
+        self.stopped().is_none()
+            && receipt.is_some_and(|finished| finished.outcome == Outcome::Completed)
     }
 
     /// Returns the measured value on the search split; `None` for any failure, and where oversight blocked the run.
@@ -159,8 +179,12 @@ impl Run {
         blocked.filter(|_| self.completed() && !failed)
     }
 
-    /// Returns why the run gave no number, in words; `None` while it runs or when it gave one.
+    /// Returns why the run gave no number, in words; `None` while it runs, when it gave one, and when it was stopped early,
+    /// which is no failure.
     pub fn failure(&self) -> Option<String> {
+        if self.stopped().is_some() {
+            return None;
+        }
         if let Some(cause) = &self.unmeasured {
             return Some(format!("measurement cut short: {cause}"));
         }
@@ -328,6 +352,7 @@ impl State {
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
+            Body::RunReported(reported) => self.take_report(reported).map_err(fault)?,
             Body::RunVoided(voided) => {
                 let run = self.run_mut(voided.run).map_err(fault)?;
                 if run.finished.is_some() || run.voided.is_some() {
@@ -471,6 +496,7 @@ impl State {
             threads: started.threads,
             started_at: at,
             finished_at: None,
+            reports: vec![],
             finished: None,
             voided: None,
             searched: None,
@@ -481,6 +507,23 @@ impl State {
             finished_seq: 0,
             blocked: None,
         });
+        Ok(())
+    }
+
+    fn take_report(&mut self, reported: RunReported) -> Result<(), String> {
+        let id = reported.run;
+        let run = self.run_mut(id)?;
+        if !run.is_open() {
+            return Err(format!("{id} reports after its end"));
+        }
+        if run
+            .reports
+            .last()
+            .is_some_and(|last| last.rung >= reported.rung)
+        {
+            return Err(format!("{id} reports at a rung that it has passed"));
+        }
+        run.reports.push(reported);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use lyceum_types::{EvaluationChecked, RunFinished, RunId, Split};
 use super::{
     agent::{Agent, Change, NoChange, Question},
     execute::{Broken, CheckTask, Cut, Executor, MeasureEnd, MeasureTask, RunTask},
+    halving::Report,
 };
 
 /// A task for a worker.
@@ -22,18 +23,19 @@ pub(super) enum Work {
 /// What came of a task.
 pub(super) enum Done {
     Run(RunId, Result<RunFinished, Broken>),
+    Reported(RunId, Report),
     Measure(RunId, Split, Result<MeasureEnd, Broken>),
     Check(Box<Result<EvaluationChecked, Broken>>),
     Answered(Box<Result<Change, NoChange>>),
 }
 
 impl Done {
-    /// Returns the task that this is the end of; an answer and a check end none.
+    /// Returns the task that this is the end of; an answer, a check and a report end none.
     pub(super) fn key(&self) -> Option<(RunId, Option<Split>)> {
         match self {
             Done::Run(run, _) => Some((*run, None)),
             Done::Measure(run, split, _) => Some((*run, Some(*split))),
-            Done::Answered(_) | Done::Check(_) => None,
+            Done::Reported(..) | Done::Answered(_) | Done::Check(_) => None,
         }
     }
 }
@@ -50,7 +52,10 @@ pub(super) fn start<'scope>(
     let worker = move || {
         for work in receiver {
             let message = match work {
-                Work::Run(task, cut) => Done::Run(task.run, executor.run(&task, &cut)),
+                Work::Run(task, cut) => {
+                    let tell = |report| drop(done.send(Done::Reported(task.run, report)));
+                    Done::Run(task.run, executor.run(&task, &cut, &tell))
+                }
                 Work::Measure(task, cut) => {
                     Done::Measure(task.finished.run, task.split, executor.measure(&task, &cut))
                 }

@@ -25,6 +25,19 @@ pub(crate) fn threads() -> u32 {
     1
 }
 
+pub(crate) fn step_unit() -> String {
+    "steps".to_owned()
+}
+
+pub(crate) fn first_step() -> u64 {
+    1
+}
+
+/// What the authors of ASHA used, and little else was found better since.
+pub(crate) fn reduction() -> u32 {
+    3
+}
+
 pub(crate) fn confidence() -> f64 {
     0.95
 }

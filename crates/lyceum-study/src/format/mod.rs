@@ -24,7 +24,7 @@ pub use command::{Command, Placeholder};
 pub use error::{Error, Problems};
 pub use kind::Kind;
 pub(crate) use kind::{did_you_mean, one_of};
-pub use open::{FILE_NAME, Opened, STUDY_FILE_BYTES_MAX, open};
+pub use open::{FILE_NAME, Opened, STUDY_FILE_BYTES_MAX, open, with_tables};
 pub use parse::parse;
 pub(crate) use problem::escaped;
 pub use problem::{Place as SourcePlace, Problem};

@@ -80,6 +80,15 @@ impl Opened {
     }
 }
 
+/// Returns the study with more tables at the end of its file, checked as a whole.
+///
+/// # Errors
+/// As [`open`], with places in the text that there then is.
+pub fn with_tables(opened: &Opened, tables: &str) -> Result<Opened, Error> {
+    let definition = format!("{}\n{tables}", opened.definition);
+    checked(&opened.directory, definition)
+}
+
 /// Reads the study in this directory and checks it against the files there.
 pub fn open(directory: &Path) -> Result<Opened, Error> {
     let unreadable = |path: &Path, source: io::Error| Error::Unreadable {
@@ -106,7 +115,14 @@ pub fn open(directory: &Path) -> Result<Opened, Error> {
         Err(error) => return Err(unreadable(directory, error)),
     }
     let definition = read_definition(directory)?;
-    let absolute = fs::canonicalize(directory).map_err(|error| unreadable(directory, error))?;
+    checked(directory, definition)
+}
+
+fn checked(directory: &Path, definition: String) -> Result<Opened, Error> {
+    let absolute = fs::canonicalize(directory).map_err(|source| Error::Unreadable {
+        path: directory.to_owned(),
+        source,
+    })?;
     let directory_name = absolute.file_name().map(shown).unwrap_or_default();
     let file = shown(directory.join(FILE_NAME).as_os_str());
     let (study, source) =

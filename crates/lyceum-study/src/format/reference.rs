@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{command::Placeholder, schema};
 
 /// Tables in the order of the page: the key in the file, the heading.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     ("metric", "[metric]"),
     ("workspace", "[workspace]"),
     ("data", "[data]"),
@@ -15,6 +15,7 @@ const TABLES: [(&str, &str); 14] = [
     ("measure", "[measure]"),
     ("sealed", "[sealed]"),
     ("knobs", "[knobs.NAME]"),
+    ("progress", "[progress]"),
     ("budget", "[budget]"),
     ("noise", "[noise]"),
     ("confirm", "[confirm]"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lyceum_types::{Bytes, Goal, Knob, Setting, Space, Span, Trust};
 
 use super::command::Command;
-use crate::{lint::Check, workspace::Globs};
+use crate::{engine::Halving, knobs::Family, lint::Check, workspace::Globs};
 
 pub use super::table::{Clock, DrawKind, Toolchain};
 
@@ -36,6 +36,8 @@ pub struct Study {
     pub space: Space,
     /// Where each knob of the space is written, in the same order.
     pub writings: Vec<Writing>,
+    /// How runs report as they go, and when halving compares them.
+    pub progress: Option<Progress>,
     /// What may be spent.
     pub budget: Budget,
     /// How the noise floor is found.
@@ -233,13 +235,13 @@ pub struct Writing {
 /// The place of a knob's value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Place {
-    /// A value in a TOML or JSON file of the workspace, which also says its start value.
+    /// A value in a TOML, JSON or source file of the workspace, which also says its start value.
     File {
         /// The file, relative to the workspace.
         file: String,
         /// How the file is written.
         syntax: Syntax,
-        /// The dotted path of the value, as written in the study file.
+        /// The path of the value, as written in the study file.
         key: String,
     },
     /// A placeholder `{{NAME}}` in a template, rendered into a file.
@@ -267,13 +269,27 @@ pub enum Place {
     },
 }
 
-/// How a settings file is written.
+/// How a file with values is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Syntax {
     /// TOML.
     Toml,
     /// JSON.
     Json,
+    /// The source of a program; a key is `LINE:NUMBER`, the number of a value among those of the line.
+    Source(Family),
+}
+
+impl Syntax {
+    /// Returns the syntax of a file by its extension.
+    pub fn of(file: &str) -> Option<Syntax> {
+        let extension = std::path::Path::new(file).extension()?.to_str()?;
+        match extension {
+            "toml" => Some(Syntax::Toml),
+            "json" => Some(Syntax::Json),
+            other => Family::of(other).map(Syntax::Source),
+        }
+    }
 }
 
 /// What the study may spend.
@@ -287,6 +303,15 @@ pub struct Budget {
     pub cpu: Option<Span>,
     /// Disk space of the study's records and outputs.
     pub disk: Option<Bytes>,
+}
+
+/// How a run says how far it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Name of the file among its outputs to which it appends lines.
+    pub file: String,
+    /// When runs are compared, where the researcher is one that stops runs.
+    pub halving: Halving,
 }
 
 /// How the noise floor is found.

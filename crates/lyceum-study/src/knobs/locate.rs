@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use lyceum_types::Setting;
 
-use super::{json, toml};
+use super::{json, source, toml};
 use crate::format::Syntax;
 
 /// A value in a text.
@@ -38,14 +38,21 @@ pub(super) enum Lost {
     KeyPath(String),
 }
 
-/// Finds the value at a dotted key path. A whole number steps into a list, from 0; keys with dots are quoted as in TOML.
+/// Finds the value at a dotted key path. A whole number steps into a list, from 0; keys with dots are quoted as in TOML. In a
+/// source file the key is a line and a number.
 pub(super) fn locate(text: &str, syntax: Syntax, key: &str) -> Result<Located, Lost> {
-    let steps = toml_edit::Key::parse(key)
-        .map_err(|error| Lost::KeyPath(error.message().trim().replace('\n', ", ")))?;
-    let steps: Vec<&str> = steps.iter().map(toml_edit::Key::get).collect();
+    let steps = || {
+        let steps = toml_edit::Key::parse(key);
+        steps.map_err(|error| Lost::KeyPath(error.message().trim().replace('\n', ", ")))
+    };
+    let read = |steps: &[toml_edit::Key], find: fn(&str, &[&str]) -> Result<Located, Lost>| {
+        let steps: Vec<&str> = steps.iter().map(toml_edit::Key::get).collect();
+        find(text, &steps)
+    };
     match syntax {
-        Syntax::Toml => toml::locate(text, &steps),
-        Syntax::Json => json::locate(text, &steps),
+        Syntax::Toml => read(&steps()?, toml::locate),
+        Syntax::Json => read(&steps()?, json::locate),
+        Syntax::Source(family) => source::locate(text, family, key),
     }
 }
 
@@ -55,8 +62,11 @@ pub(super) fn spelled(value: &Setting, syntax: Syntax) -> String {
         // The debug form is the shortest that reads back, always with a point or an exponent: a valid number in both syntaxes.
         (Setting::Float(value), _) => format!("{value:?}"),
         (Setting::Integer(value), _) => value.to_string(),
-        (Setting::Boolean(value), _) => value.to_string(),
+        (Setting::Boolean(value), Syntax::Source(family)) => family.spelled(*value).to_owned(),
+        (Setting::Boolean(value), Syntax::Toml | Syntax::Json) => value.to_string(),
         (Setting::Text(value), Syntax::Toml) => toml_edit::Value::from(value.as_str()).to_string(),
+        // One token in the place of another.
+        (Setting::Text(value), Syntax::Source(_)) => value.clone(),
         (Setting::Text(value), Syntax::Json) => serde_json::Value::from(value.as_str()).to_string(),
     }
 }

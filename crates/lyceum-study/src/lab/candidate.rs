@@ -15,11 +15,12 @@ use lyceum_types::{FailureReason, Outcome, Output, RunFinished, Settings};
 use super::{
     kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, RUST, read_only, write_owned, write_owned_as},
     observe::Scene,
+    reports::Reports,
     study::OpenStudy,
     trap::Trap,
 };
 use crate::{
-    engine::{Broken, Cut, RunTask},
+    engine::{Broken, Cut, RunTask, Tell},
     format::{Measure, Place, Placeholder, Study, Toolchain, parse_metric_lines},
     knobs,
     workspace::Globs,
@@ -28,12 +29,13 @@ use crate::{
 /// Where the workspace is inside.
 pub(super) const WORKSPACE: &str = "/workspace";
 
-/// Runs the candidate once.
+/// Runs the candidate once. What it reports as it goes is told where the task says so.
 pub(super) fn run(
     kit: &Kit,
     open: &OpenStudy,
     task: &RunTask,
     cut: &Cut,
+    tell: &Tell<'_>,
 ) -> Result<RunFinished, Broken> {
     let study = &open.study;
     let mut finished = RunFinished {
@@ -81,7 +83,7 @@ pub(super) fn run(
         answer: false,
         scratch: scratch.path(),
     };
-    let record = kit.execute(&order, cut)?;
+    let record = listened(kit, open, task, &scratch, &order, (cut, tell))?;
     finished.usage = kit::usage(&record);
     finished.log = kit::log(&record);
     finished.outcome = outcome(&bounds(open, task), &record.exit);
@@ -109,6 +111,33 @@ pub(super) fn run(
     }
     finished.observed = Some(Box::new(observed));
     leave(kit, &scratch, finished)
+}
+
+/// Runs the command, and listens to it where somebody wants to know how far it is.
+fn listened(
+    kit: &Kit,
+    open: &OpenStudy,
+    task: &RunTask,
+    scratch: &Scratch,
+    order: &Order<'_>,
+    (cut, tell): (&Cut, &Tell<'_>),
+) -> Result<Record, Broken> {
+    let Some(progress) = open.study.progress.as_ref().filter(|_| task.reports) else {
+        return kit.execute(order, cut);
+    };
+    let heard = Reports::new(scratch.out(), &progress.file, progress.halving.clone());
+    std::thread::scope(|scope| {
+        let listening = heard.listen(scope, tell);
+        let record = kit.execute(order, cut);
+        let ended = listening.end();
+        let failed = Broken::while_doing("listening to a run");
+        ended.map_err(|_| {
+            failed(io::Error::other(
+                "the thread that listens ended unexpectedly",
+            ))
+        })?;
+        record
+    })
 }
 
 /// Returns what the settings change in the workspace as the experiment's files leave it, or what is wrong with either.
@@ -289,6 +318,10 @@ pub(super) fn view(
     policy
         .environment
         .insert("LYCEUM_OUTPUTS".into(), OUTPUTS.into());
+    if let Some(progress) = &open.study.progress {
+        let path = format!("{OUTPUTS}/{}", progress.file);
+        policy.environment.insert("LYCEUM_PROGRESS".into(), path);
+    }
     Ok(policy)
 }
 

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::engine::{
     Agent, Broken, CheckTask, Cut, Driver, End, Error, Executor, Journal, JournalError, MeasureEnd,
-    MeasureTask, Observer, RunTask, SinceMade, State,
+    MeasureTask, Observer, RunTask, SinceMade, State, Tell,
 };
 
 /// The sampler that proposes where an agent has nothing to propose: the dependable one.
@@ -169,8 +169,8 @@ impl SandboxExecutor {
 }
 
 impl Executor for SandboxExecutor {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
-        let finished = candidate::run(&self.kit, &self.open, task, cut)?;
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
+        let finished = candidate::run(&self.kit, &self.open, task, cut, tell)?;
         self.check_workspace()?;
         self.receipts.keep(&finished);
         Ok(finished)

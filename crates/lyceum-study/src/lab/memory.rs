@@ -43,7 +43,7 @@ pub fn past(
         settings: trial.settings,
         value: match trial.result {
             TrialResult::Measured { mean, .. } => Some(mean),
-            TrialResult::Failed => None,
+            TrialResult::Failed | TrialResult::StoppedEarly { .. } => None,
         },
     });
     Ok(PastStudy {

@@ -127,6 +127,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         Body::SessionStarted(_)
         | Body::SessionEnded(_)
         | Body::RunStarted(_)
+        | Body::RunReported(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
         | Body::MeasureCut(_)

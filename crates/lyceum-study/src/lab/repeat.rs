@@ -88,8 +88,9 @@ impl Repeater {
             cpus: run.cpus.clone(),
             allowance: Allowance::default(),
             replay: self.replay_file(&then)?,
+            reports: false,
         };
-        let now = candidate::run(&self.kit, &self.open, &task, &Cut::default())?;
+        let now = candidate::run(&self.kit, &self.open, &task, &Cut::default(), &|_| ())?;
         let measured_then = run.searched.clone();
         let measured_now = match (&now.outcome, &measured_then) {
             (Outcome::Completed, Some(_)) => self.measure(id, now.clone())?,

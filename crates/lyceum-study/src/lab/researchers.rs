@@ -6,9 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lyceum_search::{NAMES, NetworkResearcher, Researcher, by_name};
+use lyceum_search::{Halving, NAMES, NetworkResearcher, Researcher, by_name};
 
 use super::study::{OpenError, names_an_agent};
+
+/// What stands before the name of a sampler when the lab stops runs early by what they report.
+const HALVING: &str = "asha:";
 
 /// What stands before the file of a network where a person names it, and before its hash where the record names it.
 const FILE: &str = "network:";
@@ -20,15 +23,39 @@ const BYTES_MAX: u64 = 64 << 20;
 
 /// Returns the name under which the record has a researcher that was asked for.
 pub(super) fn recorded(asked: &str) -> Result<String, OpenError> {
+    if let Some(inner) = asked.strip_prefix(HALVING) {
+        // Whoever is asked proposes; only the lab stops.
+        if stops_early(inner) || !(is_sampler(inner) || names_a_file(inner)) {
+            return Err(unknown(asked));
+        }
+        return Ok(format!("{HALVING}{}", recorded(inner)?));
+    }
     match asked.strip_prefix(FILE) {
         Some(file) => Ok(network(Path::new(file))?.name().to_owned()),
         // The record alone does not hold the weights; only who proposes needs them.
         None if is_sampler(asked) || names_an_agent(asked) => Ok(asked.to_owned()),
-        None => Err(OpenError::Researcher {
-            found: asked.to_owned(),
-            expected: format!("{}, or {FILE}FILE", NAMES.join(", ")),
-        }),
+        None => Err(unknown(asked)),
     }
+}
+
+fn unknown(asked: &str) -> OpenError {
+    OpenError::Researcher {
+        found: asked.to_owned(),
+        expected: format!(
+            "{}, {FILE}FILE, or {HALVING} and one of these",
+            NAMES.join(", ")
+        ),
+    }
+}
+
+/// Whether the lab stops runs early for the researcher of this name.
+pub(super) fn stops_early(name: &str) -> bool {
+    name.starts_with(HALVING)
+}
+
+/// Returns the name of who proposes, without what says that runs are stopped early.
+pub(super) fn inner(name: &str) -> &str {
+    name.strip_prefix(HALVING).unwrap_or(name)
 }
 
 /// Whether a person names a network by its file.
@@ -38,11 +65,16 @@ pub(super) fn names_a_file(asked: &str) -> bool {
 
 /// Whether the record has a sampler under this name, a network included.
 pub(super) fn is_sampler(name: &str) -> bool {
+    let name = inner(name);
     name.starts_with(HASH) || by_name(name).is_some()
 }
 
 /// Returns the sampler that the record has under this name; a network from the file that was asked for.
 pub(super) fn open(name: &str, asked: Option<&str>) -> Result<Box<dyn Researcher>, OpenError> {
+    if let Some(inner) = name.strip_prefix(HALVING) {
+        let own = open(inner, asked.map(self::inner))?;
+        return Ok(Box::new(Halving::around(own)));
+    }
     if let Some(researcher) = by_name(name) {
         return Ok(researcher);
     }

@@ -12,7 +12,9 @@ use lyceum_types::{
     DataDrawn, Earlier, MemoryRecalled, OutcomeDefined, Seed, Settings, Split, StudyOpened, Trust,
 };
 
-use super::{data, evaluator, kit::Kit, memory, observe::Reference, record, researchers, rubric};
+use super::{
+    data, evaluator, found, kit::Kit, memory, observe::Reference, record, researchers, rubric,
+};
 use crate::{
     engine::{Broken, Budget, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
@@ -111,6 +113,26 @@ pub enum OpenError {
         /// Its name in the record.
         name: String,
     },
+    /// Programs are to be edited that hold nothing that could be.
+    #[error(
+        "nothing to edit: study `{study}` has no knobs, and no number, switch or operator was found in {files} editable files"
+    )]
+    NothingToEdit {
+        /// The study.
+        study: String,
+        /// Files that were looked into.
+        files: usize,
+    },
+    /// Runs are to be stopped early that do not report.
+    #[error(
+        "researcher `{researcher}` stops runs by what they report, and study `{study}` has no `[progress]`"
+    )]
+    NoProgress {
+        /// The researcher.
+        researcher: String,
+        /// The study.
+        study: String,
+    },
     /// The memory store cannot be read.
     #[error(transparent)]
     Memory(#[from] lyceum_memory::Error),
@@ -193,6 +215,13 @@ impl OpenError {
             OpenError::Weights { .. } => Some(
                 "name their file again with `--researcher network:FILE`, or go on with another researcher".into(),
             ),
+            OpenError::NoProgress { researcher, .. } => {
+                let inner = researchers::inner(researcher);
+                Some(format!("declare how runs report (docs/study-format.md), or let them all run to their end: `--researcher {inner}`"))
+            }
+            OpenError::NothingToEdit { .. } => Some(
+                "name the source files in `workspace.editable`, or declare knobs (docs/study-format.md)".into(),
+            ),
             OpenError::Format(_)
             | OpenError::Workspace(_)
             | OpenError::Researcher { .. }
@@ -220,6 +249,8 @@ pub struct Opening {
     pub defined: Option<OutcomeDefined>,
     /// What a memory store suggests to a new study.
     pub recalled: Option<MemoryRecalled>,
+    /// Where the study's knobs were found, if it declares none.
+    pub found: Option<knobs::Places>,
     /// Earlier attempts at it in this lab.
     pub earlier: Vec<Earlier>,
 }
@@ -240,23 +271,28 @@ pub(super) fn open_named(
 
 fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Opening, OpenError> {
     let opened = format::open(&request.directory)?;
-    let study = &opened.study;
-    check_inputs(study, request)?;
+    check_inputs(&opened.study, request)?;
     let directory = canonical(&opened.directory)?;
     let workspace = canonical(&opened.workspace())?;
     apart(kit, &opened, &directory, &workspace)?;
-    let start = knobs::start_settings(study, &workspace)?;
     let watch = Watch::new(&workspace, workspace::Limits::default())?;
     let manifest = watch.manifest();
     let reader = kit.ledger.reader().map_err(JournalError::from)?;
     let (name, state) = match name {
         Some(name) => (name.to_owned(), record::load(&reader, name)?),
-        None => choose(&reader, study, request.again)?,
+        None => choose(&reader, &opened.study, request.again)?,
     };
+    let (opened, found) = found::completed(opened, request, &state, &workspace)?;
+    let study = &opened.study;
+    let start = knobs::start_settings(study, &workspace)?;
     if let Some(first) = state.sessions.first() {
         kit.use_programs(&first.started.binary)?;
     }
     let researcher = researcher(study, request, &state)?;
+    if researchers::stops_early(&researcher) && study.progress.is_none() {
+        let study = study.name.clone();
+        return Err(OpenError::NoProgress { researcher, study });
+    }
     let seed = match (&state.opened, request.seed) {
         (Some(old), _) => old.seed,
         (None, Some(seed)) => Seed(seed),
@@ -296,6 +332,10 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         pinned.level = Some(level_of(study, &pinned.earlier));
         (Some((pinned.clone(), data.clone())), data, pinned)
     };
+    if researchers::stops_early(&researcher) != researchers::stops_early(&pinned.researcher) {
+        let (study, what) = (name, "whether runs are stopped early (`asha:`)");
+        return Err(OpenError::Changed { study, what });
+    }
     let mut protocol = protocol_as_opened(study, &pinned)?;
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
@@ -328,6 +368,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         first,
         defined,
         recalled,
+        found,
         earlier: pinned.earlier,
     })
 }
@@ -420,7 +461,11 @@ fn attempt_number(study: &Study, name: &str) -> Option<u32> {
     }
 }
 
-fn researcher(study: &Study, request: &Request, state: &State) -> Result<String, OpenError> {
+pub(super) fn researcher(
+    study: &Study,
+    request: &Request,
+    state: &State,
+) -> Result<String, OpenError> {
     let asked = request.researcher.clone();
     let old = state
         .opened
@@ -434,7 +479,7 @@ fn researcher(study: &Study, request: &Request, state: &State) -> Result<String,
 /// Whether a researcher's name is one of an agent: `WHO:WHAT`, as `anthropic:MODEL` or `http://HOST/v1#MODEL`. No sampler's
 /// name has a colon but that of a network in a file.
 pub fn names_an_agent(name: &str) -> bool {
-    name.contains(':') && !researchers::names_a_file(name)
+    name.contains(':') && !researchers::names_a_file(name) && !researchers::stops_early(name)
 }
 
 /// Directories that every sandbox sees: nothing of a lab or a study is private there.
@@ -569,11 +614,14 @@ fn level_of(study: &Study, earlier: &[Earlier]) -> f64 {
     AlphaSpending::new(study.confirm.alpha).level(attempt.saturating_add(1))
 }
 
-/// Returns the rules by which a study is conducted that was opened so: with its seed, its keep rule, and the level that
-/// its attempt may spend.
+/// Returns the rules by which a study is conducted that was opened so: with its seed, its keep rule, whether runs are stopped
+/// early, and the level that its attempt may spend.
 pub fn protocol_as_opened(study: &Study, opened: &StudyOpened) -> Result<Protocol, UnknownRule> {
     let mut protocol = protocol(study, opened.start.clone(), opened.seed);
     protocol.rule = opened.rule.parse()?;
+    let stops = researchers::stops_early(&opened.researcher);
+    let progress = study.progress.as_ref().filter(|_| stops);
+    protocol.halving = progress.map(|progress| progress.halving.clone());
     if opened.level.is_some() {
         let level = level_of(study, &opened.earlier);
         // The study's own number was chosen for the whole alpha; a stricter level needs more wins in a row.
@@ -614,6 +662,7 @@ pub fn protocol(study: &Study, start: Settings, seed: Seed) -> Protocol {
         ablation_pairs: ABLATION_PAIRS,
         sealed: study.sealed.is_some(),
         looks: None,
+        halving: None,
         budget: Budget {
             experiments: study.budget.experiments,
             wall: study.budget.wall.map(|span| span.0),

@@ -6,10 +6,12 @@ use lyceum_oversight::{
     digest::Numbered,
     explain,
 };
-use lyceum_types::{AutonomyChanged, Body, DecodeError, Explained, OutcomeResult, Role};
+use lyceum_types::{
+    AutonomyChanged, Body, DecodeError, Explained, OutcomeResult, Role, RunReported,
+};
 
 use super::{adopted, record};
-use crate::engine::{JournalError, Protocol, State, settle};
+use crate::engine::{JournalError, Protocol, Report, State, judge, settle};
 
 /// What a check of a study found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -130,6 +132,27 @@ fn level_again(state: &State, changed: &AutonomyChanged) -> Result<(), String> {
     ))
 }
 
+/// Judges a report again on the events before it.
+fn reported_again(
+    state: &State,
+    protocol: &Protocol,
+    reported: &RunReported,
+) -> Result<(), String> {
+    let report = Report {
+        step: reported.step,
+        value: reported.value.unwrap_or(f64::NAN),
+    };
+    let again = judge(state, protocol, reported.run, report);
+    if again.as_ref() == Some(reported) {
+        return Ok(());
+    }
+    let instead = again.map_or_else(|| "it is not heard".to_owned(), |again| again.why);
+    Err(format!(
+        "what follows from a report of {} is not what follows from the events before it: computed again, {instead}",
+        reported.run
+    ))
+}
+
 /// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
 /// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
@@ -143,6 +166,9 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
             opened.earlier.len(),
             protocol.alpha
         )));
+    }
+    if let Body::RunReported(reported) = body {
+        return Some(reported_again(state, protocol, reported));
     }
     let what = match body {
         Body::Decided(decided) => format!("the verdict on {}", decided.experiment),
@@ -169,6 +195,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::RunFinished(_)
+        | Body::RunReported(_)
         | Body::RunVoided(_)
         | Body::RunMeasured(_)
         | Body::MeasureCut(_)

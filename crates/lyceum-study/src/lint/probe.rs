@@ -120,8 +120,9 @@ impl Probe<'_> {
             cpus: self.cpus.clone(),
             allowance: Allowance::default(),
             replay: None,
+            reports: false,
         };
-        let finished = self.executor.run(&task, &Cut::default())?;
+        let finished = self.executor.run(&task, &Cut::default(), &|_| ())?;
         let value = match &finished.outcome {
             lyceum_types::Outcome::Completed => self.measure(finished.clone(), seed)?,
             lyceum_types::Outcome::Failed(reason) => Err(reason.to_string()),

@@ -12,7 +12,7 @@ use std::{
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Allowance, Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask,
-    MemoryJournal, Protocol, Resource, RunTask, SinceMade, State, settle,
+    MemoryJournal, Protocol, Resource, RunTask, SinceMade, State, Tell, settle,
 };
 use lyceum_types::{
     Body, MeasureCut, Measured, Outcome, OutcomeResult, Role, RunFinished, RunMeasured, Split,
@@ -51,8 +51,8 @@ impl Metered {
 }
 
 impl Executor for Metered {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
-        let mut finished = Machine(World::Slope).run(task, cut)?;
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
+        let mut finished = Machine(World::Slope).run(task, cut, tell)?;
         // One in eight takes four times as long.
         let factor = if task.seed.derive("slow", 0).0.is_multiple_of(8) {
             4

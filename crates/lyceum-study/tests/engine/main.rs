@@ -5,6 +5,7 @@
 
 mod budgets;
 mod decisions;
+mod halving;
 mod outcome;
 mod oversight;
 mod support;

@@ -9,7 +9,7 @@ use lyceum_search::Random;
 use lyceum_study::engine::{
     Agent, Broken, Change, CheckTask, Clause, Criterion, Cut, Driver, End, Error, Executor, HandIn,
     Journal as _, Live, MeasureEnd, MeasureTask, MemoryJournal, NoChange, Observer, OutcomeRules,
-    Protocol, Question, RunTask, SinceMade, State,
+    Protocol, Question, RunTask, SinceMade, State, Tell,
 };
 use lyceum_types::{
     Body, CheckFound, EvaluationChecked, EvaluationEnded, Execution, Grade, OutcomeDefined,
@@ -39,8 +39,8 @@ impl Graders {
 }
 
 impl Executor for Graders {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
-        Machine(self.world).run(task, cut)
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
+        Machine(self.world).run(task, cut, tell)
     }
 
     fn measure(&self, task: &MeasureTask, cut: &Cut) -> Result<MeasureEnd, Broken> {

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask, MemoryJournal,
-    Protocol, RunTask, SinceMade, State,
+    Protocol, RunTask, SinceMade, State, Tell,
 };
 use lyceum_types::{
     AutonomyLent, Body, Class, Detector, ExperimentId, Explained, Level, Observed, OversightBegan,
@@ -119,8 +119,8 @@ struct Peeking {
 }
 
 impl Executor for Peeking {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
-        let mut finished = self.machine.run(task, cut)?;
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
+        let mut finished = self.machine.run(task, cut, tell)?;
         let mut observed = Observed::default();
         if task.experiment != ExperimentId(0) && self.seeds.contains(&task.seed) {
             observed.decoys_opened = vec!["/private/answers.json".into()];

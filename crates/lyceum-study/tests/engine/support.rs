@@ -9,7 +9,7 @@ use lyceum_search::{Random, Researcher};
 use lyceum_stats::Rule;
 use lyceum_study::engine::{
     Broken, Budget, Criterion, Cut, Driver, End, Executor, Journal, JournalError, Live, MeasureEnd,
-    MeasureTask, MemoryJournal, Observer, Protocol, RunTask, SinceMade, State,
+    MeasureTask, MemoryJournal, Observer, Protocol, Report, RunTask, SinceMade, State, Tell,
 };
 use lyceum_types::{
     Body, FailureReason, Goal, Knob, KnobKind, MachineFacts, Measured, Outcome, Output,
@@ -40,6 +40,16 @@ pub(crate) enum World {
     Nan,
 }
 
+impl World {
+    /// What a run says of itself at a step: it comes down towards its value.
+    fn said(self, value: f64, step: u64) -> f64 {
+        match self {
+            World::Nan => f64::NAN,
+            _ => value + 10.0 / step as f64,
+        }
+    }
+}
+
 pub(crate) struct Machine(pub(crate) World);
 
 fn noise(seed: Seed, settings: &Settings) -> f64 {
@@ -59,7 +69,7 @@ fn number(settings: &Settings, name: &str) -> f64 {
 }
 
 impl Executor for Machine {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
         let (x, y) = (number(&task.settings, "x"), number(&task.settings, "y"));
         let value = match self.0 {
             World::Null => 5.0 + noise(task.seed, &task.settings),
@@ -79,6 +89,12 @@ impl Executor for Machine {
             | World::Ratio
             | World::Nan => false,
         };
+        for step in (1..=27).filter(|_| task.reports) {
+            tell(Report {
+                step,
+                value: self.0.said(value, step),
+            });
+        }
         let outcome = match cut.cause() {
             Some(cause) => Outcome::Cut { cause },
             None if fails => Outcome::Failed(FailureReason::Exit { code: 1 }),
@@ -172,6 +188,7 @@ pub(crate) fn protocol(seed: u64, experiments: u32) -> Protocol {
         ablation_pairs: 3,
         sealed: true,
         looks: None,
+        halving: None,
         budget: Budget {
             experiments,
             wall: None,

@@ -41,7 +41,7 @@ fn an_unknown_key_at_the_top() {
       |
     2 | lerning_rate = 1
       | ^^^^^^^^^^^^
-      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
+      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
     "#);
 }
 
@@ -53,7 +53,7 @@ fn an_unknown_key_with_a_control_character() {
       |
     2 | "\u001b[2J" = 1
       | ^^^^^^^^^^^
-      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
+      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
     "#);
 }
 
@@ -826,7 +826,7 @@ fn a_file_that_is_neither_toml_nor_json() {
        |
     47 | file = "model.yaml"
        |        ^^^^^^^^^^^^
-       = expected a file that ends in .toml or .json; for others use `template`
+       = expected a file that ends in .toml, .json or as a known language does; for others use `template`
     "#);
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod directory;
+mod edits;
 mod errors;
 mod fuzz;
 mod knobs;

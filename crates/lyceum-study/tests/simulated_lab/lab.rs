@@ -12,7 +12,7 @@ use lyceum_ledger::{Clock, LabId, Ledger, Options, Timestamp};
 use lyceum_search::Random;
 use lyceum_study::engine::{
     Allowance, Broken, Cut, Driver, End, Executor, Journal as _, MeasureEnd, MeasureTask, Protocol,
-    Resource, RunTask, State, Steady,
+    Resource, RunTask, State, Steady, Tell,
 };
 use lyceum_study::format::{self, Study};
 use lyceum_study::lab::{self, Lab, Left, Looked, Receipts, StudyJournal};
@@ -141,7 +141,7 @@ impl Remembering {
 }
 
 impl Executor for Remembering {
-    fn run(&self, task: &RunTask, cut: &Cut) -> Result<RunFinished, Broken> {
+    fn run(&self, task: &RunTask, cut: &Cut, tell: &Tell<'_>) -> Result<RunFinished, Broken> {
         assert!(
             self.is_intended(task.run),
             "{} began without an intent",
@@ -153,7 +153,7 @@ impl Executor for Remembering {
         self.truth().cpu_ms += used;
         self.clock.work(used);
         let process = self.processes.start(&self.place, STUDY, task.run);
-        let mut finished = self.machine.run(task, cut)?;
+        let mut finished = self.machine.run(task, cut, tell)?;
         finished.usage.cpu_ms = used;
         if used < RUN_CPU_MS {
             let cause = Resource::Cpu.cause().to_owned();

@@ -1,6 +1,9 @@
 //! `lyceum rerun`: repeats a run and compares it with the record.
 
-use lyceum_study::lab::{Repeated, Repeater, same_measurement};
+use lyceum_study::{
+    engine::Run,
+    lab::{Repeated, Repeater, same_measurement},
+};
 use lyceum_types::{Outcome, RunId};
 
 use crate::{
@@ -29,6 +32,13 @@ fn run_id(text: &str) -> Result<RunId, String> {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let known = known(&place.reader()?, Some(&arguments.study))?;
+    if let Some(stop) = known.state.run(arguments.run).and_then(Run::stopped) {
+        let (run, why) = (arguments.run, &stop.why);
+        return Err(Failure::bad_input(format!(
+            "run {run} of study `{}` left nothing to compare with: {why}",
+            known.name
+        )));
+    }
     let directory = known
         .state
         .opened

@@ -174,7 +174,8 @@ fn change(known: &Known, reader: &Reader, experiment: &Experiment) -> Option<Str
 #[expect(clippy::print_stdout, reason = "this is the result")]
 fn print_run(known: &Known, run: &Run) {
     let metric = &known.study.metric.name;
-    let outcome = match (&run.finished, &run.voided) {
+    let outcome = run.stopped().map(|stop| stop.why.clone());
+    let outcome = outcome.unwrap_or_else(|| match (&run.finished, &run.voided) {
         (_, Some(why)) => format!("void: {why}"),
         (None, None) => "no receipt yet".into(),
         (Some(finished), None) => match (&finished.outcome, &run.searched) {
@@ -195,7 +196,7 @@ fn print_run(known: &Known, run: &Run) {
                 Measured::Failed(reason) => format!("failed: {reason}"),
             },
         },
-    };
+    });
     let usage = run.finished.as_ref().map_or_else(String::new, |finished| {
         format!(
             ", {} wall, {} CPU",

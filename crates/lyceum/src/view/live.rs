@@ -199,8 +199,13 @@ fn counts(state: &State) -> String {
             .filter_map(|one| one.decided.as_ref());
         decided.filter(|decided| decided.verdict == verdict).count()
     };
-    let parts = all.map(|verdict| format!("{} {} {verdict}", words::sign(verdict), count(verdict)));
-    parts.join(" ")
+    let stopped = [Verdict::StoppedEarly]
+        .into_iter()
+        .filter(|one| count(*one) > 0);
+    let parts = all.into_iter().chain(stopped);
+    let parts =
+        parts.map(|verdict| format!("{} {} {verdict}", words::sign(verdict), count(verdict)));
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 fn phase(state: &State) -> &'static str {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lyceum_study::{
-    engine::State,
+    engine::{Run, State},
     lab::{Opening, trust_text},
 };
 use lyceum_types::{ExperimentId, Trust};
@@ -24,6 +24,16 @@ pub(crate) fn opening(opening: &Opening) {
         trust_text(study.trust()),
         opening.researcher
     )));
+    if let Some(found) = &opening.found {
+        let of_all = match found.all - found.taken {
+            0 => String::new(),
+            left_out => format!("; {left_out} more are left alone"),
+        };
+        note(&format!(
+            "no knobs are declared: {} numbers, switches and operators of {} editable files are edited{of_all}",
+            found.taken, found.files
+        ));
+    }
     if !opening.earlier.is_empty() {
         note(&format!(
             "attempt {} at this study in this lab: what is confirmed speaks for one attempt alone",
@@ -61,6 +71,9 @@ pub(crate) fn end(study: &str, state: &State, report: &Path) {
     if let Some(line) = sealed(state) {
         println!("{line}");
     }
+    if let Some(line) = stopped_early(state) {
+        println!("{line}");
+    }
     for graded in &state.graded {
         let sign = if graded.satisfied { "✓" } else { "✗" };
         println!(
@@ -70,6 +83,16 @@ pub(crate) fn end(study: &str, state: &State, report: &Path) {
         );
     }
     println!("report: {}", words::clean(&report.display().to_string()));
+}
+
+/// What stopping runs early saved.
+fn stopped_early(state: &State) -> Option<String> {
+    let stopped = state.runs.iter().filter_map(Run::stopped);
+    let left = stopped.map(|one| 1.0 - one.step as f64 / (one.end.max(1)) as f64);
+    let (count, saved) = left.fold((0, 0.0), |(count, saved), left| (count + 1, saved + left));
+    (count > 0).then(|| {
+        format!("{count} runs were stopped early, which saved the steps of {saved:.1} whole runs")
+    })
 }
 
 /// The study's finding in one sentence. What is not confirmed is called so.

@@ -14,6 +14,7 @@ pub(crate) fn sign(verdict: Verdict) -> char {
         Verdict::Discarded => '○',
         Verdict::Inconclusive => '◐',
         Verdict::Failed => '×',
+        Verdict::StoppedEarly => '▽',
         Verdict::Void => '·',
     }
 }
@@ -96,6 +97,9 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             }
             Outcome::Cut { cause } => format!("  {} cut short: {}", finished.run, clean(cause)),
         },
+        Body::RunReported(reported) if reported.stopped => {
+            format!("  {} {}", reported.run, clean(&reported.why))
+        }
         Body::RunVoided(voided) => format!("  {} void: {}", voided.run, voided.why),
         Body::ExperimentProposed(proposed) if proposed.role == Role::Search => {
             let (id, idea) = (proposed.experiment, clean(&proposed.hypothesis));
@@ -145,6 +149,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::EvaluationOngoing(_)
+        | Body::RunReported(_)
         | Body::OversightBegan(_) => return None,
     })
 }

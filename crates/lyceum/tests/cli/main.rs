@@ -16,6 +16,7 @@ mod disks;
 mod evaluators;
 mod faces;
 mod goes_on;
+mod halving;
 mod horizon;
 mod imports;
 mod input;

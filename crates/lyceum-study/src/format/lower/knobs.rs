@@ -294,22 +294,15 @@ fn file_place(
         checks.at_key(&way.key("start"), kind);
     }
     checks.relative_path(&way.key("file"), &file);
-    let extension = std::path::Path::new(&file)
-        .extension()
-        .and_then(|text| text.to_str());
-    let syntax = match extension {
-        Some("toml") => Syntax::Toml,
-        Some("json") => Syntax::Json,
-        _ => {
-            let kind = Kind::Name {
-                key: way.key("file").to_string(),
-                found: file,
-                expected: "a file that ends in .toml or .json; for others use `template`"
-                    .to_owned(),
-            };
-            checks.at_value(&way.key("file"), kind);
-            return None;
-        }
+    let Some(syntax) = Syntax::of(&file) else {
+        let kind = Kind::Name {
+            key: way.key("file").to_string(),
+            found: file,
+            expected: "a file that ends in .toml, .json or as a known language does; for others use `template`"
+                .to_owned(),
+        };
+        checks.at_value(&way.key("file"), kind);
+        return None;
     };
     Some(Place::File { file, syntax, key })
 }

@@ -3,11 +3,12 @@
 use lyceum_types::{Bytes, Goal, Span, Trust};
 
 use super::{checks::Checks, criteria};
+use crate::engine::Halving;
 use crate::format::{
-    defaults,
+    defaults, escaped,
     kind::Kind,
     source::Way,
-    study::{Budget, Confirm, Criterion, Draw, Measure, Noise, Run},
+    study::{Budget, Confirm, Criterion, Draw, Measure, Noise, Progress, Run},
     table::{self, CriterionKind, CriterionTrust},
 };
 
@@ -62,6 +63,41 @@ pub(super) fn budget(checks: &mut Checks<'_>, budget: &table::Budget) -> Budget 
         wall: budget.wall,
         cpu: budget.cpu,
         disk: budget.disk,
+    }
+}
+
+pub(super) fn progress(checks: &mut Checks<'_>, progress: table::Progress, run: &Run) -> Progress {
+    let way = Way::root().key("progress");
+    let file = way.key("file");
+    checks.file_name(&file, &progress.file);
+    let replay = run.replay.as_ref() == Some(&progress.file);
+    if replay || run.outputs.contains(&progress.file) {
+        let with = if replay { "run.replay" } else { "run.outputs" };
+        let kind = Kind::Twice {
+            key: file.to_string(),
+            name: progress.file.clone(),
+            with: Some(with.to_owned()),
+        };
+        checks.at_value(&file, kind);
+    }
+    if progress.min >= progress.max {
+        let way = way.key("min");
+        let kind = Kind::OutOfRange {
+            key: way.to_string(),
+            found: progress.min.to_string(),
+            expected: format!("below `progress.max`, {}", progress.max),
+            why: "a run that has ended cannot be stopped".to_owned(),
+        };
+        checks.at_value(&way, kind);
+    }
+    Progress {
+        file: progress.file,
+        halving: Halving {
+            reduction: progress.reduction,
+            min: progress.min,
+            max: progress.max,
+            unit: escaped(&progress.unit),
+        },
     }
 }
 

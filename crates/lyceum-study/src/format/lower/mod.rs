@@ -46,6 +46,9 @@ pub(super) fn lower(
         .map(|sealed| commands::sealed(&mut checks, sealed));
     let measure = commands::measure(&mut checks, tables.measure, &run, &metric);
     let (space, writings) = knobs::knobs(&mut checks, tables.knobs, &workspace, &run);
+    let progress = tables
+        .progress
+        .map(|progress| limits::progress(&mut checks, progress, &run));
     let budget = limits::budget(&mut checks, &tables.budget);
     let noise = limits::noise(&tables.noise);
     let confirm = limits::confirm(&mut checks, &tables.confirm);
@@ -70,6 +73,7 @@ pub(super) fn lower(
             sealed_looks,
             space,
             writings,
+            progress,
             budget,
             noise,
             confirm,

@@ -24,10 +24,11 @@ pub(crate) struct Knob {
     pub(crate) choices: Option<Vec<Setting>>,
     /// Active only while another knob, defined before, has one of these values: `{ knob = "optimizer", is = "adamw" }`.
     pub(crate) when: Option<When>,
-    /// The file that holds it, relative to the workspace: TOML or JSON by its extension, with `key`; or any text, with
-    /// `template`.
+    /// The file that holds it, relative to the workspace: TOML, JSON or source by its extension, with `key`; or any text,
+    /// with `template`.
     pub(crate) file: Option<String>,
-    /// Dotted path of the value in `file`: `"optimizer.lr"`, `"layers.0.width"`.
+    /// Dotted path of the value in `file`: `"optimizer.lr"`, `"layers.0.width"`. In a source file, `"LINE:NUMBER"`: the number of
+    /// the value among the numbers, switches and operators of that line.
     pub(crate) key: Option<String>,
     /// A file of the workspace in which `{{NAME}}` stands for each knob NAME; it is rendered into `file`.
     pub(crate) template: Option<String>,

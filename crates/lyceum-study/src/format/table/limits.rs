@@ -26,6 +26,32 @@ pub(crate) struct Budget {
     pub(crate) money: Option<String>,
 }
 
+/// How a run says how far it is while it goes on, so that a researcher `asha:NAME` can stop what falls behind. At `min`
+/// steps, and at each `reduction` times as many below `max`, a run goes on only if what it reports is among the best
+/// `1/reduction` of what first looks had reported there by then. What a run reports ends runs and orders proposals; it is
+/// never a measurement.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Progress {
+    /// Name of a file among the outputs, its path in `LYCEUM_PROGRESS`. The run appends a line for each report: the step that
+    /// it is at, a space, and a value of which the metric's better direction is better.
+    pub(crate) file: String,
+    /// What a step is, for people: `"epochs"`.
+    #[serde(default = "defaults::step_unit")]
+    pub(crate) unit: String,
+    /// The step at which runs are first compared.
+    #[serde(default = "defaults::first_step")]
+    #[schemars(range(min = 1))]
+    pub(crate) min: u64,
+    /// The last step of a whole run.
+    #[schemars(range(min = 2))]
+    pub(crate) max: u64,
+    /// One of this many goes on.
+    #[serde(default = "defaults::reduction")]
+    #[schemars(range(min = 2, max = 64))]
+    pub(crate) reduction: u32,
+}
+
 /// How the spread of the metric on the unchanged workspace is found.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -14,7 +14,8 @@ use serde::Deserialize;
 pub(crate) use knob::{Knob, KnobType, When};
 pub use limits::DrawKind;
 pub(crate) use limits::{
-    Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Lint, Noise, Outcome, Report,
+    Budget, Confirm, Criterion, CriterionKind, CriterionTrust, Lint, Noise, Outcome, Progress,
+    Report,
 };
 pub use run::{Clock, Toolchain};
 pub(crate) use run::{Data, Measure, MeasureKind, Run, Sealed};
@@ -38,6 +39,7 @@ pub(crate) struct Study {
     /// What a researcher may turn. Each knob is a table `[knobs.NAME]`; they keep their order.
     #[serde(default)]
     pub(crate) knobs: BTreeMap<String, Knob>,
+    pub(crate) progress: Option<Progress>,
     #[serde(default)]
     pub(crate) budget: Budget,
     #[serde(default)]

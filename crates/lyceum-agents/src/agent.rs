@@ -1,8 +1,12 @@
 //! A language model as the researcher of a study: the loop asks it, and a session answers.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use lyceum_study::{
@@ -28,6 +32,9 @@ const NUDGES_MAX: u32 = 3;
 const PASSES_MAX: u32 = 3;
 /// Requests for its last words on a finished study.
 const LAST_TURNS_MAX: u32 = 8;
+
+/// Longest time for them: the study is finished, and its person waits.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_mins(10);
 
 /// What a session is to be made of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,6 +213,30 @@ impl StudyAgent {
         Err(NoChange::Pass(why))
     }
 
+    /// Does something within the time for last words; tells whether that ran out.
+    fn in_time<T>(&self, work: impl FnOnce() -> T) -> (T, bool) {
+        let (over, late) = (AtomicBool::new(false), AtomicBool::new(false));
+        let done = thread::scope(|scope| {
+            let clock = scope.spawn(|| {
+                let until = Instant::now() + LAST_WORDS_TIME_MAX;
+                while !over.load(Ordering::Relaxed) {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        late.store(true, Ordering::Relaxed);
+                        self.halt.now.store(true, Ordering::Relaxed);
+                        return;
+                    }
+                    thread::park_timeout(left);
+                }
+            });
+            let done = work();
+            over.store(true, Ordering::Relaxed);
+            clock.thread().unpark();
+            done
+        });
+        (done, late.into_inner())
+    }
+
     /// Lets the agent record what it has learnt.
     fn last_words(&self, study: &Study) -> Result<(), Error> {
         let mut log = self.lock();
@@ -220,11 +251,20 @@ impl StudyAgent {
                 log.write(vec![Body::LabSaid(LabSaid { text })])?;
             }
             let tools = self.tools(study, left_of(&self.protocol, study));
-            let advance = self.harness(&mut log, &tools, LAST_TURNS_MAX).advance()?;
-            if advance == Advance::Stopped(StopReason::Interrupted) && self.halt.is_set() {
-                return rest(&mut log, StopReason::Interrupted);
+            let (advance, late) = self.in_time(|| {
+                let mut harness = self.harness(&mut log, &tools, LAST_TURNS_MAX);
+                harness.advance()
+            });
+            let why = match advance? {
+                Advance::Stopped(why) => why,
+                // Neither is taken any more: the search is over.
+                Advance::Proposed(_) | Advance::HandedIn(_) => StopReason::EndTurn,
+            };
+            let by_person = why == StopReason::Interrupted && self.halt.is_set() && !late;
+            rest(&mut log, why)?;
+            if by_person {
+                return Ok(());
             }
-            rest(&mut log, StopReason::EndTurn)?;
         }
         let why = "the study is finished".to_owned();
         Ok(log.write(vec![Body::Terminated(Terminated { why })])?)

@@ -56,7 +56,19 @@ fn place(lab: &Lab, session: &str) -> io::Result<PathBuf> {
 }
 
 /// Leaves a letter for whoever works in the lab.
+///
+/// Fails where nobody would read it: more words than [`LETTER_BYTES_MAX`], or a name that no session has.
 pub fn leave(lab: &Lab, session: &str, letter: &Letter) -> io::Result<()> {
+    let (Letter::Say(text) | Letter::Interrupt(text)) = letter;
+    if text.len() > LETTER_BYTES_MAX {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!(
+                "a letter holds {LETTER_BYTES_MAX} bytes, and this has {}",
+                text.len()
+            ),
+        ));
+    }
     let place = place(lab, session)?;
     fs::create_dir_all(&place)?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH);

@@ -242,6 +242,7 @@ pages! {
     models: "models.md",
     memory: "memory.md",
     orchestration: "orchestration.md",
+    outcomes: "outcomes.md",
 }
 
 #[test]

@@ -207,10 +207,10 @@ impl Workbench {
         };
         let mut files = Vec::new();
         for file in taken {
-            if self.is_as_in_the_study(&file.name, &file.bytes) {
+            let executable = sorted.kept.get(&file.name).copied().unwrap_or(false);
+            if self.is_as_in_the_study(&file.name, &file.bytes, executable) {
                 continue;
             }
-            let executable = sorted.kept.get(&file.name).copied().unwrap_or(false);
             let kept = self.executor.keep(&file.name, &file.bytes)?;
             files.push(Output { executable, ..kept });
         }
@@ -228,9 +228,12 @@ impl Workbench {
         Ok(done)
     }
 
-    fn is_as_in_the_study(&self, name: &str, bytes: &[u8]) -> bool {
+    fn is_as_in_the_study(&self, name: &str, bytes: &[u8], executable: bool) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
         let path = self.executor.study().workspace.join(name);
+        let mode = std::fs::symlink_metadata(&path).map_or(0, |found| found.permissions().mode());
         BlobId::of(bytes).to_string() == hash_of(&path).unwrap_or_default()
+            && (mode & 0o100 != 0) == executable
     }
 
     /// Sorts what lies in a layer by what becomes of it.
@@ -253,6 +256,7 @@ impl Workbench {
                 _ => sorted.others.push(one.path),
             }
         }
+        sorted.removed.extend(replaced(upper));
         Ok(sorted)
     }
 }
@@ -272,6 +276,27 @@ struct Sorted {
     others: Vec<PathBuf>,
     /// Files of the study that were removed.
     removed: Vec<PathBuf>,
+}
+
+/// Returns the directories of a layer that take the place of the study's: what was in those is removed. The layer has been
+/// listed, so it is bounded; what cannot be read has nothing that is kept.
+fn replaced(upper: &Path) -> Vec<PathBuf> {
+    let (mut open, mut found) = (vec![PathBuf::new()], Vec::new());
+    while let Some(relative) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(upper.join(&relative)) else {
+            continue;
+        };
+        for entry in entries.flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                let below = relative.join(entry.file_name());
+                if is_opaque(&upper.join(&below)) {
+                    found.push(below.clone());
+                }
+                open.push(below);
+            }
+        }
+    }
+    found
 }
 
 /// Returns the name that a file's bytes have as a blob.

@@ -331,18 +331,7 @@ impl State {
         match body {
             Body::StudyOpened(opened) => self.opened = Some(opened),
             Body::DataDrawn(drawn) => self.data = Some(drawn),
-            Body::SessionStarted(started) => {
-                if let Some(evaluation) = self.evaluations.last_mut() {
-                    evaluation.faults.clear();
-                }
-                self.session_lent = false;
-                self.sessions.push(Session {
-                    started,
-                    started_at: at,
-                    last_at: at,
-                    ended: None,
-                });
-            }
+            Body::SessionStarted(started) => self.begin_session(started, at),
             Body::SessionEnded(ended) => {
                 let session = self.sessions.last_mut();
                 session
@@ -405,25 +394,12 @@ impl State {
                 self.debt = if explained.passed { 0 } else { self.debt };
             }
             Body::IncidentRaised(raised) => self.take_incident(seq, raised).map_err(fault)?,
-            Body::OutcomeDefined(_) if self.outcome.is_some() || !self.experiments.is_empty() => {
-                return Err(fault(
-                    "the rubric was defined after the study had begun".into(),
-                ));
-            }
-            Body::OutcomeDefined(defined) => self.outcome = Some(defined),
-            Body::HandedIn(handed) => self.take_hand_in(handed).map_err(fault)?,
-            Body::EvaluationStarted(started) => self.take_evaluation(started).map_err(fault)?,
-            Body::EvaluationOngoing(ongoing) => {
-                let evaluation = self.evaluation_mut(ongoing.iteration).map_err(fault)?;
-                evaluation
-                    .attempts
-                    .insert(ongoing.criterion, ongoing.attempt);
-            }
-            Body::EvaluationChecked(checked) => self.take_check(checked).map_err(fault)?,
-            Body::EvaluationEnded(ended) => {
-                let evaluation = self.evaluation_mut(ended.iteration).map_err(fault)?;
-                evaluation.ended = Some(ended);
-            }
+            Body::OutcomeDefined(_)
+            | Body::HandedIn(_)
+            | Body::EvaluationStarted(_)
+            | Body::EvaluationOngoing(_)
+            | Body::EvaluationChecked(_)
+            | Body::EvaluationEnded(_) => self.take_of_outcome(body).map_err(fault)?,
         }
         Ok(())
     }
@@ -607,6 +583,44 @@ impl State {
         }
         self.cpu_ms += cut.usage.cpu_ms;
         self.spent = self.spent.or(spent);
+        Ok(())
+    }
+
+    fn begin_session(&mut self, started: SessionStarted, at: i64) {
+        if let Some(evaluation) = self.evaluations.last_mut() {
+            evaluation.faults.clear();
+        }
+        self.session_lent = false;
+        self.sessions.push(Session {
+            started,
+            started_at: at,
+            last_at: at,
+            ended: None,
+        });
+    }
+
+    /// Takes in an event of the outcome.
+    fn take_of_outcome(&mut self, body: Body) -> Result<(), String> {
+        match body {
+            Body::OutcomeDefined(_) if self.outcome.is_some() || !self.experiments.is_empty() => {
+                return Err("the rubric was defined after the study had begun".into());
+            }
+            Body::OutcomeDefined(defined) => self.outcome = Some(defined),
+            Body::HandedIn(handed) => self.take_hand_in(handed)?,
+            Body::EvaluationStarted(started) => self.take_evaluation(started)?,
+            Body::EvaluationOngoing(ongoing) => {
+                let evaluation = self.evaluation_mut(ongoing.iteration)?;
+                evaluation
+                    .attempts
+                    .insert(ongoing.criterion, ongoing.attempt);
+            }
+            Body::EvaluationChecked(checked) => self.take_check(checked)?,
+            Body::EvaluationEnded(ended) => {
+                let evaluation = self.evaluation_mut(ended.iteration)?;
+                evaluation.ended = Some(ended);
+            }
+            other => return Err(format!("`{}` is not of the outcome", other.kind())),
+        }
         Ok(())
     }
 

@@ -413,7 +413,7 @@ fn is_hidden(upper: &Path, path: &Path) -> bool {
 }
 
 /// Tells whether a directory of an upper layer replaces the one below it.
-fn is_opaque(directory: &Path) -> bool {
+pub fn is_opaque(directory: &Path) -> bool {
     ["user.overlay.opaque", "trusted.overlay.opaque"]
         .iter()
         .any(|name| {

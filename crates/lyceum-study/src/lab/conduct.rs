@@ -267,8 +267,7 @@ pub fn conduct_with(
         return Err(ConductError::Silent { detectors: silent });
     }
     let (ledger, lab) = (kit.ledger.clone(), kit.lab.clone());
-    let executor = SandboxExecutor::new(kit, opening.open).with_judge(staff.judge());
-    let executor = Arc::new(executor);
+    let executor = Arc::new(SandboxExecutor::new(kit, opening.open).with_judge(staff.judge()));
     let desk = Desk {
         study: &name,
         opened: state.opened.as_ref().ok_or_else(not_opened)?,

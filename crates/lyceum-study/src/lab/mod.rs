@@ -38,7 +38,7 @@ mod verify;
 pub use adopted::{RulesChecked, check_rules};
 pub use agent::{Desk, Doubt, Judge, Judgement, Staff};
 pub use approve::{Pending, Unapproved, pending, promotion, rules, sign};
-pub use candidate::{in_the_way, is_plain_path};
+pub use candidate::{in_the_way, is_opaque, is_plain_path};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
 pub use kit::{
     Edit, Kit, Order, Processes, Programs, SystemProcesses, clean_up, clean_up_among, discard,

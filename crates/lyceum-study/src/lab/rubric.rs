@@ -37,8 +37,10 @@ pub(super) fn define(
     opened: &Opened,
     directory: &Path,
     protocol: &Protocol,
+    state: &State,
 ) -> Result<Option<OutcomeDefined>, OpenError> {
-    let Some(rules) = &protocol.outcome else {
+    let rules = protocol.outcome.as_ref();
+    let Some(rules) = rules.filter(|_| state.opened.is_none()) else {
         return Ok(None);
     };
     let unit = &opened.study.metric.unit;

@@ -341,10 +341,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         protocol.budget.experiments = experiments;
     }
     let recalled = recalled(kit, request, &name, &state, &protocol)?;
-    let defined = match first {
-        Some(_) => rubric::define(kit, &opened, &directory, &protocol)?,
-        None => None,
-    };
+    let defined = rubric::define(kit, &opened, &directory, &protocol, &state)?;
     let sides = data::lay_out(kit, &name, &data)?;
     let globs = &opened.study.workspace.protected;
     let paths = manifest.entries.iter().map(|entry| &entry.path);

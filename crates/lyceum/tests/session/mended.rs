@@ -138,3 +138,45 @@ fn a_person_interrupts_a_tool_that_works() {
     let idle = place.session("session.status_idle");
     assert_eq!(idle[0]["stop_reason"]["type"], "interrupted", "{idle:?}");
 }
+
+#[test]
+fn a_mode_is_kept_what_a_new_directory_hides_is_told_and_a_letter_to_nobody_is_refused() {
+    let place = all_editable("");
+    let workspace = place.path().join("parabola/workspace");
+    fs::create_dir(workspace.join("sub")).unwrap();
+    fs::write(workspace.join("sub/old"), "old").unwrap();
+    let answer = |received: &Received| match received.model_turns() {
+        0 => {
+            let script = "chmod +x train.sh; rm -r sub; mkdir sub; echo 1 > sub/new";
+            call(received, "bash", &json!({ "command": script }))
+        }
+        _ => Said::text("that is all").into(),
+    };
+    let server = Server::answering(answer).unwrap();
+    let run = place.call(&Place::words(&model(&server)));
+    assert!(matches!(run.code, Some(0 | 1)), "{}{}", run.out, run.err);
+    let results = place.session("agent.tool_result");
+    let files = results[0]["files"].as_array().unwrap();
+    let kept = files.iter().find(|one| one["name"] == "train.sh");
+    assert_eq!(kept.unwrap()["executable"], true, "{files:?}");
+    assert!(files.iter().any(|one| one["name"] == "sub/new"));
+    let text = results[0]["text"].as_str().unwrap();
+    assert!(
+        text.contains("back again, since an experiment removes no files: sub"),
+        "{text}"
+    );
+    let long = "x".repeat(100_000);
+    for (words, why) in [
+        (
+            vec!["session", "send", "hello"],
+            "session `parabola` is over",
+        ),
+        (
+            vec!["session", "interrupt", "--why", long.as_str()],
+            "expected 1 to 16384 bytes of text, found 100000",
+        ),
+    ] {
+        let refused = place.call(&words).exits(2);
+        assert!(refused.err.contains(why), "{}", refused.err);
+    }
+}

@@ -2,12 +2,12 @@
 
 use lyceum_agents::{
     LETTER_BYTES_MAX, Letter, leave,
-    session::{Log, Status},
+    session::{Log, Status, load},
 };
 use lyceum_ledger::{Holding, Ledger, Options};
 
 use super::named;
-use crate::{context::LabPlace, exit::Exit, failure::Failure};
+use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Say {
@@ -29,14 +29,20 @@ pub(crate) struct Interrupt {
 }
 
 pub(super) fn say(place: &LabPlace, json: bool, arguments: &Say) -> Result<Exit, Failure> {
-    let text = arguments.text.trim().to_owned();
+    let text = within(&arguments.text)?;
+    send(place, json, arguments.session.as_deref(), Letter::Say(text))
+}
+
+/// Returns a person's words, or says that no letter holds them.
+fn within(text: &str) -> Result<String, Failure> {
+    let text = text.trim();
     if text.is_empty() || text.len() > LETTER_BYTES_MAX {
         let found = text.len();
         return Err(Failure::bad_input(format!(
             "expected 1 to {LETTER_BYTES_MAX} bytes of text, found {found}"
         )));
     }
-    send(place, json, arguments.session.as_deref(), Letter::Say(text))
+    Ok(text.to_owned())
 }
 
 pub(super) fn interrupt(
@@ -44,7 +50,7 @@ pub(super) fn interrupt(
     json: bool,
     arguments: &Interrupt,
 ) -> Result<Exit, Failure> {
-    let letter = Letter::Interrupt(arguments.why.clone());
+    let letter = Letter::Interrupt(within(&arguments.why)?);
     send(place, json, arguments.session.as_deref(), letter)
 }
 
@@ -56,18 +62,21 @@ fn send(
     session: Option<&str>,
     letter: Letter,
 ) -> Result<Exit, Failure> {
-    let name = named(&place.reader()?, session)?;
+    let reader = place.reader()?;
+    let name = named(&reader, session)?;
+    let state = load(&reader, &name).map_err(|error| Failure::internal(&error))?;
+    if let Status::Terminated(why) = &state.status {
+        return Err(Failure::bad_input(format!(
+            "session `{name}` is over: {}",
+            words::clean(why)
+        )));
+    }
     let lab = place.lab()?;
     let ledger = lab.ledger();
     let now = if Ledger::holding(&ledger)? == Holding::Nobody {
         let stops = matches!(letter, Letter::Interrupt(_));
         let ledger = Ledger::open(&ledger, Options::default())?;
         let mut log = Log::open(ledger, &name).map_err(|error| Failure::internal(&error))?;
-        if let Status::Terminated(why) = &log.state().status {
-            return Err(Failure::bad_input(format!(
-                "session `{name}` is over: {why}"
-            )));
-        }
         if stops {
             return Err(Failure::bad_input(format!(
                 "nobody works in the lab: session `{name}` has nothing to interrupt"

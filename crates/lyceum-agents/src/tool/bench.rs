@@ -15,7 +15,9 @@ use lyceum_ledger::BlobId;
 use lyceum_sandbox::{Exit, Record, harvest, scratch::Scratch, show_untrusted};
 use lyceum_study::{
     engine::{Broken, Cut, Left},
-    lab::{Edit, Order, SandboxExecutor, discard, is_plain_path, read_only, write_owned_as},
+    lab::{
+        Edit, Order, SandboxExecutor, discard, is_opaque, is_plain_path, read_only, write_owned_as,
+    },
     workspace::{self, ListedKind},
 };
 use lyceum_types::Output;

@@ -23,7 +23,7 @@ const RULES: &str = include_str!("rules.txt");
 /// Returns the request for the next turn.
 pub(crate) fn compose(state: &State, toolbox: &dyn Toolbox, output_tokens_max: u32) -> Request {
     let system = SystemBlock {
-        text: RULES.to_owned(),
+        text: toolbox.rules().unwrap_or(RULES).to_owned(),
         cache: Some(Cache::Minutes),
     };
     let mut messages = messages(state);

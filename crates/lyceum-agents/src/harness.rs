@@ -280,13 +280,22 @@ impl Harness<'_> {
             (Some(need), left) => fits(need, left),
             (None, Some(_)) => false,
         };
-        (affordable && fits(tokens, state.tokens_left())).then(|| Asked {
+        let fits = affordable && fits(tokens, state.tokens_left());
+        (fits && self.toolbox.reserve(tokens, money)).then(|| Asked {
             request: state.requests + 1,
             digest: blake3::hash(&json).to_hex().to_string(),
             estimated_tokens: context::tokens(request),
             reserved_tokens: tokens,
             reserved_money: money,
         })
+    }
+
+    /// Tells those who allowed a request what it cost.
+    fn settle(&self, asked: &Asked, cost: Cost) {
+        let reserved = asked.reserved_money.unwrap_or(0);
+        let money = cost.money.or(asked.reserved_money).unwrap_or(0);
+        self.toolbox
+            .settle((asked.reserved_tokens, reserved), (cost.tokens, money));
     }
 
     /// Asks and waits; a person's wish to stop ends the waiting.
@@ -334,6 +343,7 @@ impl Harness<'_> {
         let mut bodies = vec![Body::Answered(answered)];
         bodies.extend(calls.into_iter().map(Body::ToolUsed));
         self.log.write(bodies)?;
+        self.settle(asked, cost);
         Ok(refusal.then_some(StopReason::Refusal))
     }
 
@@ -368,6 +378,7 @@ impl Harness<'_> {
             StopReason::RetriesExhausted
         };
         self.log.write(bodies)?;
+        self.settle(asked, cost);
         Ok(stop)
     }
 }

@@ -24,6 +24,7 @@
 //! | `nested` | how deep an answer may nest |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
+//! | `team` | a lead and its specialists on shared files |
 //! | `workflow` | a fan-out over commands, models and studies, journalled step by step |
 //! | `letters` | words of people to a session that another process drives |
 
@@ -39,6 +40,7 @@ mod nested;
 mod referee;
 pub mod session;
 mod staff;
+pub mod team;
 mod tool;
 pub mod workflow;
 

@@ -95,6 +95,29 @@ pub struct LabSaid {
     pub text: String,
 }
 
+/// Another thread of the team said something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageReceived {
+    /// Number of the message in the team.
+    pub message: u32,
+    /// The thread that said it.
+    pub from: u32,
+    /// What.
+    pub text: String,
+}
+
+impl MessageReceived {
+    /// Returns the name under which a message counts as received.
+    pub fn letter_of(message: u32) -> String {
+        format!("thread-message-{message}")
+    }
+
+    /// Returns this message's name.
+    pub fn letter(&self) -> String {
+        MessageReceived::letter_of(self.message)
+    }
+}
+
 /// A person stops what goes on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interrupted {
@@ -374,6 +397,7 @@ bodies! {
     PersonSaid(PersonSaid) = "user.message" 1,
     Interrupted(Interrupted) = "user.interrupt" 1,
     LabSaid(LabSaid) = "lab.message" 1,
+    MessageReceived(MessageReceived) = "agent.thread_message_received" 1,
     Asked(Asked) = "span.model_request_start" 1,
     Answered(Answered) = "span.model_request_end" 1,
     Fault(Fault) = "session.error" 1,
@@ -407,6 +431,10 @@ mod tests {
             ("user.message", r#"{"text":"t"}"#),
             ("user.interrupt", r#"{"why":"w"}"#),
             ("lab.message", r#"{"text":"t"}"#),
+            (
+                "agent.thread_message_received",
+                r#"{"message":1,"from":0,"text":"t"}"#,
+            ),
             (
                 "span.model_request_start",
                 r#"{"request":1,"digest":"00","estimated_tokens":4,"reserved_tokens":5,"reserved_money":null}"#,

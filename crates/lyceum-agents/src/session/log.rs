@@ -135,6 +135,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         | Body::PersonSaid(_)
         | Body::Interrupted(_)
         | Body::LabSaid(_)
+        | Body::MessageReceived(_)
         | Body::Asked(_)
         | Body::Answered(_)
         | Body::Fault(_)

@@ -180,6 +180,11 @@ impl State {
                 self.nudges += 1;
                 self.say(seq, Said::Lab(said.text));
             }
+            Body::MessageReceived(message) => {
+                self.letters.insert(message.letter());
+                let text = format!("thread {} says: {}", message.from, message.text);
+                self.say(seq, Said::Lab(text));
+            }
             Body::Asked(asked) => self.take_asked(asked)?,
             Body::Answered(answered) => {
                 let asked = self

@@ -78,6 +78,19 @@ pub trait Toolbox {
     /// Returns what is true now, from the ledger: put before the model at each turn. Its size is bounded.
     fn brief(&self, session: &State) -> String;
 
+    /// Returns what holds for every session of this kind, in place of what holds for a study's agent.
+    fn rules(&self) -> Option<&str> {
+        None
+    }
+
+    /// Reserves for a request what others have to allow too; false where they do not.
+    fn reserve(&self, _tokens: u64, _money: Option<u64>) -> bool {
+        true
+    }
+
+    /// Puts what a request cost in the place of what was reserved for it: tokens and billionths of a US dollar each.
+    fn settle(&self, _reserved: (u64, u64), _spent: (u64, u64)) {}
+
     /// Carries out a call whose intent is written. `cut` ends it from another thread; the result then says so.
     fn call(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken>;
 

@@ -29,6 +29,7 @@ mod session;
 mod show;
 mod status;
 mod stop;
+mod team;
 mod train;
 mod verify;
 mod workflow;
@@ -122,6 +123,9 @@ enum Command {
     /// Language models at work: start a session, see it, speak to it
     #[command(subcommand)]
     Session(session::Command),
+    /// Have a lead and its specialists work on shared files
+    #[command(subcommand)]
+    Team(team::Command),
     /// Carry out a fan-out over commands, models and studies, journalled step by step
     #[command(subcommand)]
     Workflow(workflow::Command),
@@ -172,6 +176,7 @@ impl Cli {
             Command::Dream(arguments) => dream::run(place, json, &arguments),
             Command::Memory(command) => memory::run(place, json, &command),
             Command::Session(command) => session::run(place, json, &command),
+            Command::Team(command) => team::run(place, json, &command),
             Command::Workflow(command) => workflow::run(place, json, &command),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Program(program) => program.run(),

@@ -10,5 +10,6 @@ mod killed;
 mod mended;
 mod outcome;
 mod place;
+mod team;
 mod whole;
 mod workflow;

@@ -192,7 +192,8 @@ fn reserved_for(mind: &crate::mind::Mind, request: &Request, attempts: u64) -> R
 }
 
 impl Tapes {
-    fn tape(&self) -> Tape {
+    /// Returns what a connection to a model is told.
+    pub fn tape(&self) -> Tape {
         match self {
             Tapes::Live => Tape::Live,
             Tapes::Record(file) => Tape::Record(file.clone()),

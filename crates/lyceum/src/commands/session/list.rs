@@ -44,7 +44,7 @@ pub(super) fn status(state: &State) -> (&'static str, String) {
     }
 }
 
-pub(super) fn word(why: &StopReason) -> &'static str {
+pub(crate) fn word(why: &StopReason) -> &'static str {
     match why {
         StopReason::EndTurn => "end_turn",
         StopReason::AwaitsExperiment => "awaits_experiment",

@@ -90,6 +90,7 @@ fn said(body: &Body) -> String {
         Body::PersonSaid(said) => said.text.clone(),
         Body::Interrupted(interrupted) => interrupted.why.clone(),
         Body::LabSaid(said) => said.text.clone(),
+        Body::MessageReceived(said) => format!("from thread {}: {}", said.from, said.text),
         Body::Asked(asked) => format!(
             "{}, {} tokens reserved",
             asked.request, asked.reserved_tokens

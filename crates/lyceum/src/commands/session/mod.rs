@@ -5,6 +5,8 @@ mod log;
 mod speak;
 mod start;
 
+pub(super) use list::word;
+
 use clap::Subcommand;
 use lyceum_ledger::Reader;
 

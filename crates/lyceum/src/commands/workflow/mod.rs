@@ -6,6 +6,8 @@ mod show;
 mod stop;
 mod words;
 
+pub(super) use run::tapes;
+
 use clap::Subcommand;
 use lyceum_agents::workflow;
 use lyceum_ledger::Reader;

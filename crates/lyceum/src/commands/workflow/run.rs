@@ -93,7 +93,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         hired: Hired {
             model,
             environment,
-            tapes: tapes(arguments)?,
+            tapes: tapes(arguments.record.as_deref(), arguments.replay.as_deref())?,
         },
     };
     let mut watcher = Teller::new(json);
@@ -209,15 +209,16 @@ fn check_models(
     Ok(())
 }
 
-fn tapes(arguments: &Arguments) -> Result<Tapes, Failure> {
+/// Returns where exchanges with models are recorded or come from.
+pub(crate) fn tapes(record: Option<&Path>, replay: Option<&Path>) -> Result<Tapes, Failure> {
     let bad = |path: &Path, why: &dyn std::fmt::Display| {
         Failure::bad_input(format!("`{}`: {why}", path.display()))
     };
-    if let Some(path) = &arguments.record {
+    if let Some(path) = record {
         let tape = FileTape::open(path).map_err(|error| bad(path, &error))?;
         return Ok(Tapes::Record(Arc::new(tape)));
     }
-    if let Some(path) = &arguments.replay {
+    if let Some(path) = replay {
         let recording = Recording::open(path).map_err(|error| bad(path, &error))?;
         return Ok(Tapes::Replay(recording));
     }

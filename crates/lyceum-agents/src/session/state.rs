@@ -12,8 +12,8 @@ use lyceum_models::Block;
 use lyceum_types::Output;
 
 use super::event::{
-    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, PersonAsked, RequestEnd,
-    StopReason, ToolUsed,
+    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, PersonAsked,
+    RequestEnd, StopReason, ToolUsed,
 };
 
 /// Whether a session works.
@@ -180,11 +180,7 @@ impl State {
                 self.nudges += 1;
                 self.say(seq, Said::Lab(said.text));
             }
-            Body::MessageReceived(message) => {
-                self.letters.insert(message.letter());
-                let text = format!("thread {} says: {}", message.from, message.text);
-                self.say(seq, Said::Lab(text));
-            }
+            Body::MessageReceived(message) => self.hear(seq, &message),
             Body::Asked(asked) => self.take_asked(asked)?,
             Body::Answered(answered) => {
                 let asked = self
@@ -273,6 +269,12 @@ impl State {
         let same = self.last_call == Some(hash);
         self.equal_calls = if same { self.equal_calls + 1 } else { 1 };
         self.last_call = Some(hash);
+    }
+
+    fn hear(&mut self, seq: u64, message: &MessageReceived) {
+        self.letters.insert(message.letter());
+        let text = format!("thread {} says: {}", message.from, message.text);
+        self.say(seq, Said::Lab(text));
     }
 
     fn say(&mut self, seq: u64, said: Said) {

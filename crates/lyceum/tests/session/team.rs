@@ -258,11 +258,12 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn a_lead_that_is_killed_goes_on_with_its_children() {
     let held = Arc::new(Mutex::new(()));
-    let asked = Arc::new(AtomicUsize::new(0));
-    let (gate, times) = (Arc::clone(&held), Arc::clone(&asked));
+    let (came, answered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (gate, coming, done) = (Arc::clone(&held), Arc::clone(&came), Arc::clone(&answered));
     let server = Server::answering(move |received| {
-        times.fetch_add(1, Ordering::SeqCst);
+        coming.fetch_add(1, Ordering::SeqCst);
         drop(gate.lock().unwrap());
+        done.fetch_add(1, Ordering::SeqCst);
         team(received)
     })
     .unwrap();
@@ -271,19 +272,21 @@ fn a_lead_that_is_killed_goes_on_with_its_children() {
     // It dies while somebody is asked: at the first question, and after some more each time.
     for after in [0, 2, 3, 5] {
         let mut command = place.command(&["team", "run", "team.toml", "--model", &model]);
-        let before = asked.load(Ordering::SeqCst);
+        let before = answered.load(Ordering::SeqCst);
         let mut running = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        until("questions", || {
-            asked.load(Ordering::SeqCst) >= before + after || running.try_wait().unwrap().is_some()
+        until("answers", || {
+            answered.load(Ordering::SeqCst) >= before + after
+                || running.try_wait().unwrap().is_some()
         });
         let closed = held.lock().unwrap();
-        let now = asked.load(Ordering::SeqCst);
-        until("one more question", || {
-            asked.load(Ordering::SeqCst) > now || running.try_wait().unwrap().is_some()
+        // Whoever asks now is not answered before the process is dead.
+        until("a question", || {
+            came.load(Ordering::SeqCst) > answered.load(Ordering::SeqCst)
+                || running.try_wait().unwrap().is_some()
         });
         running.kill().unwrap();
         running.wait().unwrap();

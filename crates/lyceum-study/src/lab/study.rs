@@ -19,7 +19,7 @@ use crate::{
     engine::{Broken, Budget, JournalError, Looks, Protocol, State},
     format::{self, Measure, Study},
     knobs,
-    workspace::{self, Watch},
+    workspace::{self, Manifest, Watch},
 };
 
 /// Runs of each ablation.
@@ -284,7 +284,6 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
     };
     let (opened, found) = found::completed(opened, request, &state, &workspace)?;
     let study = &opened.study;
-    let start = knobs::start_settings(study, &workspace)?;
     if let Some(first) = state.sessions.first() {
         kit.use_programs(&first.started.binary)?;
     }
@@ -298,30 +297,8 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         (None, Some(seed)) => Seed(seed),
         (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes(&kit.ledger)) >> 11),
     };
-    let definition = kit
-        .ledger
-        .put_blob(opened.definition.as_bytes())
-        .map_err(JournalError::from)?;
-    let mut pinned = StudyOpened {
-        study: name.clone(),
-        question: study.question.clone(),
-        directory: directory.display().to_string(),
-        definition: definition.to_string(),
-        workspace: manifest.digest.to_hex().to_string(),
-        workspace_files: manifest.entries.len() as u64,
-        evaluator: evaluator_digest(kit, &opened)?,
-        metric: study.metric.name.clone(),
-        goal: study.metric.goal,
-        unit: study.metric.unit.clone(),
-        trust: study.trust(),
-        seed,
-        researcher: researcher.clone(),
-        rule: request.rule.unwrap_or(Rule::Adaptive).name().to_owned(),
-        start,
-        earlier: vec![],
-        level: None,
-        lyceum: env!("CARGO_PKG_VERSION").to_owned(),
-    };
+    let place = (name.as_str(), directory.as_path());
+    let mut pinned = pin(kit, request, &opened, manifest, place, &researcher, seed)?;
     let (first, data, pinned) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
         rubric::unchanged(&opened, &state, &name)?;
         unchanged(&name, old, &pinned)?;
@@ -367,6 +344,43 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         recalled,
         found,
         earlier: pinned.earlier,
+    })
+}
+
+/// Returns what a study is pinned to when it is opened as it is now, but for what earlier attempts have to say.
+fn pin(
+    kit: &Kit,
+    request: &Request,
+    opened: &format::Opened,
+    manifest: &Manifest,
+    (name, directory): (&str, &Path),
+    researcher: &str,
+    seed: Seed,
+) -> Result<StudyOpened, OpenError> {
+    let study = &opened.study;
+    let definition = kit
+        .ledger
+        .put_blob(opened.definition.as_bytes())
+        .map_err(JournalError::from)?;
+    Ok(StudyOpened {
+        study: name.to_owned(),
+        question: study.question.clone(),
+        directory: directory.display().to_string(),
+        definition: definition.to_string(),
+        workspace: manifest.digest.to_hex().to_string(),
+        workspace_files: manifest.entries.len() as u64,
+        evaluator: evaluator_digest(kit, opened)?,
+        metric: study.metric.name.clone(),
+        goal: study.metric.goal,
+        unit: study.metric.unit.clone(),
+        trust: study.trust(),
+        seed,
+        researcher: researcher.to_owned(),
+        rule: request.rule.unwrap_or(Rule::Adaptive).name().to_owned(),
+        start: knobs::start_settings(study, &directory.join(&study.workspace.path))?,
+        earlier: vec![],
+        level: None,
+        lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }
 

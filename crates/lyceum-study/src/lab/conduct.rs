@@ -246,9 +246,8 @@ pub fn conduct_with(
     let mut first = first_events(&kit, &mut opening, slots.len());
     first.extend(approved.into_iter().map(Body::from));
     first.extend(resolve(&kit, &opening, &receipts, &left)?);
-    let level = level_now(&kit, &opening)?;
     let mut began = control::check(&kit).map_err(OpenError::from)?;
-    began.autonomy = Some(level);
+    began.autonomy = Some(level_now(&kit, &opening)?);
     let silent = began.silent.clone();
     first.push(began.into());
     if !silent.is_empty() {

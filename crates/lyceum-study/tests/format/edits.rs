@@ -174,6 +174,21 @@ fn an_edit_changes_its_own_bytes_and_no_other() {
 }
 
 #[test]
+fn an_edit_leaves_the_places_before_it_as_they_are() {
+    // A number that begins with a point once made an operator before it a place only after the edit.
+    let (_root, opened, places) = found(&[("a.py", "y = x*.5 + 0.0\n")]);
+    assert_eq!(places.taken, 4);
+    assert_eq!(
+        edited(&opened, "a.py", 1, Setting::Float(2.0)),
+        "y = x*2.0 + 0.0\n"
+    );
+    assert_eq!(
+        edited(&opened, "a.py", 3, Setting::Float(1.0)),
+        "y = x*.5 + 1.0\n"
+    );
+}
+
+#[test]
 fn switches_are_written_as_the_language_does() {
     for (file, text, expected) in [
         ("a.py", "f(True)", "f(False)"),

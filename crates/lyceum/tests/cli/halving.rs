@@ -184,7 +184,7 @@ fn told(place: &Place, experiments: &[Value]) {
         .find(|one| mode(one) == "behind")
         .unwrap();
     let id = behind["experiment"].as_str().unwrap();
-    let shown = place.call(&["show", "tiny", id]).exits(0);
+    let shown = place.call(&["show", id]).exits(0);
     shown.prints("stopped early at 1 of 27 steps: place ");
     let page = place.lab().join("studies/tiny/report.html");
     let page = fs::read_to_string(page).unwrap();

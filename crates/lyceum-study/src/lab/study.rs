@@ -288,15 +288,8 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         kit.use_programs(&first.started.binary)?;
     }
     let researcher = researcher(study, request, &state)?;
-    if researchers::stops_early(&researcher) && study.progress.is_none() {
-        let study = study.name.clone();
-        return Err(OpenError::NoProgress { researcher, study });
-    }
-    let seed = match (&state.opened, request.seed) {
-        (Some(old), _) => old.seed,
-        (None, Some(seed)) => Seed(seed),
-        (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes(&kit.ledger)) >> 11),
-    };
+    reports_progress(study, &researcher)?;
+    let seed = seed_of(kit, request, &state);
     let place = (name.as_str(), directory.as_path());
     let mut pinned = pin(kit, request, &opened, manifest, place, &researcher, seed)?;
     let (first, data, pinned) = if let (Some(old), Some(data)) = (&state.opened, &state.data) {
@@ -309,10 +302,7 @@ fn open_as(kit: &mut Kit, request: &Request, name: Option<&str>) -> Result<Openi
         pinned.level = Some(level_of(study, &pinned.earlier));
         (Some((pinned.clone(), data.clone())), data, pinned)
     };
-    if researchers::stops_early(&researcher) != researchers::stops_early(&pinned.researcher) {
-        let (study, what) = (name, "whether runs are stopped early (`asha:`)");
-        return Err(OpenError::Changed { study, what });
-    }
+    stops_as_begun(&name, &researcher, &pinned)?;
     let mut protocol = protocol_as_opened(study, &pinned)?;
     if let Some(experiments) = request.experiments {
         protocol.budget.experiments = experiments;
@@ -382,6 +372,34 @@ fn pin(
         level: None,
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     })
+}
+
+/// Refuses a researcher that stops runs early where no run tells how far it is.
+fn reports_progress(study: &Study, researcher: &str) -> Result<(), OpenError> {
+    if !researchers::stops_early(researcher) || study.progress.is_some() {
+        return Ok(());
+    }
+    let (researcher, study) = (researcher.to_owned(), study.name.clone());
+    Err(OpenError::NoProgress { researcher, study })
+}
+
+/// Refuses to go on with runs that are stopped early where the study was begun without, and the other way round.
+fn stops_as_begun(study: &str, researcher: &str, pinned: &StudyOpened) -> Result<(), OpenError> {
+    if researchers::stops_early(researcher) == researchers::stops_early(&pinned.researcher) {
+        return Ok(());
+    }
+    let what = "whether runs are stopped early (`asha:`)";
+    let study = study.to_owned();
+    Err(OpenError::Changed { study, what })
+}
+
+/// Returns the root seed: that of the record, the one that a person gave, or one that nobody knew before.
+fn seed_of(kit: &Kit, request: &Request, state: &State) -> Seed {
+    match (&state.opened, request.seed) {
+        (Some(old), _) => old.seed,
+        (None, Some(seed)) => Seed(seed),
+        (None, None) => Seed(u64::from_le_bytes(evaluator::random_bytes(&kit.ledger)) >> 11),
+    }
 }
 
 /// Returns what memory suggests to a study that begins; one that was begun keeps to what it was begun with.

@@ -1,10 +1,9 @@
 //! Language models as judges of a criterion: the last resort of a rubric.
 //!
 //! What is judged is put before the model as JSON, so that nothing in it can end the place where it stands, and its answer
-//! is taken as two fields or not at all. A model that cannot be reached or answers in another form says nothing about the
-//! work.
+//! is taken as two fields; one in another form is a no. A model that cannot be reached says nothing about the work.
 
-use std::{ffi::OsString, io};
+use std::ffi::OsString;
 
 use lyceum_models::{
     Block, Cancel, Message, Model as _, Options as Connection, Request, Response, Role, Spec,
@@ -40,7 +39,8 @@ impl Judge for Referee {
         let response = judge.turn(&request(doubt), &cancel, &mut |_| ());
         cut.on_cut(Box::new(|_| ()));
         let response = response.map_err(Broken::while_doing(doing()))?;
-        read(&response).map_err(|why| Broken::while_doing(doing())(io::Error::other(why)))
+        // What is judged may be what keeps a model from answering as asked: that is no reason to hold the result back.
+        Ok(read(&response).unwrap_or_else(|why| Judgement { yes: false, why }))
     }
 }
 
@@ -63,7 +63,6 @@ fn request(doubt: &Doubt) -> Request {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Answer {
     answer: Word,
     reason: String,

@@ -163,7 +163,7 @@ fn receipt(state: &State, index: usize) -> Said {
     let runs = checked.runs.clone();
     let (grade, why) = match checked.found {
         CheckFound::Met => (Grade::Met, checked.why.clone()),
-        CheckFound::Cut => (Grade::Unmet, format!("not checked: {}", checked.why)),
+        CheckFound::Cut => (Grade::Open, format!("not checked: {}", checked.why)),
         CheckFound::Unmet | CheckFound::Findings { .. } | CheckFound::Infrastructure => {
             (Grade::Unmet, checked.why.clone())
         }
@@ -271,8 +271,11 @@ fn finding(
     let (mut supported, mut untold, mut not) = (0_u32, 0_u32, 0_u32);
     let mut runs = Vec::new();
     for one in cited {
-        let pair = (one.experiment, one.against);
-        // The same said twice is one finding.
+        // The same said twice, or the other way round, is one finding.
+        let pair = (
+            one.experiment.min(one.against),
+            one.experiment.max(one.against),
+        );
         if about.contains(&pair) {
             continue;
         }
@@ -287,7 +290,7 @@ fn finding(
         }
     }
     if let Some(claimed) = state.claimed.as_ref().filter(|one| one.finding.confirmed)
-        && !about.contains(&(claimed.winner, ExperimentId(0)))
+        && !about.contains(&(ExperimentId(0), claimed.winner))
     {
         // The lab's own finding, which samplers have too.
         supported += 1;

@@ -188,6 +188,16 @@ pub(super) fn at_the_end(state: &State, protocol: &Protocol, exhausted: bool) ->
     AtTheEnd::Grade
 }
 
+/// Tells whether a budget cut one of the last evaluation's checks.
+fn a_check_was_cut(state: &State) -> bool {
+    let evaluation = state.evaluations.last();
+    evaluation.is_some_and(|one| {
+        one.checked
+            .values()
+            .any(|check| check.found == CheckFound::Cut)
+    })
+}
+
 /// Returns the last event of the last evaluation.
 pub(super) fn last_end(state: &State, protocol: &Protocol, exhausted: bool) -> Option<Body> {
     let rules = protocol.outcome.as_ref()?;
@@ -195,7 +205,7 @@ pub(super) fn last_end(state: &State, protocol: &Protocol, exhausted: bool) -> O
     let failed = start_failure(state, protocol).is_some();
     let execution = if failed {
         Execution::StartFailed
-    } else if exhausted || state.search_spent {
+    } else if exhausted || state.search_spent || a_check_was_cut(state) {
         Execution::BudgetReached
     } else {
         Execution::Completed

@@ -225,7 +225,7 @@ impl Criterion {
                     .join(" and ");
                 format!(
                     "{trust} {metric} {bounds} at {} % confidence",
-                    confidence * 100.0
+                    percent(*confidence)
                 )
             }
             Criterion::Improvement { at_least, .. } if *at_least == 0.0 => {
@@ -236,7 +236,7 @@ impl Criterion {
                 confidence,
             } => format!(
                 "a confirmed improvement of {metric} by at least {at_least}{unit} at {} % confidence",
-                confidence * 100.0
+                percent(*confidence)
             ),
             Criterion::Command { words, .. } => format!("`{}` ends with status 0", words.join(" ")),
             Criterion::File { file, hash, schema } => {
@@ -253,11 +253,11 @@ impl Criterion {
             }
             Criterion::Finding { least, confidence } => format!(
                 "at least {least} findings that runs support at {} % confidence",
-                confidence * 100.0
+                percent(*confidence)
             ),
             Criterion::Replication { runs, confidence } => format!(
                 "{runs} new runs of the winner agree with its earlier ones at {} % confidence",
-                confidence * 100.0
+                percent(*confidence)
             ),
             Criterion::Judgement {
                 model, question, ..
@@ -266,4 +266,9 @@ impl Criterion {
             }
         }
     }
+}
+
+/// Returns a share in percent, without the digits that only its binary form has.
+fn percent(share: f64) -> f64 {
+    (share * 1e8).round() / 1e6
 }

@@ -246,14 +246,8 @@ pub fn conduct_with(
     let mut first = first_events(&kit, &mut opening, slots.len());
     first.extend(approved.into_iter().map(Body::from));
     first.extend(resolve(&kit, &opening, &receipts, &left)?);
-    let mut began = control::check(&kit).map_err(OpenError::from)?;
-    began.autonomy = Some(level_now(&kit, &opening)?);
-    let silent = began.silent.clone();
-    first.push(began.into());
-    if !silent.is_empty() {
-        let (reason, wall_ms) = (EndReason::Broken, 0);
-        first.push(SessionEnded { reason, wall_ms }.into());
-    }
+    let (silent, began) = oversight(&kit, &opening)?;
+    first.extend(began);
     let mut journal = StudyJournal::new(kit.ledger.clone(), &name).with_receipts(receipts.clone());
     let mut state = opening.state;
     for (seq, at, body) in journal.append(first).map_err(OpenError::from)? {
@@ -303,6 +297,20 @@ pub fn conduct_with(
         end,
         state,
     })
+}
+
+/// Plants the controls and returns which detectors stayed silent, with the events that begin oversight.
+fn oversight(kit: &Kit, opening: &Opening) -> Result<(Vec<Detector>, Vec<Body>), OpenError> {
+    let level = level_now(kit, opening)?;
+    let mut began = control::check(kit)?;
+    began.autonomy = Some(level);
+    let silent = began.silent.clone();
+    let mut events = vec![began.into()];
+    if !silent.is_empty() {
+        let (reason, wall_ms) = (EndReason::Broken, 0);
+        events.push(SessionEnded { reason, wall_ms }.into());
+    }
+    Ok((silent, events))
 }
 
 /// Refuses a session that a person has to let begin.

@@ -155,8 +155,10 @@ impl Work<'_> {
             (Placeholder::Outputs, OUTPUTS),
             (Placeholder::Private, PRIVATE),
         ];
+        let arguments = command.fill(&fill);
+        let named = arguments.first().cloned().unwrap_or_default();
         let order = Order {
-            arguments: command.fill(&fill),
+            arguments,
             policy,
             answer: false,
             scratch: scratch.path(),
@@ -175,6 +177,10 @@ impl Work<'_> {
             Exit::Code(0) => Ok((CheckFound::Met, format!("exit status 0{said}"))),
             Exit::Lost | Exit::Killed { .. } => {
                 broken("running a grader", "it was ended from outside")
+            }
+            // A program of the work's that cannot be started says something about the work, one of the machine's nothing.
+            Exit::NotStarted { reason, .. } if !named.starts_with(OUTPUTS) => {
+                broken("running a grader", reason)
             }
             _ if full => broken("running a grader", "the lab's disk is full"),
             exit => {
@@ -261,10 +267,14 @@ impl Work<'_> {
         let file = match file {
             None => None,
             Some(file) => match self.bytes_of(file)? {
-                Ok(mut bytes) => {
-                    bytes.truncate(SHOWN_BYTES_MAX);
-                    Some((file.to_owned(), bytes))
+                // What a judge would not see could say anything.
+                Ok(bytes) if bytes.len() > SHOWN_BYTES_MAX => {
+                    return Ok(unmet(format!(
+                        "`{file}` has {} bytes, and a judge is shown {SHOWN_BYTES_MAX} at most",
+                        bytes.len()
+                    )));
                 }
+                Ok(bytes) => Some((file.to_owned(), bytes)),
                 Err(why) => return Ok(unmet(why)),
             },
         };

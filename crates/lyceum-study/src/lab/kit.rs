@@ -120,6 +120,11 @@ impl Kit {
         &self.ledger
     }
 
+    /// Returns BLAKE3 of the binary that this process runs.
+    pub fn own_hash(&self) -> &str {
+        &self.own_hash
+    }
+
     /// Returns the lab.
     pub fn lab(&self) -> &Lab {
         &self.lab

@@ -12,8 +12,8 @@ use lyceum_study::engine::{
     Protocol, Question, RunTask, SinceMade, State, Tell,
 };
 use lyceum_types::{
-    Body, CheckFound, EvaluationChecked, EvaluationEnded, Execution, Grade, OutcomeDefined,
-    OutcomeResult, RunFinished, RunVoided, Setting, Usage,
+    Body, CheckFound, Cited, EvaluationChecked, EvaluationEnded, Execution, ExperimentId, Grade,
+    OutcomeDefined, OutcomeResult, RunFinished, RunVoided, Setting, Usage,
 };
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
 struct Graders {
     world: World,
     fails: fn(u32) -> bool,
+    tells: fn(&CheckTask) -> Option<CheckFound>,
     checks: AtomicU32,
 }
 
@@ -33,6 +34,17 @@ impl Graders {
         Arc::new(Graders {
             world,
             fails,
+            tells: |_| None,
+            checks: AtomicU32::new(0),
+        })
+    }
+
+    /// Graders that find this.
+    fn that_tell(tells: fn(&CheckTask) -> Option<CheckFound>) -> Arc<Graders> {
+        Arc::new(Graders {
+            world: World::Slope,
+            fails: never,
+            tells,
             checks: AtomicU32::new(0),
         })
     }
@@ -55,11 +67,14 @@ impl Executor for Graders {
             )));
         }
         let x = task.settings.get("x").and_then(Setting::number).unwrap();
-        let found = if x < 0.5 {
-            CheckFound::Met
-        } else {
-            CheckFound::Unmet
+        let by_x = || {
+            if x < 0.5 {
+                CheckFound::Met
+            } else {
+                CheckFound::Unmet
+            }
         };
+        let found = (self.tells)(task).unwrap_or_else(by_x);
         Ok(EvaluationChecked {
             iteration: task.iteration,
             criterion: task.criterion,
@@ -431,6 +446,51 @@ fn a_sampler_is_judged_at_checkpoints_and_ends_early_only_when_all_is_met() {
     let iterations: Vec<u32> = ends(&state).iter().map(|one| one.iteration).collect();
     assert_eq!(iterations, [1, 2, 3]);
     assert_eq!(ends(&state)[2].result, OutcomeResult::Satisfied);
+}
+
+/// The winner against the start, told once in each direction.
+fn both_ways(task: &CheckTask) -> CheckFound {
+    let (start, winner) = (ExperimentId(0), task.experiment);
+    let cite = |finding, experiment, against| Cited {
+        seq: u64::from(finding),
+        finding,
+        experiment,
+        against,
+        runs: task.finished.iter().map(|one| one.run).collect(),
+    };
+    CheckFound::Findings {
+        cited: vec![cite(1, winner, start), cite(2, start, winner)],
+    }
+}
+
+#[test]
+fn a_difference_told_in_both_directions_is_one_finding() {
+    for (least, expected) in [
+        (1, OutcomeResult::Satisfied),
+        (2, OutcomeResult::MaxIterationsReached),
+    ] {
+        let confidence = 0.95;
+        let finding = Criterion::Finding { least, confidence };
+        let protocol = judged(1, vec![(finding, true, 1.0)], 0.0);
+        let graders = Graders::that_tell(|task| Some(both_ways(task)));
+        let state = whole(&protocol, &graders, None);
+        let last = (*ends(&state).last().unwrap()).clone();
+        assert_eq!(last.result, expected, "{}", last.grades[0].why);
+    }
+}
+
+#[test]
+fn a_check_that_a_budget_cut_says_nothing_and_the_execution_says_why() {
+    let protocol = judged(1, vec![(command(), true, 1.0)], 0.0);
+    let state = whole(
+        &protocol,
+        &Graders::that_tell(|_| Some(CheckFound::Cut)),
+        None,
+    );
+    let last = (*ends(&state).last().unwrap()).clone();
+    assert_eq!(last.grades[0].grade, Grade::Open, "{}", last.grades[0].why);
+    assert_eq!(last.execution, Execution::BudgetReached);
+    assert_eq!(last.result, OutcomeResult::MaxIterationsReached);
 }
 
 #[test]

@@ -106,7 +106,8 @@ pub(crate) struct Criterion {
     pub(crate) at_least: Option<f64>,
     /// Kind `metric`: where the number must come from. Without it, `"measured"`, or `"self-reported"` where there is no evaluator.
     pub(crate) trust: Option<CriterionTrust>,
-    /// Kinds `metric`, `improvement`, `finding` and `replication`: how sure the lab must be, between 0.5 and 1.
+    /// Kinds `metric`, `improvement` and `finding`: how sure the lab must be, between 0.5 and 1. Kind `replication`: how much the
+    /// interval holds of what the same thing gives; less asks for closer agreement.
     #[serde(default = "defaults::confidence")]
     #[schemars(range(min = 0, max = 1))]
     pub(crate) confidence: f64,

@@ -134,6 +134,16 @@ pub enum Refused {
         /// People who could sign.
         approvers: u32,
     },
+    /// A key that nobody can sign with.
+    #[error(
+        "`{key}` of `{name}` is no public key: expected 64 lower-case hexadecimal digits of one that `lyceum approve --new-key` made"
+    )]
+    NoKey {
+        /// Whose.
+        name: String,
+        /// What stands there.
+        key: String,
+    },
     /// A request too large to be one.
     #[error("the request has {bytes} bytes, at most {REQUEST_BYTES_MAX}")]
     TooLarge {
@@ -179,6 +189,29 @@ pub fn sign(request: &Request, secret: &[u8; 32]) -> Result<Signed, Refused> {
 /// Returns the public key of a secret one, in hexadecimal.
 pub fn public(secret: &[u8; 32]) -> String {
     hex(SigningKey::from_bytes(secret).verifying_key().as_bytes())
+}
+
+/// Tells whether rules can ever be met.
+pub fn check_rules(rules: &Rules) -> Result<(), Refused> {
+    let people: BTreeSet<&String> = rules.approvers.iter().map(|one| &one.name).collect();
+    let keys: BTreeSet<&String> = rules.approvers.iter().map(|one| &one.key).collect();
+    let distinct = people.len().min(keys.len()) as u32;
+    if rules.needed == 0 || rules.needed > distinct {
+        return Err(Refused::Rules {
+            needed: rules.needed,
+            approvers: distinct,
+        });
+    }
+    let no_key = rules.approvers.iter().find(|one| !is_key(&one.key));
+    no_key.map_or(Ok(()), |one| {
+        let (name, key) = (one.name.clone(), one.key.clone());
+        Err(Refused::NoKey { name, key })
+    })
+}
+
+fn is_key(key: &str) -> bool {
+    let key = unhex(key).and_then(|key| VerifyingKey::from_bytes(&key).ok());
+    key.is_some_and(|key| !key.is_weak())
 }
 
 /// Tells whether a request is approved at this time. Anything wrong with any signature refuses the whole: who sends a

@@ -21,12 +21,19 @@ pub struct Grounds {
     pub confirmed: u32,
     /// Runs that were blocked since then.
     pub blocked: u32,
+    /// Runs that came to their own end since then.
+    pub ran: u32,
 }
 
+/// Runs without an incident that speak for a rise where nothing is accepted, and so no claim can be tested.
+pub const RAN_MIN: u32 = 10;
+
 impl Grounds {
-    /// Tells whether they suffice: something held, and nothing was blocked.
-    pub fn suffice(self) -> bool {
-        self.confirmed > 0 && self.blocked == 0
+    /// Tells whether they suffice at this level: something held, and nothing was blocked. Where nothing is accepted it is
+    /// enough to have run.
+    pub fn suffice(self, level: Level) -> bool {
+        let held = self.confirmed > 0 || (!accepts(level) && self.ran >= RAN_MIN);
+        held && self.blocked == 0
     }
 }
 
@@ -34,7 +41,7 @@ impl Grounds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// No evidence for a rise.
-    #[error("level {level} does not rise: found {} confirmed claims and {} blocked runs since it last changed, expected at least one and none", .grounds.confirmed, .grounds.blocked)]
+    #[error("level {level} does not rise: found {} confirmed claims, {} runs and {} blocked ones since it last changed, expected {} and none blocked", .grounds.confirmed, .grounds.ran, .grounds.blocked, wanted(*.level))]
     NoGrounds {
         /// The level.
         level: Level,
@@ -72,13 +79,22 @@ pub fn goes_on(level: Level) -> bool {
     level >= Level::L3
 }
 
+/// Returns what a rise from this level needs, in words.
+fn wanted(level: Level) -> String {
+    if accepts(level) {
+        "a confirmed claim".into()
+    } else {
+        format!("a confirmed claim or {RAN_MIN} runs")
+    }
+}
+
 /// Returns the level after this.
 pub fn next(level: Level, cause: Cause) -> Result<Level, Refused> {
     match cause {
         Cause::Blocked => Ok(level.below()),
         Cause::Lowered(to) if to < level => Ok(to),
         Cause::Lowered(to) => Err(Refused::NotLower { level, to }),
-        Cause::Approved(grounds) if !grounds.suffice() => {
+        Cause::Approved(grounds) if !grounds.suffice(level) => {
             Err(Refused::NoGrounds { level, grounds })
         }
         Cause::Approved(_) => level.above().ok_or(Refused::Highest { level }),

@@ -169,8 +169,14 @@ fn causes() -> impl Strategy<Value = Cause> {
     prop_oneof![
         Just(Cause::Blocked),
         level.prop_map(Cause::Lowered),
-        (0_u32..3, 0_u32..3)
-            .prop_map(|(confirmed, blocked)| Cause::Approved(Grounds { confirmed, blocked })),
+        (0_u32..3, 0_u32..3, 0_u32..20).prop_map(|(confirmed, blocked, ran)| {
+            let grounds = Grounds {
+                confirmed,
+                blocked,
+                ran,
+            };
+            Cause::Approved(grounds)
+        }),
     ]
 }
 
@@ -186,7 +192,9 @@ proptest! {
                 Cause::Blocked => prop_assert!(after < level || level == Level::L0),
                 Cause::Lowered(to) => prop_assert_eq!(after, to.min(level)),
                 Cause::Approved(grounds) => {
-                    prop_assert!(after <= level || grounds.confirmed > 0 && grounds.blocked == 0);
+                    let ran = level < Level::L2 && grounds.ran >= autonomy::RAN_MIN;
+                    let held = grounds.confirmed > 0 || ran;
+                    prop_assert!(after <= level || held && grounds.blocked == 0);
                     prop_assert!(after as usize <= level as usize + 1);
                 }
             }

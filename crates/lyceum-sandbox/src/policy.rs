@@ -89,8 +89,9 @@ pub struct Policy {
     pub role: Role,
 }
 
-/// On which side a command is. Where the lab is root each side has a user of its own on the host, so that neither can reach
-/// the other's files and processes even outside its namespaces; an ordinary user has no second one.
+/// On which side a command is. Where the lab is root each side has a user of its own on the host, so that what one side owns is
+/// closed to the other even outside its namespaces: its processes, and its files that are not for everybody. An ordinary user
+/// has no second one, and without namespaces one serves both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {

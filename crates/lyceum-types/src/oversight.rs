@@ -290,6 +290,8 @@ pub struct AutonomyChanged {
     pub confirmed: u32,
     /// Runs that were blocked since then.
     pub blocked: u32,
+    /// Runs that came to their own end since then.
+    pub ran: u32,
     /// Why, in the person's words, escaped.
     pub why: String,
 }

@@ -428,15 +428,23 @@ impl State {
 
     /// Tells whether the level of autonomy keeps a session from beginning after an earlier one.
     pub fn waits_for_a_person(&self) -> bool {
+        self.finished.is_none() && self.another_waits()
+    }
+
+    /// Tells whether the level of autonomy keeps another session from beginning, of this attempt or of the next.
+    pub fn another_waits(&self) -> bool {
         let again = !self.sessions.is_empty() && !self.session_lent;
         // At the lowest level a session proposes and runs nothing.
         let bound = autonomy::runs(self.level) && !autonomy::goes_on(self.level);
-        self.level_holds && again && bound && self.finished.is_none()
+        self.level_holds && again && bound
     }
 
     fn take_level(&mut self, to: Level) {
         self.level = to;
         self.grounds = Grounds::default();
+        // A word that was given at another level is not one about this.
+        self.session_lent = false;
+        self.experiments_lent = 0;
     }
 
     fn take_proposal(&mut self, proposed: ExperimentProposed) -> Result<(), String> {
@@ -535,7 +543,9 @@ impl State {
             Outcome::Cut { cause } => Resource::of_cause(cause),
             Outcome::Completed | Outcome::Failed(_) => None,
         };
+        let ran = finished.outcome == Outcome::Completed;
         run.finished = Some(finished);
+        self.grounds.ran += u32::from(ran);
         self.cpu_ms += cpu;
         self.spent = self.spent.or(spent);
         self.to_raise.extend(raised);

@@ -1,5 +1,7 @@
 //! The rules about signatures as the ledger knows them: a change of their file counts only once those in force let it.
 
+use std::collections::BTreeSet;
+
 use lyceum_ledger::{Ledger, NewEvent, Reader};
 use lyceum_oversight::approval::{self, Request, Rules, Signed, Subject};
 use lyceum_types::ApprovalUsed;
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     approve::{self, Unapproved, Wish},
     place::Lab,
+    record,
     study::OpenError,
 };
 use crate::engine::{Broken, JournalError};
@@ -37,11 +40,22 @@ pub(super) fn in_force(
     lab: &Lab,
     ledger: &Ledger,
 ) -> Result<Result<Option<Rules>, Unapproved>, OpenError> {
-    let file = approve::rules(lab)?;
+    let refused = |why: Box<dyn std::error::Error + Send + Sync>| OpenError::Rules {
+        file: lab.approvers(),
+        why: why.to_string(),
+    };
+    let file = approve::rules(lab).map_err(|broken| refused(broken.source))?;
     let reader = ledger.reader().map_err(JournalError::from)?;
-    let before = dated(&reader)?.pop().and_then(|(_, adopted)| adopted.rules);
+    let mut known = dated(&reader)?;
+    let signed = known.iter().filter_map(|(_, one)| one.approval.as_ref());
+    let spent: Vec<String> = signed.map(|used| used.request.clone()).collect();
+    let before = known.pop().and_then(|(_, adopted)| adopted.rules);
     if file == before {
         return Ok(Ok(file));
+    }
+    if let Some(rules) = &file {
+        // Rules that nobody can meet would lock the lab for good.
+        approval::check_rules(rules).map_err(|why| refused(why.into()))?;
     }
     let mut approval = None;
     if let Some(old) = &before {
@@ -51,7 +65,7 @@ pub(super) fn in_force(
             from: name(Some(old))?,
             to: name(file.as_ref())?,
         };
-        match approve::demand(lab, ledger, old, &wish)? {
+        match approve::demand(lab, ledger, old, &wish, &spent)? {
             Ok(approved) => approval = approved,
             Err(unapproved) => return Ok(Err(unapproved)),
         }
@@ -105,6 +119,7 @@ pub struct RulesChecked {
 pub fn check_rules(reader: &Reader) -> Result<RulesChecked, OpenError> {
     let mut checked = RulesChecked::default();
     let mut before: Option<Rules> = None;
+    let mut spent = BTreeSet::new();
     for (at, adopted) in dated(reader)? {
         checked.adopted += 1;
         let binds = before
@@ -113,6 +128,9 @@ pub fn check_rules(reader: &Reader) -> Result<RulesChecked, OpenError> {
         let held = match (&binds, &adopted.approval) {
             (None, _) => Ok(()),
             (Some(_), None) => Err("nobody signed it".to_owned()),
+            (Some(_), Some(used)) if !spent.insert(used.request.clone()) => {
+                Err("its signatures had been used before".to_owned())
+            }
             (Some(old), Some(used)) => {
                 let [from, to] = [Some(old), adopted.rules.as_ref()].map(name);
                 let about = (from?, to?);
@@ -138,6 +156,14 @@ pub fn check_rules(reader: &Reader) -> Result<RulesChecked, OpenError> {
     Ok(checked)
 }
 
+/// Tells whether the rules in force at a time demand signatures of this kind.
+pub(super) fn demanded(reader: &Reader, subject: Subject, at: i64) -> Result<bool, String> {
+    let adopted = dated(reader).map_err(|error| error.to_string())?;
+    let before = adopted.into_iter().rfind(|(since, _)| *since <= at);
+    let rules = before.and_then(|(_, adopted)| adopted.rules);
+    Ok(rules.is_some_and(|rules| rules.subjects.contains(&subject)))
+}
+
 /// Reads request and signatures back from what is recorded.
 fn signed(used: &ApprovalUsed) -> Result<(Request, Vec<Signed>), String> {
     let request: Request = serde_json::from_str(&used.request)
@@ -158,15 +184,26 @@ fn signed(used: &ApprovalUsed) -> Result<(Request, Vec<Signed>), String> {
 
 /// Tells what is wrong with a recorded approval: its signatures must be of the very request, in time, by people whom rules
 /// that the lab adopted name. Labs of versions that adopted none have nothing to compare the people with.
-pub(super) fn check(reader: &Reader, used: &ApprovalUsed, at: i64) -> Result<(), String> {
+pub(super) fn check(
+    reader: &Reader,
+    study: &str,
+    used: &ApprovalUsed,
+    at: i64,
+) -> Result<(), String> {
     let (request, signed) = signed(used)?;
+    let imported = reader.imported().map_err(|error| error.to_string())?;
+    let imported = imported.contains(&record::stream_of(study));
+    if !imported && request.study != study {
+        return Err(format!("it is of study `{}`", request.study));
+    }
     let adopted = dated(reader).map_err(|error| error.to_string())?;
     let mut rules = adopted
         .into_iter()
         .filter(|(since, _)| *since <= at)
         .filter_map(|(_, one)| one.rules)
         .peekable();
-    if rules.peek().is_none() {
+    // The people of another lab are not known here.
+    if imported || rules.peek().is_none() {
         let forged = signed.iter().find(|one| !one.is_of(&request));
         return forged.map_or(Ok(()), |one| {
             Err(format!(

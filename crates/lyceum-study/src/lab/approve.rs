@@ -4,12 +4,13 @@
 use std::{
     fs, io,
     io::Read as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use lyceum_ledger::Ledger;
 use lyceum_oversight::approval::{self, Refused, Request, Rules, Signed, Subject};
-use lyceum_types::{ApprovalUsed, Level};
+use lyceum_types::{ApprovalUsed, Body, Level};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
@@ -81,14 +82,12 @@ pub fn pending(lab: &Lab) -> Result<Vec<(PathBuf, Pending)>, Broken> {
         return Ok(vec![]);
     };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|end| end == "json"));
     paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        if let Some(pending) = read(&path)? {
-            found.push((path, pending));
-        }
-    }
-    Ok(found)
+    // What is no request cannot be signed, and hides none that is.
+    let read = |path: PathBuf| Some((read(&path).ok()??, path));
+    let found = paths.into_iter().filter_map(read);
+    Ok(found.map(|(pending, path)| (path, pending)).collect())
 }
 
 /// Adds a signature to a request in the lab.
@@ -116,7 +115,8 @@ pub(super) fn demands(
     };
     let mut used = Vec::new();
     for wish in wishes(kit, opening)? {
-        match demand(&kit.lab, &kit.ledger, &rules, &wish)? {
+        // Going on with a study may rest on the same signatures again: they name the study and what it asks for.
+        match demand(&kit.lab, &kit.ledger, &rules, &wish, &[])? {
             Ok(approved) => used.extend(approved),
             Err(unapproved) => return Ok(Err(unapproved)),
         }
@@ -166,8 +166,16 @@ pub fn promotion(
         from: from.to_string(),
         to: to.to_string(),
     };
+    let reader = ledger.reader().map_err(JournalError::from)?;
+    let mut spent = Vec::new();
+    record::read_events(&reader, study, 0, |_, _, body| {
+        if let Body::ApprovalUsed(used) = body {
+            spent.push(used.request);
+        }
+        Ok(())
+    })?;
     match adopted::in_force(lab, ledger)? {
-        Ok(Some(rules)) => demand(lab, ledger, &rules, &wish),
+        Ok(Some(rules)) => demand(lab, ledger, &rules, &wish, &spent),
         Ok(None) => Ok(Ok(None)),
         Err(unapproved) => Ok(Err(unapproved)),
     }
@@ -179,6 +187,7 @@ pub(super) fn demand(
     ledger: &Ledger,
     rules: &Rules,
     wish: &Wish<'_>,
+    spent: &[String],
 ) -> Result<Result<Option<ApprovalUsed>, Unapproved>, OpenError> {
     if !rules.subjects.contains(&wish.subject) {
         return Ok(Ok(None));
@@ -197,9 +206,11 @@ pub(super) fn demand(
             == (&lab_key, wish.study, wish.subject)
             && (&request.from, &request.to) == (&wish.from, &wish.to)
     };
-    let open = pending(lab)?
-        .into_iter()
-        .filter(|(_, one)| own(&one.request));
+    let open = pending(lab)?.into_iter().filter(|(_, one)| {
+        let text = canonical(&one.request);
+        // A request of the lab's own making waits no longer than that, and is used once where what it is about can recur.
+        own(&one.request) && one.request.expires_at <= now + WAIT_MS && !spent.contains(&text)
+    });
     for (request, one) in open {
         match approval::check(rules, &one.request, &one.signatures, now) {
             Ok(()) => return Ok(Ok(Some(used(&one)))),
@@ -231,10 +242,14 @@ pub(super) fn demand(
     })
 }
 
+fn canonical(request: &Request) -> String {
+    String::from_utf8_lossy(&request.canonical()).into_owned()
+}
+
 fn used(pending: &Pending) -> ApprovalUsed {
     let signed = pending.signatures.iter();
     ApprovalUsed {
-        request: String::from_utf8_lossy(&pending.request.canonical()).into_owned(),
+        request: canonical(&pending.request),
         keys: signed.clone().map(|one| one.key.clone()).collect(),
         signatures: signed.map(|one| one.signature.clone()).collect(),
     }
@@ -242,10 +257,20 @@ fn used(pending: &Pending) -> ApprovalUsed {
 
 fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Broken> {
     let doing = || format!("reading `{}`", path.display());
-    let file = match fs::File::open(path) {
+    let open = fs::OpenOptions::new()
+        .read(true)
+        // A pipe in its place must not keep anybody waiting.
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path);
+    let file = match open {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(Broken::while_doing(doing()))?,
     };
+    if !file.metadata().is_ok_and(|found| found.is_file()) {
+        return Err(Broken::while_doing(doing())(io::Error::other(
+            "it is no plain file",
+        )));
+    }
     let mut text = String::new();
     let taken = file.take(FILE_BYTES_MAX).read_to_string(&mut text);
     taken.map_err(Broken::while_doing(doing()))?;

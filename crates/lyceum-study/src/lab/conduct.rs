@@ -238,7 +238,7 @@ pub fn conduct_with(
         return already_finished(kit, opening, &stop, staff);
     }
     let watcher = Watcher::start(&kit.lab, Arc::clone(&stop));
-    may_begin(&opening, &watcher)?;
+    may_begin(&kit, &opening, &watcher)?;
     let approved = approve::demands(&kit, &opening)??;
     let threads = opening.open.study.run.threads;
     let slots = machine::slots(&machine::processors(), threads as usize, slots_max);
@@ -313,8 +313,8 @@ fn oversight(kit: &Kit, opening: &Opening) -> Result<(Vec<Detector>, Vec<Body>),
     Ok((silent, events))
 }
 
-/// Refuses a session that a person has to let begin.
-fn may_begin(opening: &Opening, watcher: &Watcher) -> Result<(), ConductError> {
+/// Refuses a session that a person has to let begin. A new attempt is another session of the one before.
+fn may_begin(kit: &Kit, opening: &Opening, watcher: &Watcher) -> Result<(), ConductError> {
     let (study, state) = (opening.open.name.clone(), &opening.state);
     if let Some(why) = state.stopped.clone().or_else(|| watcher.asked()) {
         return Err(ConductError::Stopped { study, why });
@@ -323,18 +323,34 @@ fn may_begin(opening: &Opening, watcher: &Watcher) -> Result<(), ConductError> {
         let level = state.level;
         return Err(ConductError::Waits { study, level });
     }
-    Ok(())
+    match attempt_before(kit, opening)? {
+        Some((study, before)) if before.another_waits() => {
+            let level = before.level;
+            Err(ConductError::Waits { study, level })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Returns the level of autonomy at which a session begins: the study's own, for a new attempt that of the attempt before.
 fn level_now(kit: &Kit, opening: &Opening) -> Result<Level, OpenError> {
-    match opening.earlier.last() {
-        Some(before) if opening.state.sessions.is_empty() => {
-            let reader = kit.ledger.reader().map_err(JournalError::from)?;
-            Ok(record::load(&reader, &before.study)?.level)
-        }
-        _ => Ok(opening.state.level),
+    let before = attempt_before(kit, opening)?;
+    Ok(before.map_or(opening.state.level, |(_, before)| before.level))
+}
+
+/// Returns the last attempt that this lab itself made, for a new one.
+fn attempt_before(kit: &Kit, opening: &Opening) -> Result<Option<(String, State)>, OpenError> {
+    if !opening.state.sessions.is_empty() {
+        return Ok(None);
     }
+    let reader = kit.ledger.reader().map_err(JournalError::from)?;
+    let imported = reader.imported().map_err(JournalError::from)?;
+    let names = opening.earlier.iter().map(|one| &one.study);
+    let mut own = names.filter(|name| !imported.contains(&record::stream_of(name)));
+    let Some(name) = own.next_back() else {
+        return Ok(None);
+    };
+    Ok(Some((name.clone(), record::load(&reader, name)?)))
 }
 
 /// Gives the agent of a finished study its last word, if it died before that.

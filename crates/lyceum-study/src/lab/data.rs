@@ -182,6 +182,16 @@ fn read_limits(directory: &Path) -> Result<BTreeMap<String, f64>, OpenError> {
     serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()))
 }
 
+/// Closes a directory to all other users of the host. Without namespaces the evaluator is one of them and has to reach it.
+fn close(kit: &Kit, path: &Path) -> Result<(), Broken> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if kit.sandbox.capabilities().level != lyceum_sandbox::Level::Namespace {
+        return Ok(());
+    }
+    let failed = Broken::while_doing(format!("closing `{}`", path.display()));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
 /// Lays the data out for this session, from blobs whose hashes are checked as they are read.
 pub(super) fn lay_out(kit: &Kit, study: &str, drawn: &DataDrawn) -> Result<Sides, Broken> {
     let root = kit.lab.data(study);
@@ -198,6 +208,9 @@ pub(super) fn lay_out(kit: &Kit, study: &str, drawn: &DataDrawn) -> Result<Sides
         let path = root.join(name);
         for files in files {
             kit.lay_out(files, &path)?;
+        }
+        if name != "public" {
+            close(kit, &path)?;
         }
         let failed = Broken::while_doing(format!("resolving `{}`", path.display()));
         fs::canonicalize(&path).map(Some).map_err(failed)

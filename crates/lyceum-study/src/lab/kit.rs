@@ -172,8 +172,12 @@ impl Kit {
         self.scratch_for(name, Role::Candidate)
     }
 
-    /// Makes the scratch directory of one task of this side.
+    /// Makes the scratch directory of one task of this side. Without namespaces one user serves both.
     pub(super) fn scratch_for(&self, name: &str, role: Role) -> Result<Scratch, Broken> {
+        let role = match self.sandbox.capabilities().level {
+            lyceum_sandbox::Level::Namespace => role,
+            lyceum_sandbox::Level::Landlock => Role::Candidate,
+        };
         let path = self.lab.scratch();
         let failed = Broken::while_doing(format!("making scratch space in `{}`", path.display()));
         scratch::create_for(&path, &format!("{SCRATCH}-{name}"), role).map_err(failed)

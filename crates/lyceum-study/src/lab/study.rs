@@ -133,6 +133,14 @@ pub enum OpenError {
         /// The study.
         study: String,
     },
+    /// The lab's rules about signatures are none that could be met.
+    #[error("`{}` holds no rules about signatures: {why}", file.display())]
+    Rules {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The memory store cannot be read.
     #[error(transparent)]
     Memory(#[from] lyceum_memory::Error),
@@ -202,6 +210,9 @@ impl OpenError {
                 "put it back to go on, or begin anew with `--again`; `lyceum report {study}` shows what was found so far"
             )),
             OpenError::Knobs(error) => error.hint(),
+            OpenError::Rules { .. } => {
+                Some("put the rules right: docs/oversight.md tells what they look like".into())
+            }
             OpenError::Place { what, .. } => Some(match *what {
                 "the lab" => "name another place for the lab with `--lab DIR`".into(),
                 _ => "move the study, or name another place for the lab with `--lab DIR`".into(),

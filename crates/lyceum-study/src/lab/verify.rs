@@ -2,6 +2,7 @@
 
 use lyceum_ledger::Reader;
 use lyceum_oversight::{
+    approval::{Request, Subject},
     autonomy::{self, Cause},
     digest::Numbered,
     explain,
@@ -37,17 +38,42 @@ pub struct Difference {
 pub fn check(reader: &Reader, study: &str, protocol: &Protocol) -> Result<Checked, JournalError> {
     let mut state = State::default();
     let mut checked = Checked::default();
+    let mut approved: Option<(u64, String)> = None;
     let read = record::read_events(reader, study, 0, |seq, at, body| {
         checked.events += 1;
         let again = match &body {
             Body::Explained(explained) => Some(explain_again(reader, study, seq, explained)?),
             Body::ApprovalUsed(used) => Some(
-                adopted::check(reader, used, at)
+                adopted::check(reader, study, used, at)
                     .map_err(|why| format!("the approval does not hold: {why}")),
             ),
-            Body::AutonomyChanged(changed) => Some(level_again(&state, changed)),
+            Body::AutonomyChanged(changed) => {
+                let before = approved.as_ref().filter(|(by, _)| by + 1 == seq);
+                let request = before.map(|(_, request)| request.as_str());
+                Some(
+                    level_again(&state, changed)
+                        .and_then(|()| promoted(reader, changed, request, at)),
+                )
+            }
+            Body::RunStarted(started) if !state.may_run(started.experiment) => Some(Err(format!(
+                "{} began at autonomy level {}, which lets {} not run",
+                started.run, state.level, started.experiment
+            ))),
+            Body::OversightBegan(began)
+                if state.sessions.len() > 1
+                    && state.level_holds
+                    && began.autonomy != Some(state.level) =>
+            {
+                Some(Err(format!(
+                    "the session begins at another level of autonomy than {}",
+                    state.level
+                )))
+            }
             body => compute_again(&state, protocol, body),
         };
+        if let Body::ApprovalUsed(used) = &body {
+            approved = Some((seq, used.request.clone()));
+        }
         if let Some(again) = again {
             checked.verdicts += 1;
             if let Err(what) = again {
@@ -112,6 +138,30 @@ fn explain_again(
     )))
 }
 
+/// Asks for the signatures of a rise where the rules of its time did: recorded just before it, and of this very rise.
+fn promoted(
+    reader: &Reader,
+    changed: &AutonomyChanged,
+    request: Option<&str>,
+    at: i64,
+) -> Result<(), String> {
+    if changed.to < changed.from || !adopted::demanded(reader, Subject::Promotion, at)? {
+        return Ok(());
+    }
+    let request: Option<Request> = request.and_then(|text| serde_json::from_str(text).ok());
+    let rise = (changed.from.to_string(), changed.to.to_string());
+    let signed = request.is_some_and(|request| {
+        request.subject == Subject::Promotion && (request.from, request.to) == rise
+    });
+    if signed {
+        return Ok(());
+    }
+    Err(format!(
+        "nobody signed the rise of the level from {} to {}",
+        rise.0, rise.1
+    ))
+}
+
 /// Moves the level again, on what spoke for it.
 fn level_again(state: &State, changed: &AutonomyChanged) -> Result<(), String> {
     let grounds = state.grounds;
@@ -121,8 +171,14 @@ fn level_again(state: &State, changed: &AutonomyChanged) -> Result<(), String> {
         Cause::Lowered(changed.to)
     };
     let again = autonomy::next(state.level, cause);
-    let told = (changed.from, changed.confirmed, changed.blocked);
-    if told == (state.level, grounds.confirmed, grounds.blocked) && again == Ok(changed.to) {
+    let told = (
+        changed.from,
+        changed.confirmed,
+        changed.blocked,
+        changed.ran,
+    );
+    let found = (state.level, grounds.confirmed, grounds.blocked, grounds.ran);
+    if told == found && again == Ok(changed.to) {
         return Ok(());
     }
     Err(format!(

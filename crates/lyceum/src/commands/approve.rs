@@ -8,7 +8,7 @@ use std::{
 };
 
 use lyceum_oversight::approval::{hex, public, unhex};
-use lyceum_study::lab;
+use lyceum_study::lab::{self, Lab, Pending};
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 
@@ -54,7 +54,9 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         }
     }
     if let (Some(key), [(path, pending)]) = (&arguments.key, shown.as_mut_slice()) {
-        *pending = lab::sign(path, &secret(key)?).map_err(broken)?;
+        let secret = secret(key)?;
+        may_sign(&lab, pending, &secret)?;
+        *pending = lab::sign(path, &secret).map_err(broken)?;
     }
     if json {
         let all: Vec<_> = shown.iter().map(|(_, pending)| pending).collect();
@@ -72,6 +74,24 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         );
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a signature that could only spoil the request: anything wrong with one refuses the whole.
+fn may_sign(lab: &Lab, pending: &Pending, secret: &[u8; SECRET]) -> Result<(), Failure> {
+    let rules = lab::rules(lab).map_err(|error| Failure::internal(&error))?;
+    let Some(rules) = rules else { return Ok(()) };
+    let key = public(secret);
+    match rules.approvers.iter().find(|one| one.key == key) {
+        None => Err(
+            Failure::bad_input(format!("key `{key}` belongs to no approver of the lab"))
+                .hint("`approvers.json` in the lab names who may sign"),
+        ),
+        Some(one) if one.name == pending.request.requested_by => Err(Failure::bad_input(format!(
+            "`{}` asked for it and cannot approve it",
+            words::clean(&one.name)
+        ))),
+        Some(_) => Ok(()),
+    }
 }
 
 fn new_key(path: &Path) -> Result<String, Failure> {

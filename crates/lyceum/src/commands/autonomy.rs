@@ -1,6 +1,6 @@
 //! `lyceum autonomy`: how much a study may do by itself, and a person's word about it.
 
-use lyceum_ledger::{Ledger, Options};
+use lyceum_ledger::{Ledger, Options, Reader};
 use lyceum_oversight::autonomy::{self, Cause};
 use lyceum_sandbox::show_untrusted;
 use lyceum_study::{
@@ -20,7 +20,7 @@ use crate::{
 pub(super) struct Arguments {
     /// The study [default: the one that was worked on last]
     study: Option<String>,
-    /// Let it do more, one level: needs a claim that was confirmed, and no blocked run, since the level changed
+    /// Let it do more, one level: needs a confirmed claim, or ten runs at L0 and L1, and none blocked, since the level changed
     #[arg(long, requires = "why")]
     raise: bool,
     /// Let it do no more than this level: L0, L1, L2 or L3
@@ -30,8 +30,17 @@ pub(super) struct Arguments {
     #[arg(long, requires = "why", conflicts_with_all = ["raise", "lower"])]
     lend: bool,
     /// Why, for the record
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: Option<String>,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    match text.trim().len() {
+        1..=1000 => Ok(text.to_owned()),
+        found => Err(format!(
+            "expected a reason of 1 to 1000 bytes, found {found}"
+        )),
+    }
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -45,6 +54,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     let lab = place.lab()?;
     let reader = place.reader()?;
     let name = known(&reader, arguments.study.as_deref())?.name;
+    newest(&reader, &name, arguments)?;
     drop(reader);
     let why = show_untrusted(arguments.why.clone().unwrap_or_default().as_bytes());
     if arguments.raise || arguments.lower.is_some() {
@@ -61,6 +71,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
             "waits_for_a_person": state.waits_for_a_person(),
             "confirmed": state.grounds.confirmed,
             "blocked": state.grounds.blocked,
+            "ran": state.grounds.ran,
         });
         println!("{shown}");
         return Ok(Exit::Done);
@@ -72,8 +83,8 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         means(state.level)
     );
     println!(
-        "  since it changed: {} confirmed claims, {} blocked runs",
-        state.grounds.confirmed, state.grounds.blocked
+        "  since it changed: {} confirmed claims, {} runs, {} blocked",
+        state.grounds.confirmed, state.grounds.ran, state.grounds.blocked
     );
     if state.session_lent {
         println!("  one more session may begin");
@@ -81,6 +92,35 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         println!("  another session waits for `lyceum autonomy {name} --lend --why TEXT`");
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a word about an attempt that is not the last: the next one follows that.
+fn newest(reader: &Reader, name: &str, arguments: &Arguments) -> Result<(), Failure> {
+    let changes = arguments.raise || arguments.lend || arguments.lower.is_some();
+    let (base, number) = attempt(name);
+    let names = lab::studies(reader)?;
+    let imported = reader.imported()?;
+    let own = names
+        .iter()
+        .filter(|name| !imported.contains(&lab::stream_of(name)));
+    let last = own
+        .filter(|name| attempt(name).0 == base)
+        .max_by_key(|name| attempt(name).1);
+    match last.filter(|last| changes && attempt(last).1 > number) {
+        None => Ok(()),
+        Some(last) => Err(Failure::bad_input(format!(
+            "study `{name}` has a later attempt, whose level is the one that counts"
+        ))
+        .hint(format!("name it: `lyceum autonomy {last}`"))),
+    }
+}
+
+/// Returns the name of a study's first attempt, and which attempt this is.
+fn attempt(name: &str) -> (&str, u32) {
+    let later = name
+        .rsplit_once('~')
+        .and_then(|(base, number)| Some((base, number.parse().ok()?)));
+    later.unwrap_or((name, 1))
 }
 
 /// Returns what a study may do at this level.
@@ -121,6 +161,7 @@ fn change(lab: &Lab, name: &str, lower: Option<Level>, why: String) -> Result<()
         to,
         confirmed: state.grounds.confirmed,
         blocked: state.grounds.blocked,
+        ran: state.grounds.ran,
         why,
     };
     bodies.push(changed.into());

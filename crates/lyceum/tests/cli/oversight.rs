@@ -177,6 +177,9 @@ fn a_level_holds_back_what_it_says_and_a_person_lends_or_lowers_it() {
     let place = Place::new();
     place.study(&Tiny::default());
     place.run("tiny", &["--experiments", "1"]);
+    place
+        .call(&["export", "tiny", "--bundle", "before"])
+        .exits(0);
     let autonomy = |more: &[&str]| place.call(&[&["autonomy"][..], more].concat());
     autonomy(&["--raise"]).exits(2).says(&["--why"]);
     autonomy(&["--lower", "L9", "--why", "x"])
@@ -193,15 +196,22 @@ fn a_level_holds_back_what_it_says_and_a_person_lends_or_lowers_it() {
         .says(&["level L0 does not rise: found 0 confirmed claims"]);
     assert!(!place.call(&["log", "tiny"]).exits(0).out.contains('\u{1b}'));
 
+    autonomy(&["tiny", "--lend", "--why", " "])
+        .exits(2)
+        .says(&["expected a reason"]);
+
+    // A copy that comes back is another lab's word, and no attempt of this one.
+    place.call(&["import", "before", "--as", "tiny~7"]).exits(0);
+
     // A new attempt begins where the one before ended, and the unchanged workspace is the first that waits.
     let held = place
         .run("tiny", &["--again", "--experiments", "2"])
         .exits(4);
-    held.says(&["held at autonomy level L0", "autonomy tiny~2 --lend"]);
-    assert_eq!(place.bodies("tiny~2", "run.started").len(), 0);
+    held.says(&["held at autonomy level L0", "autonomy tiny~8 --lend"]);
+    assert_eq!(place.bodies("tiny~8", "run.started").len(), 0);
     place.run("tiny", &["--experiments", "2"]).exits(4);
-    assert_eq!(place.bodies("tiny~2", "run.started").len(), 0);
-    let proposed = place.bodies("tiny~2", "experiment.proposed").len();
+    assert_eq!(place.bodies("tiny~8", "run.started").len(), 0);
+    let proposed = place.bodies("tiny~8", "experiment.proposed").len();
     assert_eq!(proposed, 1, "nothing is proposed twice");
     let done = run_while_held(&place, "tiny", 20);
     assert!(
@@ -210,7 +220,10 @@ fn a_level_holds_back_what_it_says_and_a_person_lends_or_lowers_it() {
         done.code,
         done.err
     );
-    let verdicts = place.bodies("tiny~2", "experiment.decided");
+    autonomy(&["tiny", "--lend", "--why", "x"])
+        .exits(2)
+        .says(&["has a later attempt", "lyceum autonomy tiny~8"]);
+    let verdicts = place.bodies("tiny~8", "experiment.decided");
     assert!(!verdicts.is_empty());
     assert!(verdicts.iter().all(|one| one["verdict"] != "kept"));
     place.assert_intact();
@@ -246,6 +259,15 @@ fn at_the_second_level_another_session_begins_by_a_persons_word() {
     let mut second = session(&place, &mark);
     stop();
     assert_eq!(second.wait().unwrap().code(), Some(130));
+    place.run("tiny", &[]).exits(4);
+    // Nor does beginning anew, and what was lent goes with a lower level.
+    place
+        .run("tiny", &["--again"])
+        .exits(4)
+        .says(&["study `tiny` is at autonomy level L2"]);
+    place.call(&lend).exits(0);
+    let lower = ["autonomy", "--lower", "L1", "--why", "less"];
+    place.call(&lower).exits(0).prints("another session waits");
     place.run("tiny", &[]).exits(4);
     place.assert_intact();
 }
@@ -550,9 +572,31 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
     let claimed = place.bodies("tiny", "claim.tested");
     assert_eq!(claimed[0]["finding"]["confirmed"], true, "{claimed:?}");
 
+    // What nobody could meet, and what is no file of rules, is told and not taken over.
+    let again = ["--again", "--experiments", "1"];
+    let policy = r#""subjects":["policy"],"needed":1"#;
+    for (text, said) in [
+        (
+            format!(r#"{{{policy},"approvers":[{{"name":"a","key":"nonsense"}}]}}"#),
+            "is no public key",
+        ),
+        (
+            format!(r#"{{{policy},"approvers":[]}}"#),
+            "ask for 1 of 0 approvers",
+        ),
+        (
+            r#"{"subjects":["Policy"]}"#.into(),
+            "unknown variant `Policy`",
+        ),
+        (String::new(), "EOF"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let refused = place.run("tiny", &again).exits(2);
+        refused.says(&["holds no rules about signatures", said]);
+    }
+
     // Neither a weaker file nor no file counts until two have signed it.
     rules(1);
-    let again = ["--again", "--experiments", "1"];
     place.run("tiny", &again).exits(2).says(&[
         "the rules about signatures from",
         "needs signatures",
@@ -574,16 +618,7 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
         .map(|one| text(&one["request"]["subject"]))
         .collect();
     assert_eq!(subjects.iter().filter(|one| *one == "policy").count(), 2);
-    for entry in fs::read_dir(place.lab().join("requests")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if fs::read_to_string(&path).unwrap().contains("promotion") {
-            for number in 1..=2 {
-                let key = format!("key{number}");
-                place.call(&["approve", &name, "--key", &key]).exits(0);
-            }
-        }
-    }
+    sign_all(&place, "promotion", &["key1", "key2"]);
     place.call(&raise).exits(0).prints("tiny: L4");
     assert_eq!(place.bodies("tiny", "approval.used").len(), 1);
     let changed = &place.bodies("tiny", "autonomy.changed")[0];
@@ -595,5 +630,39 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
         .call(&raise)
         .exits(2)
         .says(&["level L4 does not rise"]);
+
+    // Signatures count once: what was adopted and given up again has to be signed anew.
+    rules(1);
+    sign_all(&place, "policy", &["key1", "key2"]);
+    let run = || place.run("tiny", &["--again", "--experiments", "1"]);
+    assert!(matches!(run().code, 0 | 1));
+    rules(2);
+    run().exits(2).says(&["0 of 1 signatures"]);
+    sign_all(&place, "policy", &["key1"]);
+    assert!(matches!(run().code, 0 | 1));
+    rules(1);
+    run().exits(2).says(&["0 of 2 signatures"]);
+    rules(2);
+    let verified = place.call(&["verify"]).exits(0);
+    verified.prints("rules about signatures: adopted 3 times, 0 against those before");
     place.assert_intact();
+}
+
+/// Signs every request about this that waits, with each of these keys; a stranger's is refused.
+fn sign_all(place: &Place, subject: &str, keys: &[&str]) {
+    place.call(&["approve", "--new-key", "stranger"]);
+    let requests = place.lab().join("requests");
+    fs::write(requests.join("half.new"), "{").unwrap();
+    for entry in fs::read_dir(&requests).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        if !fs::read_to_string(&path).unwrap().contains(subject) {
+            continue;
+        }
+        let sign = |key: &str| place.call(&["approve", &name, "--key", key]);
+        sign("stranger").exits(2).says(&["belongs to no approver"]);
+        for key in keys {
+            sign(key).exits(0);
+        }
+    }
 }

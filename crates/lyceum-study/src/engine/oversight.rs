@@ -1,8 +1,11 @@
 //! What oversight says, from what the state holds: the seam to the detectors, which know nothing of a study.
 
-use lyceum_oversight::detect::{self, Context, Sides};
+use lyceum_oversight::{
+    autonomy::{self, Grounds},
+    detect::{self, Context, Sides},
+};
 use lyceum_types::{
-    Claimed, ExperimentId, IncidentRaised, Output, RunFinished, RunId, RunMeasured, Split,
+    Claimed, ExperimentId, IncidentRaised, Level, Output, RunFinished, RunId, RunMeasured, Split,
 };
 
 use super::state::{Run, State};
@@ -146,4 +149,50 @@ pub(super) fn of_sealed(state: &State) -> Option<IncidentRaised> {
 /// Returns why no claim may stand on an experiment.
 pub(super) fn blocked(state: &State, id: ExperimentId) -> Option<String> {
     state.runs_of(id).find_map(|run| run.blocked.clone())
+}
+
+/// What oversight lets a study do.
+impl State {
+    /// Returns how many accepted changes wait to be explained back, when they are so many that no more are accepted.
+    pub fn acceptance_halts(&self) -> Option<u32> {
+        self.debt_max.filter(|most| self.debt >= *most)
+    }
+
+    /// Returns why nothing is accepted now, when that is so.
+    pub fn acceptance_held(&self) -> Option<String> {
+        if self.level_holds && !autonomy::accepts(self.level) {
+            let level = self.level;
+            return Some(format!("at autonomy level {level} nothing is accepted"));
+        }
+        let debt = self.debt;
+        let halts = self.acceptance_halts();
+        halts.map(|_| format!("{debt} accepted changes wait to be explained back"))
+    }
+
+    /// Tells whether the level of autonomy lets an experiment run.
+    pub fn may_run(&self, experiment: ExperimentId) -> bool {
+        let lent = experiment.0 < self.experiments_lent;
+        !self.level_holds || lent || autonomy::runs(self.level)
+    }
+
+    /// Tells whether the level of autonomy keeps a session from beginning after an earlier one.
+    pub fn waits_for_a_person(&self) -> bool {
+        self.finished.is_none() && self.another_waits()
+    }
+
+    /// Tells whether the level of autonomy keeps another session from beginning, of this attempt or of the next.
+    pub fn another_waits(&self) -> bool {
+        let again = !self.sessions.is_empty() && !self.session_lent;
+        // At the lowest level a session proposes and runs nothing.
+        let bound = autonomy::runs(self.level) && !autonomy::goes_on(self.level);
+        self.level_holds && again && bound
+    }
+
+    pub(super) fn take_level(&mut self, to: Level) {
+        self.level = to;
+        self.grounds = Grounds::default();
+        // A word that was given at another level is not one about this.
+        self.session_lent = false;
+        self.experiments_lent = 0;
+    }
 }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     io::{BufRead as _, BufReader},
+    path::Path,
     process::{Child, Stdio},
 };
 
@@ -572,28 +573,8 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
     let claimed = place.bodies("tiny", "claim.tested");
     assert_eq!(claimed[0]["finding"]["confirmed"], true, "{claimed:?}");
 
-    // What nobody could meet, and what is no file of rules, is told and not taken over.
     let again = ["--again", "--experiments", "1"];
-    let policy = r#""subjects":["policy"],"needed":1"#;
-    for (text, said) in [
-        (
-            format!(r#"{{{policy},"approvers":[{{"name":"a","key":"nonsense"}}]}}"#),
-            "is no public key",
-        ),
-        (
-            format!(r#"{{{policy},"approvers":[]}}"#),
-            "ask for 1 of 0 approvers",
-        ),
-        (
-            r#"{"subjects":["Policy"]}"#.into(),
-            "unknown variant `Policy`",
-        ),
-        (String::new(), "EOF"),
-    ] {
-        fs::write(&file, text).unwrap();
-        let refused = place.run("tiny", &again).exits(2);
-        refused.says(&["holds no rules about signatures", said]);
-    }
+    refuses_what_are_no_rules(&place, &file, &again);
 
     // Neither a weaker file nor no file counts until two have signed it.
     rules(1);
@@ -646,6 +627,30 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
     let verified = place.call(&["verify"]).exits(0);
     verified.prints("rules about signatures: adopted 3 times, 0 against those before");
     place.assert_intact();
+}
+
+/// What nobody could meet, and what is no file of rules, is told and not taken over.
+fn refuses_what_are_no_rules(place: &Place, file: &Path, again: &[&str]) {
+    let policy = r#""subjects":["policy"],"needed":1"#;
+    for (text, said) in [
+        (
+            format!(r#"{{{policy},"approvers":[{{"name":"a","key":"nonsense"}}]}}"#),
+            "is no public key",
+        ),
+        (
+            format!(r#"{{{policy},"approvers":[]}}"#),
+            "ask for 1 of 0 approvers",
+        ),
+        (
+            r#"{"subjects":["Policy"]}"#.into(),
+            "unknown variant `Policy`",
+        ),
+        (String::new(), "EOF"),
+    ] {
+        fs::write(file, text).unwrap();
+        let refused = place.run("tiny", again).exits(2);
+        refused.says(&["holds no rules about signatures", said]);
+    }
 }
 
 /// Signs every request about this that waits, with each of these keys; a stranger's is refused.

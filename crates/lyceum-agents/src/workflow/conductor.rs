@@ -22,7 +22,7 @@ use super::{
         Body, Idle, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded, RunResult, Running,
         Spent, StepEnd, StepEnded, StepStarted, StopReason,
     },
-    format::{Phase, Workflow},
+    format::{Phase, Work, Workflow},
     journal::{Journal, JournalError},
     state::{State, Step},
 };
@@ -31,6 +31,8 @@ use super::{
 const POLL: Duration = Duration::from_millis(100);
 /// Times that the lab may die during one step: then it is likely the step that kills it.
 const UNKNOWN_MAX: u32 = 3;
+/// Times that the lab may fail at one step before the run waits.
+const FAULTS_MAX: u32 = 3;
 
 /// What carries out steps.
 pub trait Crew: Sync {
@@ -78,8 +80,8 @@ pub enum Refusal {
 /// What came of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Came {
-    /// How it ended; or why nothing of its kind can be done now, so that the run waits.
-    pub end: Result<StepEnd, String>,
+    /// How it ended; or why the run waits.
+    pub end: Result<StepEnd, StopReason>,
     /// What is charged.
     pub spent: Spent,
 }
@@ -96,9 +98,15 @@ pub enum End {
     /// Its record cannot be written or read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The lab failed.
-    #[error(transparent)]
-    Broken(#[from] Broken),
+}
+
+/// A person's wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The run is to be over.
+    Stop(String),
+    /// Nothing is to work in the lab for now.
+    Pause(String),
 }
 
 /// Conducts one run.
@@ -113,8 +121,8 @@ pub struct Conductor<'a, C: Crew> {
     pub known: HashMap<String, (Reused, StepEnd)>,
     /// Set when a person interrupts the process.
     pub halt: Arc<AtomicBool>,
-    /// Returns why a person stops the run, if one does.
-    pub asked: &'a (dyn Fn() -> Option<String> + Sync),
+    /// Returns what a person wants, if anything.
+    pub asked: &'a (dyn Fn() -> Option<Asked> + Sync),
     /// Who looks on.
     pub watcher: &'a mut dyn Watcher,
 }
@@ -135,6 +143,22 @@ struct Flight {
 
 /// What a worker says.
 type Said = (u32, Result<Came, Broken>);
+
+/// Returns the first step that is done and would be another now: its files, its model or the lab changed since.
+pub fn differing<C: Crew>(workflow: &Workflow, crew: &C, state: &State) -> Option<String> {
+    for phase in &workflow.phases {
+        let steps = state.phase(&phase.name).into_iter();
+        for (step, number) in steps.flat_map(|one| one.steps.iter().zip(1..)) {
+            let now = || crew.prepare(phase, number, step, state);
+            if matches!(step.end, Some(StepEnd::Done { .. }))
+                && now().map_or(true, |now| now.key != step.key)
+            {
+                return Some(format!("{}/{number}", phase.name));
+            }
+        }
+    }
+    None
+}
 
 impl<C: Crew> Conductor<'_, C> {
     /// Works until the run is over or waits; the state says which.
@@ -203,7 +227,7 @@ impl<C: Crew> Conductor<'_, C> {
                 Ok(None)
             }
             Err(Refusal::Step(why)) => Ok(Some(failed(&phase.name, &why))),
-            Err(Refusal::Broken(broken)) => Err(broken.into()),
+            Err(Refusal::Broken(broken)) => Ok(Some(Wish::fault(&broken).body())),
         }
     }
 
@@ -279,7 +303,7 @@ impl<C: Crew> Conductor<'_, C> {
                 continue;
             };
             let flight = flights.remove(at);
-            if let Some(new) = self.land(phase, flight, came?)? {
+            if let Some(new) = self.land(phase, flight, came)? {
                 wish.get_or_insert(new);
             }
             // What waited for this one, or has another try, comes next.
@@ -292,11 +316,15 @@ impl<C: Crew> Conductor<'_, C> {
     fn wished(&self, known: Option<&Wish>) -> Option<Wish> {
         let stopped = match known {
             Some(Wish::Stop(_)) => return None,
-            Some(Wish::Pause(StopReason::Interrupted)) => true,
+            Some(Wish::Pause(StopReason::Interrupted | StopReason::LabStopped { .. })) => true,
             Some(Wish::Pause(_)) | None => false,
         };
-        if let Some(why) = (self.asked)() {
-            return Some(Wish::Stop(why));
+        match (self.asked)() {
+            Some(Asked::Stop(why)) => return Some(Wish::Stop(why)),
+            Some(Asked::Pause(why)) if !stopped => {
+                return Some(Wish::Pause(StopReason::LabStopped { why }));
+            }
+            Some(Asked::Pause(_)) | None => {}
         }
         let halted = self.halt.load(Ordering::Relaxed) && !stopped;
         halted.then_some(Wish::Pause(StopReason::Interrupted))
@@ -334,7 +362,7 @@ impl<C: Crew> Conductor<'_, C> {
                 .prepare(phase, number, &step, self.journal.state())
             {
                 Ok(prepared) => prepared,
-                Err(Refusal::Broken(broken)) => return Err(broken.into()),
+                Err(Refusal::Broken(broken)) => return Ok(Some(Wish::fault(&broken))),
                 Err(Refusal::Step(why)) => {
                     self.write(&[ended(phase, number, "", StepEnd::Failed { why })])?;
                     continue;
@@ -407,14 +435,33 @@ impl<C: Crew> Conductor<'_, C> {
     }
 
     /// Writes down what came of a step. Returns why the run waits, if it does.
-    fn land(&mut self, phase: &Phase, flight: Flight, came: Came) -> Result<Option<Wish>, End> {
-        let (end, wish) = match came.end {
+    fn land(
+        &mut self,
+        phase: &Phase,
+        flight: Flight,
+        came: Result<Came, Broken>,
+    ) -> Result<Option<Wish>, End> {
+        let (end, spent) = match came {
+            Ok(came) => (came.end, came.spent),
+            Err(broken) => {
+                let why = chain(&broken);
+                (Ok(StepEnd::Fault { why }), Spent::default())
+            }
+        };
+        let (end, wish) = match end {
+            // What nobody ended would be begun again for ever.
+            Ok(StepEnd::Cut { why }) if flight.cut.cause().is_none() => {
+                (StepEnd::Fault { why }, None)
+            }
             Ok(end) => (end, None),
-            Err(error) => {
-                let why = error.clone();
-                let reason = StopReason::RetriesExhausted { error };
+            Err(reason) => {
+                let why = reason.to_string();
                 (StepEnd::Cut { why }, Some(Wish::Pause(reason)))
             }
+        };
+        let fault = match &end {
+            StepEnd::Fault { why } => Some(why.clone()),
+            _ => None,
         };
         self.write(&[Body::StepEnded(StepEnded {
             phase: phase.name.clone(),
@@ -422,13 +469,21 @@ impl<C: Crew> Conductor<'_, C> {
             attempt: flight.attempt,
             key: flight.key,
             end,
-            spent: came.spent,
+            spent,
         })])?;
-        Ok(wish)
+        let failing = self.step(phase, flight.step);
+        let failing = failing.is_some_and(|step| step.faults >= FAULTS_MAX);
+        let waits = |error| failing.then_some(Wish::Pause(StopReason::LabFailed { error }));
+        Ok(wish.or_else(|| fault.and_then(waits)))
     }
 }
 
 impl Wish {
+    fn fault(broken: &Broken) -> Wish {
+        let error = chain(broken);
+        Wish::Pause(StopReason::LabFailed { error })
+    }
+
     fn body(self) -> Body {
         match self {
             Wish::Pause(stop_reason) => Body::Idle(Idle { stop_reason }),
@@ -441,9 +496,11 @@ impl Wish {
 
 /// Returns why a step is begun no more.
 fn given_up(phase: &Phase, step: &Step) -> Option<String> {
-    if step.unknown >= UNKNOWN_MAX {
+    // A study goes on where it stopped, however often that was.
+    let anew = !matches!(phase.work, Work::Study(_));
+    if anew && step.unknown >= UNKNOWN_MAX {
         return Some(format!(
-            "the lab died {} times while it was at work",
+            "the lab died {} times while it was at work; a new run tries it again",
             step.unknown
         ));
     }
@@ -451,6 +508,17 @@ fn given_up(phase: &Phase, step: &Step) -> Option<String> {
     let times = step.refused.len();
     (times >= phase.tries as usize)
         .then(|| format!("its answer was refused {times} times, at last because {why}"))
+}
+
+/// Returns an error with all that led to it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(deeper) = source {
+        text = format!("{text}: {deeper}");
+        source = deeper.source();
+    }
+    text
 }
 
 fn failed(phase: &str, why: &str) -> Body {

@@ -2,6 +2,8 @@
 //!
 //! Names follow the vocabulary of managed agents where it has one. Kinds and versions, once written, stay readable.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::format::Budget;
@@ -23,6 +25,9 @@ pub struct Created {
     pub model: Option<String>,
     /// What the run may use.
     pub budget: Budget,
+    /// Whether it takes no result of an earlier run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -68,6 +73,37 @@ pub enum StopReason {
     },
     /// A person interrupted the process.
     Interrupted,
+    /// A person stopped all that works in the lab, by a file in it.
+    LabStopped {
+        /// Why.
+        why: String,
+    },
+    /// A step goes on by a person's word alone.
+    RequiresAction {
+        /// Who is waited for, and what lets it go on.
+        action: String,
+    },
+    /// The lab failed, again and again. That says nothing about the step.
+    LabFailed {
+        /// At what.
+        error: String,
+    },
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StopReason::BudgetReached { phase, budget } => match phase {
+                Some(phase) => write!(f, "budget reached: {budget} of phase `{phase}`"),
+                None => write!(f, "budget reached: {budget} of the run"),
+            },
+            StopReason::RetriesExhausted { error } => write!(f, "retries exhausted: {error}"),
+            StopReason::Interrupted => write!(f, "interrupted"),
+            StopReason::LabStopped { why } => write!(f, "the lab was stopped: {why}"),
+            StopReason::RequiresAction { action } => write!(f, "a person is waited for: {action}"),
+            StopReason::LabFailed { error } => write!(f, "the lab failed: {error}"),
+        }
+    }
 }
 
 /// What one step is about.
@@ -193,9 +229,14 @@ pub enum StepEnd {
     },
     /// The lab died meanwhile. What was reserved is charged, and the step is begun again.
     Unknown,
-    /// It was ended from outside, and says nothing: it is begun again.
+    /// It was ended by the lab, and says nothing: it is begun again.
     Cut {
         /// Why.
+        why: String,
+    },
+    /// The lab failed at it, and that says nothing about it: it is begun again.
+    Fault {
+        /// What failed.
         why: String,
     },
 }
@@ -329,6 +370,22 @@ mod tests {
             (
                 "workflow_run.status_idle",
                 r#"{"stop_reason":{"type":"budget_reached","phase":"p","budget":"steps"}}"#,
+            ),
+            (
+                "workflow_run.status_idle",
+                r#"{"stop_reason":{"type":"requires_action","action":"a"}}"#,
+            ),
+            (
+                "workflow_run.status_idle",
+                r#"{"stop_reason":{"type":"lab_stopped","why":"w"}}"#,
+            ),
+            (
+                "workflow_run.status_idle",
+                r#"{"stop_reason":{"type":"lab_failed","error":"e"}}"#,
+            ),
+            (
+                "workflow_run.step_ended",
+                r#"{"phase":"p","step":1,"attempt":1,"key":"00","end":{"type":"fault","why":"w"},"spent":{"tokens":0,"money":0,"cpu_ms":0}}"#,
             ),
             (
                 "workflow_run.phase_started",

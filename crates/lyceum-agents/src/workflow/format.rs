@@ -3,7 +3,9 @@
 use std::{
     collections::BTreeSet,
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use lyceum_models::{Money, Spec};
@@ -24,6 +26,8 @@ const PHASES_MAX: usize = 50;
 const PARALLEL_MAX: u32 = 64;
 /// Most times that one step is asked of a model.
 const TRIES_MAX: u32 = 10;
+/// Shortest time that a command is given: limits of the kernel count in milliseconds.
+const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// Most bytes of a name, which becomes part of a stream's.
 const NAME_BYTES_MAX: usize = 64;
 
@@ -387,9 +391,17 @@ impl RawPhase {
             return Ok(Over::Lines(file.clone(), batch));
         }
         if let Some((first, last)) = self.range {
+            if first > last {
+                return Err(format!(
+                    "range: expected the smaller number first, found [{first}, {last}]"
+                ));
+            }
             return Ok(Over::Range(first, last));
         }
         if let Some(list) = &self.list {
+            if list.is_empty() {
+                return Err("list: expected at least one text".into());
+            }
             return Ok(Over::List(list.clone()));
         }
         let Some(phase) = &self.results else {
@@ -424,12 +436,21 @@ impl RawCommand {
                 "run: contents and results are in files; `uses = [\"PHASE\"]` puts results below `/step/results`".into(),
             );
         }
+        let minute = Span(Duration::from_mins(1));
+        let (timeout, memory) = (
+            self.timeout.unwrap_or(minute),
+            self.memory.unwrap_or(Bytes(1 << 30)),
+        );
+        if timeout.0 < TIMEOUT_MIN {
+            return Err(format!("timeout: expected at least {TIMEOUT_MIN:?}"));
+        }
+        if memory.0 == 0 {
+            return Err("memory: expected more than none".into());
+        }
         Ok(Work::Command(Command {
             run,
-            timeout: self
-                .timeout
-                .unwrap_or(Span(std::time::Duration::from_mins(1))),
-            memory: self.memory.unwrap_or(Bytes(1 << 30)),
+            timeout,
+            memory,
             uses: self.uses.clone(),
         }))
     }
@@ -515,15 +536,26 @@ fn read_bounded(path: &Path) -> Result<String, FormatError> {
         path: path.to_owned(),
         source,
     };
-    let found = fs::metadata(path).map_err(failed)?.len();
-    if found > WORKFLOW_BYTES_MAX {
+    let metadata = fs::metadata(path).map_err(failed)?;
+    // To open a FIFO would wait for whoever writes to it.
+    if !metadata.is_file() {
+        return Err(FormatError::Form {
+            path: path.to_owned(),
+            problem: "expected a plain file".into(),
+        });
+    }
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    let read = file.take(WORKFLOW_BYTES_MAX + 1).read_to_string(&mut text);
+    read.map_err(failed)?;
+    if text.len() as u64 > WORKFLOW_BYTES_MAX {
         return Err(FormatError::TooLarge {
             path: path.to_owned(),
-            found,
+            found: metadata.len(),
             expected: WORKFLOW_BYTES_MAX,
         });
     }
-    fs::read_to_string(path).map_err(failed)
+    Ok(text)
 }
 
 fn plain_parent(path: &Path) -> std::io::Result<PathBuf> {

@@ -1,13 +1,19 @@
 //! A run's stream in the ledger: the run itself.
 
-use std::{collections::HashMap, fs, io, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs, io,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use lyceum_ledger::{Ledger, NewEvent, Reader};
 use lyceum_study::lab::Lab;
 
 use super::{
+    conductor::Asked,
     event::{Body, DecodeError, Reused, StepEnd},
-    state::{FoldError, State},
+    state::{FoldError, State, Status},
 };
 
 /// Prefix of the streams that hold runs of workflows.
@@ -85,6 +91,17 @@ pub fn newest(reader: &Reader, workflow: &str) -> Result<(u32, String), JournalE
         Some((number, name))
     });
     Ok(numbered.max().unwrap_or((0, String::new())))
+}
+
+/// Returns the run that the process with this number works on, if it works on one.
+pub fn worked_on_by(reader: &Reader, pid: u32) -> Result<Option<String>, JournalError> {
+    for run in runs(reader)? {
+        let state = load(reader, &run)?;
+        if state.status == Status::Running && state.pid == Some(pid) {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns what every step of the lab's runs that is done gave, by its key.
@@ -171,18 +188,27 @@ pub fn ask_to_stop(lab: &Lab, run: &str, why: &str) -> io::Result<()> {
     fs::write(path, why)
 }
 
-/// Returns why a person wants a run to stop, if one does.
-pub fn is_asked_to_stop(lab: &Lab, run: &str) -> Option<String> {
-    let whole = fs::read_to_string(stop_file(lab, run)).or_else(|_| fs::read_to_string(lab.stop()));
-    let mut why: String = whole.ok()?.chars().take(WHY_CHARACTERS_MAX).collect();
-    if why.trim().is_empty() {
-        why = "no reason given".into();
-    }
-    Some(lyceum_sandbox::show_untrusted(why.trim().as_bytes()))
+/// Returns what a person wants: a file for the run ends it, the lab's own only keeps it from working now.
+pub fn is_asked_to_stop(lab: &Lab, run: &str) -> Option<Asked> {
+    let stop = reason(&stop_file(lab, run)).map(Asked::Stop);
+    stop.or_else(|| reason(&lab.stop()).map(Asked::Pause))
 }
 
-/// Most characters of a reason.
-const WHY_CHARACTERS_MAX: usize = 1024;
+/// Returns the reason in a file; `None` where there is no file.
+fn reason(path: &Path) -> Option<String> {
+    let file = fs::File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    drop(file.take(WHY_BYTES_MAX).read_to_end(&mut bytes));
+    let why = lyceum_sandbox::show_untrusted(&bytes).trim().to_owned();
+    Some(if why.is_empty() {
+        "no reason given".into()
+    } else {
+        why
+    })
+}
+
+/// Most bytes of a reason.
+const WHY_BYTES_MAX: u64 = 1024;
 
 /// Takes the wish away, once it is on record.
 pub fn clear_stop(lab: &Lab, run: &str) {

@@ -30,7 +30,7 @@ mod schema;
 mod state;
 mod template;
 
-pub use conductor::{Came, Conductor, Crew, End, Prepared, Refusal, Watcher};
+pub use conductor::{Asked, Came, Conductor, Crew, End, Prepared, Refusal, Watcher, differing};
 pub use crew::{Floor, Hired, Tapes};
 pub use event::{
     Body, Created, DecodeError, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded,
@@ -41,7 +41,7 @@ pub use format::{
 };
 pub use journal::{
     Journal, JournalError, ask_to_stop, clear_stop, is_asked_to_stop, known_results, load, newest,
-    read, runs, stream_of,
+    read, runs, stream_of, worked_on_by,
 };
 pub use schema::{Schema, SchemaError};
 pub use state::{FoldError, PhaseState, State, Status, Step};

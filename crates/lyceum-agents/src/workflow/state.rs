@@ -52,6 +52,10 @@ pub struct Step {
     pub refused: Vec<(String, String)>,
     /// Attempts during which the lab died.
     pub unknown: u32,
+    /// Attempts at which the lab failed, since a process last took up the run.
+    pub faults: u32,
+    /// CPU milliseconds that were charged for it.
+    pub cpu_ms: u64,
     /// How it ended, when it did.
     pub end: Option<StepEnd>,
     /// Its key, once it was begun.
@@ -97,6 +101,8 @@ pub struct State {
     pub budget: Budget,
     /// Whether it works.
     pub status: Status,
+    /// The process that took it up last.
+    pub pid: Option<u32>,
     /// Phases that have begun, in order.
     pub phases: Vec<PhaseState>,
     /// What it used.
@@ -209,7 +215,7 @@ impl State {
                 self.budget = created.budget;
                 self.created = Some(created);
             }
-            Body::Running(_) => self.status = Status::Running,
+            Body::Running(running) => self.run(running.pid),
             Body::Updated(updated) => {
                 self.budget = updated.budget;
                 if let Some(created) = &mut self.created {
@@ -224,6 +230,13 @@ impl State {
             Body::Ended(ended) => self.status = Status::Ended(ended.result),
         }
         Ok(())
+    }
+
+    fn run(&mut self, pid: u32) {
+        self.status = Status::Running;
+        self.pid = Some(pid);
+        let steps = self.phases.iter_mut().flat_map(|phase| &mut phase.steps);
+        steps.for_each(|step| step.faults = 0);
     }
 
     fn begin(&mut self, started: PhaseStarted) -> Result<(), String> {
@@ -307,12 +320,14 @@ impl State {
         match ended.end {
             StepEnd::Refused { answer, why } => step.refused.push((answer, why)),
             StepEnd::Unknown => step.unknown += 1,
+            StepEnd::Fault { .. } => step.faults += 1,
             StepEnd::Cut { .. } => {}
             end @ (StepEnd::Done { .. } | StepEnd::Failed { .. }) => {
                 step.key = ended.key;
                 step.end = Some(end);
             }
         }
+        step.cpu_ms = step.cpu_ms.saturating_add(ended.spent.cpu_ms);
         phase.used.settle(reserved, ended.spent);
         self.used.settle(reserved, ended.spent);
         Ok(())

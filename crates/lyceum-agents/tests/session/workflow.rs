@@ -9,9 +9,9 @@ use std::{
 };
 
 use lyceum_agents::workflow::{
-    Body, Came, Conductor, Created, Crew, Item, Journal, Over, Phase, Prepared, Refusal, Reserved,
-    RunResult, Spent, State, Status, Step, StepEnd, StopReason, Watcher, Workflow, known_results,
-    read, stream_of,
+    Asked, Body, Came, Conductor, Created, Crew, Item, Journal, Over, Phase, Prepared, Refusal,
+    Reserved, RunResult, Spent, State, Status, Step, StepEnd, StopReason, Watcher, Workflow,
+    differing, known_results, read, stream_of,
 };
 use lyceum_ledger::{Ledger, NewEvent};
 use lyceum_study::engine::{Broken, Cut};
@@ -50,6 +50,13 @@ struct Words {
     /// Interrupts the process once so many steps were carried out.
     halt_after: Option<usize>,
     unreachable: bool,
+    /// Times that the lab fails at "c" yet.
+    faults: Mutex<u32>,
+    /// "c" waits for a person, or is cut by nobody.
+    waits: bool,
+    cut: bool,
+    /// What all steps are made of.
+    made_of: &'static str,
 }
 
 impl Crew for Words {
@@ -80,7 +87,7 @@ impl Crew for Words {
             text = before.results().map(|(_, result)| result).collect();
         }
         Ok(Prepared {
-            key: format!("{}:{text}", phase.name),
+            key: format!("{}:{text}{}", phase.name, self.made_of),
             reserved: Reserved {
                 tokens: 10,
                 ..Reserved::default()
@@ -96,7 +103,19 @@ impl Crew for Words {
             self.halt.store(true, Ordering::Relaxed);
         }
         let end = match text.as_str() {
-            _ if self.unreachable => Err("nobody answers".to_owned()),
+            _ if self.unreachable => Err(StopReason::RetriesExhausted {
+                error: "nobody answers".to_owned(),
+            }),
+            "c" if self.broken() => {
+                let full = std::io::Error::other("the disk is full");
+                return Err(Broken::while_doing("laying out files")(full));
+            }
+            "c" if self.waits => Err(StopReason::RequiresAction {
+                action: "a word".to_owned(),
+            }),
+            "c" if self.cut => Ok(StepEnd::Cut {
+                why: "no reason".into(),
+            }),
             "bad" => Ok(StepEnd::Failed {
                 why: "it is bad".into(),
             }),
@@ -118,6 +137,15 @@ impl Crew for Words {
     }
 }
 
+impl Words {
+    fn broken(&self) -> bool {
+        let mut left = self.faults.lock().unwrap();
+        let broken = *left > 0;
+        *left = left.saturating_sub(1);
+        broken
+    }
+}
+
 struct Nobody;
 
 impl Watcher for Nobody {
@@ -135,6 +163,7 @@ fn open(ledger: &Ledger, workflow: &Workflow, run: &str) -> Journal {
             digest: workflow.digest.clone(),
             model: None,
             budget: workflow.budget,
+            fresh: false,
             lyceum: "0".into(),
         };
         journal.write(&[Body::Created(created)]).unwrap();
@@ -151,7 +180,7 @@ fn conduct_unless(
     workflow: &Workflow,
     run: &str,
     words: &Words,
-    asked: &(dyn Fn() -> Option<String> + Sync),
+    asked: &(dyn Fn() -> Option<Asked> + Sync),
 ) -> State {
     let mut journal = open(ledger, workflow, run);
     let known = known_results(&ledger.reader().unwrap()).unwrap();
@@ -298,8 +327,13 @@ fn interrupted_stopped_and_unreachable_are_three_states() {
         Status::Idle(StopReason::RetriesExhausted { error })
     );
     assert!(state.phases[0].steps.iter().all(|step| step.end.is_none()));
-    let words = Words::default();
-    let stop = || Some("enough".to_owned());
+    let words = Words::default;
+    let pause = || Some(Asked::Pause("a moment".to_owned()));
+    let state = conduct_unless(&lab, &workflow, "w", &words(), &pause);
+    let why = "a moment".to_owned();
+    assert_eq!(state.status, Status::Idle(StopReason::LabStopped { why }));
+    let words = words();
+    let stop = || Some(Asked::Stop("enough".to_owned()));
     let state = conduct_unless(&lab, &workflow, "w", &words, &stop);
     let why = "enough".to_owned();
     assert_eq!(state.status, Status::Ended(RunResult::Stopped { why }));
@@ -321,9 +355,24 @@ fn a_phase_without_a_result_ends_the_run_as_failed() {
 }
 
 #[test]
-fn a_step_that_kills_the_lab_each_time_is_given_up() {
-    let workflow =
-        workflow(&FILE.replace(r#"["a", "b", "c", "b", "bad", "shy"]"#, r#"["a", "z"]"#));
+fn a_step_that_kills_the_lab_each_time_is_given_up_and_a_study_goes_on() {
+    let file = FILE.replace(r#"["a", "b", "c", "b", "bad", "shy"]"#, r#"["a", "z"]"#);
+    let state = died_three_times(&file);
+    let Some(StepEnd::Failed { why }) = &state.phases[0].steps[0].end else {
+        panic!("{:?}", state.phases[0].steps[0]);
+    };
+    assert!(why.contains("the lab died 3 times"), "{why}");
+    assert_eq!(state.phases[0].counts(), (1, 1));
+    let study = "[phase.study]\npath = \"p\"\nresearcher = \"random\"";
+    let command = "[phase.command]\nrun = [\"true\"]\n\n";
+    let state = died_three_times(&file.replace(command, &format!("{study}\n\n")));
+    assert_eq!(state.phases[0].counts(), (2, 0));
+    assert_eq!(state.phases[0].steps[0].unknown, 3);
+}
+
+/// Returns what comes of a run during whose first step the lab died three times.
+fn died_three_times(file: &str) -> State {
+    let workflow = workflow(file);
     let whole = ledger();
     conduct(&whole, &workflow, "w", &Words::default());
     let begun = |body: &Body| matches!(body, Body::StepStarted(_));
@@ -351,12 +400,81 @@ fn a_step_that_kills_the_lab_each_time_is_given_up() {
         next.attempt = attempt;
         put(&Body::StepStarted(next));
     }
-    let state = conduct(&lab, &workflow, "w", &Words::default());
-    let Some(StepEnd::Failed { why }) = &state.phases[0].steps[0].end else {
-        panic!("{:?}", state.phases[0].steps[0]);
+    conduct(&lab, &workflow, "w", &Words::default())
+}
+
+#[test]
+fn a_lab_that_fails_lets_the_others_end_and_waits_and_nothing_is_called_failed() {
+    let workflow = workflow(FILE);
+    let words = |faults| Words {
+        faults: Mutex::new(faults),
+        ..Words::default()
     };
-    assert!(why.contains("the lab died 3 times"), "{why}");
-    assert_eq!(state.phases[0].counts(), (1, 1));
+    // What passes is got over.
+    let state = conduct(&ledger(), &workflow, "w", &words(2));
+    assert_eq!(state.status, Status::Ended(RunResult::Completed));
+    assert_eq!(state.phases[0].steps[2].attempts, 3);
+    let lab = ledger();
+    let state = conduct(&lab, &workflow, "w", &words(u32::MAX));
+    let error = "laying out files failed: the disk is full".to_owned();
+    assert_eq!(state.status, Status::Idle(StopReason::LabFailed { error }));
+    let steps = &state.phases[0].steps;
+    assert!(
+        steps
+            .iter()
+            .all(|step| step.open.is_none() && step.unknown == 0)
+    );
+    assert_eq!((steps[2].attempts, &steps[2].end), (3, &None));
+    // Again and again, and then the lab is mended.
+    conduct(&lab, &workflow, "w", &words(u32::MAX));
+    let state = conduct(&lab, &workflow, "w", &Words::default());
+    assert_eq!(state.status, Status::Ended(RunResult::Completed));
+    assert_eq!(state.phases[0].counts(), (5, 1));
+}
+
+#[test]
+fn what_waits_for_a_person_is_not_begun_again_and_what_nobody_cut_not_for_ever() {
+    let workflow = workflow(FILE);
+    let lab = ledger();
+    let words = Words {
+        waits: true,
+        ..Words::default()
+    };
+    let state = conduct(&lab, &workflow, "w", &words);
+    let action = "a word".to_owned();
+    assert_eq!(
+        state.status,
+        Status::Idle(StopReason::RequiresAction { action })
+    );
+    assert_eq!(state.phases[0].steps[2].attempts, 1);
+    let words = Words {
+        cut: true,
+        ..Words::default()
+    };
+    let state = conduct(&lab, &workflow, "w", &words);
+    let error = "no reason".to_owned();
+    assert_eq!(state.status, Status::Idle(StopReason::LabFailed { error }));
+    assert_eq!(state.phases[0].steps[2].attempts, 4);
+    let state = conduct(&lab, &workflow, "w", &Words::default());
+    assert_eq!(state.status, Status::Ended(RunResult::Completed));
+}
+
+#[test]
+fn a_done_step_that_would_be_another_now_is_found() {
+    let workflow = workflow(FILE);
+    let words = Words {
+        halt_after: Some(2),
+        ..Words::default()
+    };
+    let state = conduct(&ledger(), &workflow, "w", &words);
+    assert!(state.phases[0].counts().0 > 0 && !state.is_over());
+    assert_eq!(differing(&workflow, &Words::default(), &state), None);
+    let changed = Words {
+        made_of: ", changed",
+        ..Words::default()
+    };
+    let found = differing(&workflow, &changed, &state).unwrap();
+    assert!(found.starts_with("map/"), "{found}");
 }
 
 #[test]
@@ -399,6 +517,21 @@ fn mistakes_in_a_file_are_named() {
             "name = \"reduce\"",
             "name = \"r\"\nlines = \"/etc/passwd\"",
             "no plain path",
+        ),
+        (
+            "run = [\"true\"]\nuses",
+            "run = [\"true\"]\ntimeout = \"0s\"\nuses",
+            "timeout: expected at least 1ms",
+        ),
+        (
+            "name = \"reduce\"",
+            "name = \"r\"\nrange = [5, 1]",
+            "the smaller number first, found [5, 1]",
+        ),
+        (
+            "name = \"reduce\"",
+            "name = \"r\"\nlist = []",
+            "list: expected at least one",
         ),
     ] {
         let text = wrong(from, to);

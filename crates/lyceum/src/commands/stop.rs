@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lyceum_agents::workflow::worked_on_by;
 use lyceum_ledger::{Holding, Ledger, LockHolder, Options};
 use lyceum_sandbox::{ProcessIdentity, reap, show_untrusted};
 use lyceum_study::{
@@ -13,6 +14,7 @@ use lyceum_study::{
 };
 use lyceum_types::{Body, StudyResumed};
 
+use super::workflow::failed;
 use crate::{
     context::{LabPlace, known},
     exit::Exit,
@@ -61,10 +63,19 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
 /// Returns whether there was anything to stop.
 fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Failure> {
     let ledger = lab.ledger();
-    let held = Ledger::holding(&ledger)?;
-    if held == Holding::Nobody && lab::load(&place.reader()?, name)?.finished.is_some() {
-        return Ok(false);
+    let reader = place.reader()?;
+    let finished = lab::load(&reader, name)?.finished.is_some();
+    match Ledger::holding(&ledger)? {
+        Holding::Nobody if finished => return Ok(false),
+        Holding::By(holder) => match worked_on_by(&reader, holder.pid).map_err(failed)? {
+            // It works on no study of this lab: to end it would end something else.
+            Some(_) if finished => return Ok(false),
+            Some(run) => return Err(works_on_another(name, &run)),
+            None => {}
+        },
+        Holding::Nobody | Holding::ByUnknown => {}
     }
+    drop(reader);
     lab::ask_to_stop(lab, why)?;
     let began = Instant::now();
     while Ledger::holding(&ledger)? != Holding::Nobody && began.elapsed() < GRACE {
@@ -82,6 +93,15 @@ fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Fail
     }
     drop(std::fs::remove_file(lab.stop()));
     Ok(true)
+}
+
+fn works_on_another(study: &str, run: &str) -> Failure {
+    Failure::bad_input(format!(
+        "the lab is at work on workflow run `{run}` and not on study `{study}`"
+    ))
+    .hint(format!(
+        "`lyceum workflow stop {run}` ends that; a file `stop` in the lab makes it wait"
+    ))
 }
 
 /// Ends a session that does not end by itself.

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    process::Stdio,
+    path::PathBuf,
+    process::{Command, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -23,7 +24,7 @@ name = "count"
 files = "texts/*.txt"
 parallel = 2
 [phase.command]
-run = ["sh", "-c", "wc -w < {item}"]
+run = ["sh", "-c", "wc -w < \"$1\"", "_", "{item}"]
 
 [[phase]]
 name = "ask"
@@ -234,7 +235,7 @@ name = "w"
 name = "count"
 files = "texts/*.txt"
 [phase.command]
-run = ["sh", "-c", "case {item} in *c.txt) sleep 600;; esac; wc -w < {item}"]
+run = ["sh", "-c", "case $1 in *c.txt) sleep 600;; esac; wc -w < \"$1\"", "_", "{item}"]
 timeout = "20m"
 "#;
 
@@ -242,6 +243,17 @@ timeout = "20m"
 fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
     let place = place();
     fs::write(place.path().join("flow/workflow.toml"), SLOW).unwrap();
+    let words = [
+        "run",
+        "parabola",
+        "--researcher",
+        "random",
+        "--experiments",
+        "1",
+        "--seed",
+        "1",
+    ];
+    place.call(&words).exits(1);
     let mut command = place.command(&["workflow", "run", "flow"]);
     let mut running = command
         .stdout(Stdio::null())
@@ -254,6 +266,10 @@ fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
             && serde_json::from_str::<Value>(&out.out)
                 .is_ok_and(|shown| shown["phases"][0]["done"] == 2)
     });
+    // Who stops a study that is finished does not stop what else works in the lab.
+    let other = place.call(&["stop", "parabola"]).exits(0);
+    assert!(other.out.contains("nothing to stop"), "{}", other.out);
+    assert_eq!(shown(&place, "w")["status"], "running");
     place
         .call(&["workflow", "stop", "w", "--why", "enough"])
         .exits(0);
@@ -309,4 +325,236 @@ seed = 5
             .unwrap()
             .contains("no sampler")
     );
+}
+
+#[test]
+fn a_file_that_stops_the_lab_makes_a_run_wait_and_what_changed_meanwhile_is_done_anew() {
+    let place = place();
+    fs::create_dir_all(place.path().join("lab")).unwrap();
+    let file = place.path().join("lab/stop");
+    fs::write(&file, "a moment").unwrap();
+    let server = Server::answering(counts).unwrap();
+    let model = format!("{}/v1#m", server.base());
+    let done = run(&place, &model).exits(130);
+    assert!(
+        done.err.contains("the lab was stopped: a moment"),
+        "{}",
+        done.err
+    );
+    assert_eq!(shown(&place, "w")["status"], "idle");
+    fs::remove_file(&file).unwrap();
+    // The model cannot be asked: the commands are done, and the run waits.
+    let away = Server::answering(|_| Turn::Fault(Fault::Unauthorized)).unwrap();
+    let fresh = ["workflow", "run", "flow", "--fresh", "--model"];
+    let gone = format!("{}/v1#m", away.base());
+    place.call(&[&fresh[..], &[&gone]].concat()).exits(2);
+    fs::write(place.path().join("flow/texts/a.txt"), "one two three four").unwrap();
+    let done = place
+        .call(&["workflow", "run", "flow", "--model", &gone])
+        .exits(2);
+    assert!(
+        done.err.contains("what step count/1 of w~2"),
+        "{}",
+        done.err
+    );
+    // The commands of the run that begins see the text as it is, and take over the others.
+    let third = shown(&place, "w~3");
+    let steps = third["phases"][0]["results"].as_array().unwrap();
+    let ends: Vec<_> = steps.iter().map(|step| &step["end"]["result"]).collect();
+    assert_eq!(ends, ["4", "2", "3"]);
+    let anew: Vec<bool> = steps
+        .iter()
+        .map(|step| step["end"]["reused"].is_null())
+        .collect();
+    assert_eq!(anew, [true, false, false]);
+    assert_eq!(shown(&place, "w~2")["status"], "idle");
+}
+
+#[test]
+fn what_a_recording_answered_is_not_taken_for_a_model() {
+    let place = place();
+    let server = Server::answering(counts).unwrap();
+    let model = format!("{}/v1#m", server.base());
+    let taped = |how: &str| {
+        let words = [
+            "workflow",
+            "run",
+            "flow",
+            "--model",
+            &model,
+            how,
+            "tape.jsonl",
+        ];
+        place.call(&words).exits(0);
+    };
+    taped("--record");
+    taped("--replay");
+    assert_eq!(server.received().len(), 3);
+    let replayed = shown(&place, "w~2");
+    for phase in [0, 1] {
+        let steps = replayed["phases"][phase]["results"].as_array().unwrap();
+        assert!(
+            steps
+                .iter()
+                .all(|step| step["end"]["reused"].is_null() == (phase == 1)),
+            "{steps:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_workflow_is_refused_before_a_run_is_made() {
+    let place = place();
+    let says = |words: &str| {
+        let done = place.call(&["workflow", "run", "flow"]).exits(2);
+        assert!(done.err.contains(words), "{}", done.err);
+    };
+    let done = place.call(&["workflow", "run", "/dev/zero"]).exits(2);
+    assert!(done.err.contains("expected a plain file"), "{}", done.err);
+    let directory = place.path().join("flow");
+    let written = |over: &str| {
+        let text = SLOW.replace("files = \"texts/*.txt\"", over);
+        fs::write(directory.join("workflow.toml"), text).unwrap();
+    };
+    let forged = directory.join("texts/d.txt\n== a.txt");
+    fs::write(&forged, "").unwrap();
+    written("files = \"texts/**\"");
+    says("control characters");
+    fs::remove_file(&forged).unwrap();
+    written("lines = \"lines\"");
+    fs::write(directory.join("lines"), "\n \n").unwrap();
+    says("no line that is not empty");
+    fs::write(directory.join("lines"), vec![1; 6 << 20]).unwrap();
+    says("expected items of at most");
+    let list = place.call(&["workflow", "list"]).exits(0);
+    assert!(!list.out.contains("w:"), "{}", list.out);
+}
+
+/// Returns a place with a workflow of one study.
+fn with_study() -> Place {
+    let place = Place::new();
+    let directory = place.path().join("flow");
+    fs::create_dir_all(&directory).unwrap();
+    fs::rename(place.path().join("parabola"), directory.join("parabola")).unwrap();
+    fs::write(directory.join("workflow.toml"), STUDY).unwrap();
+    place
+}
+
+const STUDY: &str = r#"
+name = "one"
+[[phase]]
+name = "search"
+[phase.study]
+path = "parabola"
+researcher = "random"
+experiments = 1
+seed = 5
+"#;
+
+/// Returns the labs of a place's studies.
+fn labs(place: &Place) -> Vec<PathBuf> {
+    let all = fs::read_dir(place.path().join("lab/workflows/labs"));
+    let paths = all.into_iter().flatten().map(|entry| entry.unwrap().path());
+    paths.collect()
+}
+
+#[test]
+fn a_link_elsewhere_is_another_study_and_a_fresh_run_has_labs_of_its_own() {
+    let place = with_study();
+    let inside = place.path().join("flow/parabola/workspace");
+    for name in ["one", "two"] {
+        fs::create_dir(inside.join(name)).unwrap();
+        fs::write(inside.join(name).join("data.txt"), name).unwrap();
+    }
+    std::os::unix::fs::symlink("one", inside.join("data")).unwrap();
+    let run = |words: &[&str]| {
+        let all = [&["workflow", "run", "flow", "--json"], words].concat();
+        let shown: Value = serde_json::from_str(&place.call(&all).exits(0).out).unwrap();
+        let step = shown["phases"][0]["results"][0].clone();
+        (
+            step["key"].clone(),
+            step["end"]["reused"].is_null(),
+            shown["cpu_ms"].as_u64(),
+        )
+    };
+    let (first, anew, cpu) = run(&[]);
+    assert!(anew && cpu > Some(0));
+    assert_eq!(run(&[]), (first.clone(), false, Some(0)));
+    let (again, anew, cpu) = run(&["--fresh"]);
+    assert_eq!((&again, anew, labs(&place).len()), (&first, true, 2));
+    assert!(cpu > Some(0));
+    fs::remove_file(inside.join("data")).unwrap();
+    std::os::unix::fs::symlink("two", inside.join("data")).unwrap();
+    let (other, anew, _) = run(&[]);
+    assert!(anew && other != first, "{other}");
+}
+
+#[test]
+fn a_study_that_waits_for_a_person_makes_the_run_wait_and_says_for_whose_word() {
+    let place = with_study();
+    let train = place.path().join("flow/parabola/workspace/train.sh");
+    fs::write(train, "sleep 600\n").unwrap();
+    let mut command = place.command(&["workflow", "run", "flow"]);
+    let mut running = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let inner = |words: &[&str]| {
+        let lab = labs(&place).first().cloned().unwrap_or_default();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lyceum"));
+        command.arg("--lab").arg(lab).args(words);
+        Done::from(command.stdin(Stdio::null()).output().unwrap())
+    };
+    until("a run of the study", || {
+        let told = !labs(&place).is_empty();
+        told && inner(&["log", "parabola", "--json"])
+            .out
+            .contains("run.started")
+    });
+    let interrupt = ["-INT".to_owned(), running.id().to_string()];
+    assert!(
+        Command::new("kill")
+            .args(interrupt)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    inner(&["autonomy", "--lower", "L2", "--why", "not alone"]).exits(0);
+    let held = place.call(&["workflow", "run", "flow"]).exits(4);
+    assert!(held.err.contains("a person is waited for"), "{}", held.err);
+    assert!(
+        held.err.contains("autonomy parabola --lend"),
+        "{}",
+        held.err
+    );
+    inner(&["stop", "parabola", "--why", "odd"]).exits(0);
+    let stopped = place.call(&["workflow", "run", "flow"]).exits(4);
+    assert!(stopped.err.contains("by a person: odd"), "{}", stopped.err);
+    assert!(
+        stopped.err.contains("stop parabola --lift"),
+        "{}",
+        stopped.err
+    );
+    let state = shown(&place, "one");
+    assert_eq!(state["phases"][0]["results"][0]["attempts"], 3);
+    assert_eq!(state["status"], "idle");
+}
+
+#[test]
+fn a_criterion_that_a_model_judges_is_asked_for_in_a_study_that_is_a_step() {
+    let yes = r#"{"answer": "yes", "reason": "it is"}"#;
+    let server = Server::answering(move |_| Said::text(yes).into()).unwrap();
+    let place = with_study();
+    let file = place.path().join("flow/parabola/study.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let (head, _) = text.split_once("[[rubric]]").unwrap();
+    let judged = format!(
+        "[[rubric]]\nkind = \"judgement\"\nmodel = \"{}/v1#m\"\nquestion = \"Is it a number?\"\nfile = \"settings.toml\"\n",
+        server.base()
+    );
+    fs::write(&file, format!("{head}{judged}")).unwrap();
+    place.call(&["workflow", "run", "flow"]).exits(0);
+    assert!(!server.received().is_empty());
 }

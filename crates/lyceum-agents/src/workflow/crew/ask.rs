@@ -13,7 +13,7 @@ use super::{
     super::{
         citation,
         conductor::{Came, Prepared, Refusal},
-        event::{Reserved, Spent, StepEnd},
+        event::{Reserved, Spent, StepEnd, StopReason},
         format::Model,
         schema::Schema,
     },
@@ -61,6 +61,8 @@ pub(super) fn prepare(
     };
     let made_of = json!({
         "model": spec.to_string(),
+        "program": floor.program(spec),
+        "tape": floor.hired.tapes.mark(),
         "request": first,
         "schema": model.schema.as_ref().map(Schema::value),
         "cited": model.citations.then(|| json!([scene.files.hashes(), scene.given()])),
@@ -247,7 +249,7 @@ fn bare(answer: &str) -> &str {
 }
 
 /// Says what an error means: for this step, or for all of them.
-fn fault(error: &ModelError, cut: &Cut) -> Result<StepEnd, String> {
+fn fault(error: &ModelError, cut: &Cut) -> Result<StepEnd, StopReason> {
     match &error.kind {
         ErrorKind::Cancelled => Ok(StepEnd::Cut {
             why: cut.cause().unwrap_or_else(|| "it was cancelled".into()),
@@ -275,7 +277,9 @@ fn fault(error: &ModelError, cut: &Cut) -> Result<StepEnd, String> {
         | ErrorKind::Budget { .. }
         | ErrorKind::Command { .. }
         | ErrorKind::Replay(_)
-        | ErrorKind::Record { .. } => Err(error.to_string()),
+        | ErrorKind::Record { .. } => Err(StopReason::RetriesExhausted {
+            error: error.to_string(),
+        }),
     }
 }
 

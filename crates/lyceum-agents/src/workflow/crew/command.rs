@@ -140,6 +140,12 @@ fn end(record: &Record) -> StepEnd {
     match &record.exit {
         Exit::Code(0) => {}
         Exit::Killed { cause } => return StepEnd::Cut { why: cause.clone() },
+        // Somebody destroyed the sandbox: that says nothing about the command.
+        Exit::Lost => {
+            return StepEnd::Fault {
+                why: "its sandbox was destroyed from outside".into(),
+            };
+        }
         exit => return failed(format!("{}{}", crate::tool::ended(exit), errors())),
     }
     if record.stdout.truncated {

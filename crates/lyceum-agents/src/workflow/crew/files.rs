@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io::Read as _, path::Path};
 
+use lyceum_sandbox::show_untrusted;
 use lyceum_study::{
     lab::is_plain_path,
     workspace::{self, Globs, ListedKind},
@@ -37,10 +38,39 @@ pub(super) fn listed(directory: &Path, globs: &[String]) -> Result<Vec<(String, 
         if let (ListedKind::File { executable, .. }, Some(name)) = (one.kind, name)
             && globs.matches(name)
         {
+            check_name(name)?;
             found.push((name.to_owned(), executable));
         }
     }
     Ok(found)
+}
+
+/// Returns where the links below a directory lead.
+pub(super) fn links(directory: &Path) -> Result<BTreeMap<String, String>, String> {
+    let limits = workspace::Limits {
+        entries: ENTRIES_MAX,
+        bytes: u64::MAX,
+    };
+    let all = workspace::list(directory, limits, &SKIPPED).map_err(|error| error.to_string())?;
+    let links = all.into_iter().filter(|one| one.kind == ListedKind::Link);
+    let shown = |path: &Path| show_untrusted(path.as_os_str().as_encoded_bytes());
+    let told = links.map(|one| {
+        let target = std::fs::read_link(directory.join(&one.path));
+        let target = target.map_err(|error| format!("`{}`: {error}", one.path.display()))?;
+        Ok((shown(&one.path), shown(&target)))
+    });
+    told.collect()
+}
+
+/// Refuses a name that would end the line in which a model reads it.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.chars().any(char::is_control) {
+        let shown = show_untrusted(name.as_bytes());
+        return Err(format!(
+            "`{shown}`: the name has control characters, and no step reads such a file"
+        ));
+    }
+    Ok(())
 }
 
 /// Reads the files that fit the globs, and these.
@@ -70,6 +100,7 @@ pub(super) fn read(directory: &Path, name: &str, most: u64) -> Result<Vec<u8>, S
     if !is_plain_path(name) {
         return Err(failed(&"no plain path below the workflow"));
     }
+    check_name(name)?;
     let (mut path, mut last) = (directory.to_path_buf(), None);
     for part in Path::new(name).components() {
         path.push(part);

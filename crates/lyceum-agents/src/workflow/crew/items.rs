@@ -17,6 +17,8 @@ use super::{
 const STEPS_MAX: usize = 10_000;
 /// Largest file whose lines are gone over.
 const LINES_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes of a phase's items on record: they are one event.
+const ITEMS_BYTES_MAX: usize = 32 << 20;
 
 /// Returns the items of a phase, in an order that does not depend on chance.
 pub(super) fn of(directory: &Path, phase: &Phase, state: &State) -> Result<Vec<Item>, String> {
@@ -35,7 +37,18 @@ pub(super) fn of(directory: &Path, phase: &Phase, state: &State) -> Result<Vec<I
         Over::Results(name, pointer) => of_results(state, name, pointer.as_deref())?,
     };
     bounded(items.len())?;
+    let bytes: usize = items.iter().map(written).sum();
+    if bytes > ITEMS_BYTES_MAX {
+        return Err(format!(
+            "expected items of at most {ITEMS_BYTES_MAX} bytes in all as they are written down, found {bytes}"
+        ));
+    }
     Ok(items)
+}
+
+/// Returns how many bytes an item has on record, where control characters take six.
+fn written(item: &Item) -> usize {
+    serde_json::to_string(item).map_or(usize::MAX / 2 / STEPS_MAX, |json| json.len())
 }
 
 fn bounded(found: usize) -> Result<(), String> {
@@ -77,6 +90,9 @@ fn of_lines(directory: &Path, file: &str, batch: usize) -> Result<Vec<Item>, Str
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
+    if lines.is_empty() {
+        return Err(format!("`{file}` has no line that is not empty"));
+    }
     Ok(lines
         .chunks(batch)
         .map(|some| words(some.join("\n")))

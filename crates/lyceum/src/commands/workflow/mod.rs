@@ -35,7 +35,7 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
     }
 }
 
-fn failed(error: workflow::JournalError) -> Failure {
+pub(super) fn failed(error: workflow::JournalError) -> Failure {
     match error {
         workflow::JournalError::Ledger(error) => error.into(),
         workflow::JournalError::Decode(error) => Failure::bad_input(error.to_string())

@@ -73,29 +73,39 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     let kit = place.kit_at(arguments.minimum)?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
     let reader = kit.ledger().reader()?;
-    let going_on = unfinished(&reader, &workflow, model.as_ref())?;
+    let going_on = unfinished(&reader, &workflow, model.as_ref(), arguments.fresh)?;
     let model = model.or_else(|| going_on.as_ref().and_then(|(_, model)| model.clone()));
     check_models(&workflow, model.as_ref(), arguments)?;
-    let name = match going_on {
-        Some((name, _)) => name,
-        None => new_name(&reader, &workflow)?,
+    let hired = Hired {
+        model: model.clone(),
+        environment,
+        tapes: tapes(arguments.record.as_deref(), arguments.replay.as_deref())?,
+    };
+    let floor = Floor::new(&workflow, &kit, hired);
+    let going_on = going_on.map(|(name, _)| name);
+    let name = if let Some(name) = same_still(&reader, &workflow, &floor, going_on)? {
+        name
+    } else {
+        floor.check().map_err(Failure::bad_input)?;
+        new_name(&reader, &workflow)?
     };
     let mut known = workflow::known_results(&reader).map_err(failed)?;
-    if arguments.fresh {
-        known.retain(|_, (from, _)| from.run == name);
-    }
     drop(reader);
     let mut journal = Journal::open(kit.ledger().clone(), &name).map_err(failed)?;
-    begin(&mut journal, &workflow, &name, model.as_ref())?;
-    let floor = Floor {
-        workflow: &workflow,
-        kit: &kit,
-        hired: Hired {
-            model,
-            environment,
-            tapes: tapes(arguments.record.as_deref(), arguments.replay.as_deref())?,
-        },
-    };
+    begin(
+        &mut journal,
+        &workflow,
+        &name,
+        (model.as_ref(), arguments.fresh),
+    )?;
+    if journal
+        .state()
+        .created
+        .as_ref()
+        .is_some_and(|one| one.fresh)
+    {
+        known.retain(|_, (from, _)| from.run == name);
+    }
     let mut watcher = Teller::new(json);
     let conducted = Conductor {
         journal: &mut journal,
@@ -110,8 +120,6 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     match conducted {
         Ok(()) => Ok(finish(&kit, &name, journal.state(), json)),
         Err(End::Journal(error)) => Err(failed(error)),
-        Err(End::Broken(broken)) => Err(Failure::internal(&broken)
-            .hint("nothing that was recorded is lost: the same command goes on")),
     }
 }
 
@@ -120,6 +128,7 @@ fn unfinished(
     reader: &lyceum_ledger::Reader,
     workflow: &Workflow,
     model: Option<&Spec>,
+    fresh: bool,
 ) -> Result<Option<(String, Option<Spec>)>, Failure> {
     let (number, name) = workflow::newest(reader, &workflow.name).map_err(failed)?;
     if number == 0 {
@@ -133,13 +142,36 @@ fn unfinished(
         .model
         .as_ref()
         .and_then(|text| text.parse::<Spec>().ok());
-    let same = created.digest == workflow.digest && (model.is_none() || of_run.as_ref() == model);
+    let same = created.digest == workflow.digest
+        && (model.is_none() || of_run.as_ref() == model)
+        && (created.fresh || !fresh);
     if !same {
         view::note(&words::clean(&format!(
             "{name} is not finished and differs in what is done: it stays as it is, and a new run begins"
         )));
     }
     Ok(same.then_some((name, of_run)))
+}
+
+/// Returns the run to go on with, if what it did would be the same now. A run does not mix what was with what is; a new
+/// one takes over what has not changed.
+fn same_still(
+    reader: &lyceum_ledger::Reader,
+    workflow: &Workflow,
+    floor: &Floor<'_>,
+    run: Option<String>,
+) -> Result<Option<String>, Failure> {
+    let Some(name) = run else {
+        return Ok(None);
+    };
+    let state = workflow::load(reader, &name).map_err(failed)?;
+    let Some(step) = workflow::differing(workflow, floor, &state) else {
+        return Ok(Some(name));
+    };
+    view::note(&words::clean(&format!(
+        "what step {step} of {name} is made of changed since it was done: {name} stays as it is, and a new run begins"
+    )));
+    Ok(None)
 }
 
 fn new_name(reader: &lyceum_ledger::Reader, workflow: &Workflow) -> Result<String, Failure> {
@@ -154,7 +186,7 @@ fn begin(
     journal: &mut Journal,
     workflow: &Workflow,
     name: &str,
-    model: Option<&Spec>,
+    (model, fresh): (Option<&Spec>, bool),
 ) -> Result<(), Failure> {
     let body = match &journal.state().created {
         None => Body::Created(Created {
@@ -165,6 +197,7 @@ fn begin(
             digest: workflow.digest.clone(),
             model: model.map(ToString::to_string),
             budget: workflow.budget,
+            fresh,
             lyceum: env!("CARGO_PKG_VERSION").to_owned(),
         }),
         Some(created) if created.definition != workflow.text => Body::Updated(Updated {
@@ -219,8 +252,7 @@ pub(crate) fn tapes(record: Option<&Path>, replay: Option<&Path>) -> Result<Tape
         return Ok(Tapes::Record(Arc::new(tape)));
     }
     if let Some(path) = replay {
-        let recording = Recording::open(path).map_err(|error| bad(path, &error))?;
-        return Ok(Tapes::Replay(recording));
+        return Tapes::replay(path).map_err(|error| bad(path, &error));
     }
     Ok(Tapes::Live)
 }
@@ -258,9 +290,12 @@ fn finish(kit: &Kit, name: &str, state: &State, json: bool) -> Exit {
     let failures = state.phases.iter().any(|phase| phase.counts().1 > 0);
     match &state.status {
         Status::Ended(RunResult::Completed) if !failures => Exit::Done,
-        Status::Ended(RunResult::Stopped { .. }) | Status::Idle(StopReason::Interrupted) => {
+        Status::Ended(RunResult::Stopped { .. })
+        | Status::Idle(StopReason::Interrupted | StopReason::LabStopped { .. }) => {
             Exit::Interrupted
         }
+        Status::Idle(StopReason::RequiresAction { .. }) => Exit::Waits,
+        Status::Idle(StopReason::LabFailed { .. }) => Exit::Internal,
         Status::Idle(StopReason::BudgetReached { .. }) => Exit::BudgetSpent,
         Status::Idle(StopReason::RetriesExhausted { .. }) => Exit::BadInput,
         Status::Ended(_) | Status::New | Status::Running => Exit::Unsatisfied,
@@ -275,7 +310,13 @@ fn how_to_go_on(reason: &StopReason) -> &'static str {
         StopReason::RetriesExhausted { .. } => {
             "nothing is lost: once the model can be asked again, the same command goes on"
         }
-        StopReason::Interrupted => "nothing is lost: the same command goes on",
+        StopReason::LabStopped { .. } => {
+            "nothing is lost: once the file `stop` in the lab is gone, the same command goes on"
+        }
+        StopReason::RequiresAction { .. } => "nothing is lost: after that the same command goes on",
+        StopReason::Interrupted | StopReason::LabFailed { .. } => {
+            "nothing is lost: the same command goes on"
+        }
     }
 }
 
@@ -318,6 +359,9 @@ impl Watcher for Teller {
                         "  {}/{} answered what was not taken: {why}",
                         ended.phase, ended.step
                     )
+                }
+                StepEnd::Fault { why } => {
+                    format!("  {}/{}: the lab failed: {why}", ended.phase, ended.step)
                 }
                 StepEnd::Unknown => format!(
                     "  {}/{} was at work when the lab died",

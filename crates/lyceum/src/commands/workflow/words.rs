@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use lyceum_agents::workflow::{PhaseState, RunResult, State, Status, StepEnd, StopReason};
+use lyceum_agents::workflow::{PhaseState, RunResult, State, Status, StepEnd};
 use lyceum_models::Money;
 use serde_json::{Value, json};
 
@@ -13,21 +13,10 @@ pub(super) fn status(state: &State) -> (&'static str, String) {
     match &state.status {
         Status::New => ("new", String::new()),
         Status::Running => ("running", String::new()),
-        Status::Idle(reason) => ("idle", why(reason)),
+        Status::Idle(reason) => ("idle", reason.to_string()),
         Status::Ended(RunResult::Completed) => ("completed", String::new()),
         Status::Ended(RunResult::Stopped { why }) => ("stopped", why.clone()),
         Status::Ended(RunResult::Failed { why }) => ("failed", why.clone()),
-    }
-}
-
-fn why(reason: &StopReason) -> String {
-    match reason {
-        StopReason::BudgetReached { phase, budget } => match phase {
-            Some(phase) => format!("budget reached: {budget} of phase `{phase}`"),
-            None => format!("budget reached: {budget} of the run"),
-        },
-        StopReason::RetriesExhausted { error } => format!("retries exhausted: {error}"),
-        StopReason::Interrupted => "interrupted".to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@
 //! | `format`, `template` | the file, and the places in its texts |
 //! | `event`, `state`, `journal` | what happened, what follows from it, the stream |
 //! | `conductor`, `allowance` | which step is next, and what it may use |
-//! | `crew` | what steps do: `items`, `files`, `command`, `model`, `study` |
+//! | `crew` | what steps do: `items`, `files`, `programs`, `command`, `ask`, `study` |
 //! | `schema`, `citation` | what an answer of a model must hold, checked by the lab |
 
 mod allowance;

@@ -521,6 +521,7 @@ fn a_study_that_waits_for_a_person_makes_the_run_wait_and_says_for_whose_word() 
             .success()
     );
     assert_eq!(running.wait().unwrap().code(), Some(130));
+    let used = shown(&place, "one")["cpu_ms"].clone();
     inner(&["autonomy", "--lower", "L2", "--why", "not alone"]).exits(0);
     let held = place.call(&["workflow", "run", "flow"]).exits(4);
     assert!(held.err.contains("a person is waited for"), "{}", held.err);
@@ -540,6 +541,8 @@ fn a_study_that_waits_for_a_person_makes_the_run_wait_and_says_for_whose_word() 
     let state = shown(&place, "one");
     assert_eq!(state["phases"][0]["results"][0]["attempts"], 3);
     assert_eq!(state["status"], "idle");
+    // What the study used before is not charged once more.
+    assert_eq!(state["cpu_ms"], used);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use lyceum_sandbox::{Access, Exit, Mount, Record, scratch::Scratch, show_untrusted};
+use lyceum_sandbox::{Access, Captured, Exit, Mount, Record, scratch::Scratch, show_untrusted};
 use lyceum_study::{
     engine::{Broken, Cut},
     lab::{Kit, Order, discard, read_only, write_owned_as},
@@ -75,7 +75,7 @@ pub(super) fn carry_out(kit: &Kit, task: &Task, cut: &Cut) -> Result<Came, Broke
     discard(&scratch)?;
     let record = record?;
     Ok(Came {
-        end: Ok(end(&record)),
+        end: Ok(end(&record.exit, &record.stdout, &record.stderr)),
         spent: Spent {
             cpu_ms: record.usage.cpu.as_millis() as u64,
             ..Spent::default()
@@ -126,10 +126,10 @@ fn run(kit: &Kit, task: &Task, scratch: &Scratch, cut: &Cut) -> Result<Record, B
     kit.execute(&order, cut)
 }
 
-fn end(record: &Record) -> StepEnd {
+fn end(exit: &Exit, stdout: &Captured, stderr: &Captured) -> StepEnd {
     let failed = |why: String| StepEnd::Failed { why };
     let errors = || {
-        let shown = show_untrusted(&record.stderr.joined());
+        let shown = show_untrusted(&stderr.joined());
         let shown = cut_middle(shown.trim().to_owned(), TOLD_BYTES_MAX);
         if shown.is_empty() {
             shown
@@ -137,7 +137,7 @@ fn end(record: &Record) -> StepEnd {
             format!(": {shown}")
         }
     };
-    match &record.exit {
+    match exit {
         Exit::Code(0) => {}
         Exit::Killed { cause } => return StepEnd::Cut { why: cause.clone() },
         // Somebody destroyed the sandbox: that says nothing about the command.
@@ -148,15 +148,36 @@ fn end(record: &Record) -> StepEnd {
         }
         exit => return failed(format!("{}{}", crate::tool::ended(exit), errors())),
     }
-    if record.stdout.truncated {
+    if stdout.truncated {
         return failed(format!("it printed more than {RESULT_BYTES_MAX} bytes"));
     }
-    match String::from_utf8(record.stdout.joined()) {
+    match String::from_utf8(stdout.joined()) {
         Ok(result) => StepEnd::Done {
             result: result.trim_end().to_owned(),
             citations: 0,
             reused: None,
         },
         Err(_) => failed("it printed bytes that are no UTF-8 text".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_command_from_outside_says_nothing_about_it() {
+        let none = Captured::default();
+        let end = |exit: &Exit| end(exit, &none, &none);
+        assert!(matches!(end(&Exit::Lost), StepEnd::Fault { .. }));
+        let cause = "a person stopped the run".to_owned();
+        assert_eq!(
+            end(&Exit::Killed {
+                cause: cause.clone()
+            }),
+            StepEnd::Cut { why: cause }
+        );
+        assert!(matches!(end(&Exit::Code(1)), StepEnd::Failed { .. }));
+        assert!(matches!(end(&Exit::Code(0)), StepEnd::Done { .. }));
     }
 }

@@ -147,7 +147,7 @@ fn unfinished(
         && (created.fresh || !fresh);
     if !same {
         view::note(&words::clean(&format!(
-            "{name} is not finished and differs in what is done: it stays as it is, and a new run begins"
+            "{name} is not finished and was asked for in another way: it stays as it is, and a new run begins"
         )));
     }
     Ok(same.then_some((name, of_run)))

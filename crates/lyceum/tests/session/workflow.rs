@@ -240,7 +240,7 @@ timeout = "20m"
 "#;
 
 #[test]
-fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
+fn a_run_is_stopped_by_its_own_name_and_not_by_that_of_a_study() {
     let place = place();
     fs::write(place.path().join("flow/workflow.toml"), SLOW).unwrap();
     let words = [
@@ -254,6 +254,7 @@ fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
         "1",
     ];
     place.call(&words).exits(1);
+    leave_a_study_unfinished(&place);
     let mut command = place.command(&["workflow", "run", "flow"]);
     let mut running = command
         .stdout(Stdio::null())
@@ -266,6 +267,8 @@ fn a_run_is_stopped_while_it_works_and_the_next_takes_what_was_done() {
             && serde_json::from_str::<Value>(&out.out)
                 .is_ok_and(|shown| shown["phases"][0]["done"] == 2)
     });
+    let other = place.call(&["stop", "other"]).exits(2);
+    assert!(other.err.contains("not on study `other`"), "{}", other.err);
     // Who stops a study that is finished does not stop what else works in the lab.
     let other = place.call(&["stop", "parabola"]).exits(0);
     assert!(other.out.contains("nothing to stop"), "{}", other.out);
@@ -428,6 +431,25 @@ fn what_is_no_workflow_is_refused_before_a_run_is_made() {
     says("expected items of at most");
     let list = place.call(&["workflow", "list"]).exits(0);
     assert!(!list.out.contains("w:"), "{}", list.out);
+}
+
+/// Leaves a study `other` that was killed while it worked.
+fn leave_a_study_unfinished(place: &Place) {
+    let (from, to) = (place.path().join("parabola"), place.path().join("other"));
+    fs::create_dir_all(to.join("workspace")).unwrap();
+    for name in ["study.toml", "evaluate.sh", "workspace/settings.toml"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    fs::write(to.join("workspace/train.sh"), "sleep 600\n").unwrap();
+    let mut command = place.command(&["run", "other", "--researcher", "random"]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut running = command.spawn().unwrap();
+    until("a run of the other study", || {
+        let log = place.call(&["log", "other", "--json"]);
+        log.out.contains("run.started")
+    });
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
 
 /// Returns a place with a workflow of one study.

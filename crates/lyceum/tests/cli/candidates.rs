@@ -17,7 +17,7 @@ fn run_modes(place: &Place, tiny: &Tiny) -> BTreeMap<String, (String, Option<f64
     let fixed = study.join("workspace/fixed");
     std::fs::create_dir(&fixed).unwrap();
     std::fs::write(fixed.join("list.txt"), "one\n").unwrap();
-    let done = place.run(&study.display().to_string(), &[]);
+    let done = place.run_while_held(&study.display().to_string());
     assert!(
         matches!(done.code, 0 | 1),
         "exit {}: {}",

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::support::{Done, LYCEUM, Place, Tiny, with_mounts};
+use crate::support::{LYCEUM, Place, Tiny, with_mounts};
 
 /// One mode for each way to misbehave; `good` does nothing of it.
 const TRAIN: &str = r#"
@@ -119,7 +119,7 @@ fn each_way_to_misbehave_is_named_and_a_blocked_result_is_void() {
         "key.txt",
         "'secret-one-11'\n'secret-two-22'\n'secret-three-33'\n",
     );
-    let done = run_while_held(&place, "tiny", 40);
+    let done = place.run_while_held("tiny");
     assert!(
         matches!(done.code, 0 | 1),
         "exit {}: {}",
@@ -156,21 +156,6 @@ fn each_way_to_misbehave_is_named_and_a_blocked_result_is_void() {
     assert_eq!(place.bodies("tiny", "sealed.opened").len(), 0);
     place.assert_intact();
     place.assert_no_scratch();
-}
-
-/// Runs a study, letting it go on each time when its level of autonomy holds it back.
-fn run_while_held(place: &Place, study: &str, most: u32) -> Done {
-    let mut done = place.run(study, &[]);
-    for _ in 0..most {
-        if done.code != 4 {
-            break;
-        }
-        done.says(&["held at autonomy level L0"]);
-        let lend = ["autonomy", "--lend", "--why", "somebody looks on"];
-        place.call(&lend).exits(0);
-        done = place.run(study, &[]);
-    }
-    done
 }
 
 #[test]
@@ -214,7 +199,7 @@ fn a_level_holds_back_what_it_says_and_a_person_lends_or_lowers_it() {
     assert_eq!(place.bodies("tiny~8", "run.started").len(), 0);
     let proposed = place.bodies("tiny~8", "experiment.proposed").len();
     assert_eq!(proposed, 1, "nothing is proposed twice");
-    let done = run_while_held(&place, "tiny", 20);
+    let done = place.run_while_held("tiny");
     assert!(
         matches!(done.code, 0 | 1 | 3),
         "{}: {}",

@@ -88,6 +88,22 @@ impl Place {
         self.call(&words)
     }
 
+    /// Runs a study, letting it go on each time when its level of autonomy holds it back: with each blocked run it falls.
+    pub(crate) fn run_while_held(&self, study: &str) -> Done {
+        let mut done = self.run(study, &[]);
+        // More than any study here has experiments.
+        for _ in 0..60 {
+            if done.code != 4 {
+                break;
+            }
+            done.says(&["held at autonomy level L0"]);
+            let lend = ["autonomy", "--lend", "--why", "somebody looks on"];
+            self.call(&lend).exits(0);
+            done = self.run(study, &[]);
+        }
+        done
+    }
+
     /// Asserts that nothing in the ledger is lost or changed.
     pub(crate) fn assert_intact(&self) {
         let verified = self.call(&["verify"]).exits(0);

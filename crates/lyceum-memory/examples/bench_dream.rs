@@ -124,6 +124,7 @@ impl Made {
                     history: &history,
                     pending: &[],
                     noise_sd: Some(NOISE),
+                    rungs: 0,
                     seed: Seed(seed),
                     number: u64::from(number - 1),
                     budget: EXPERIMENTS,

@@ -183,6 +183,7 @@ impl<'a> Scene<'a> {
                 history: &history,
                 pending: &[],
                 noise_sd: None,
+                rungs: 0,
                 seed,
                 number: u64::from(number),
                 budget: EXPERIMENTS_MAX,

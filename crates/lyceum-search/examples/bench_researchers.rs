@@ -4,23 +4,32 @@
 //! cargo run --release -p lyceum-search --example bench_researchers -- tasks > tasks.json
 //! cargo run --release -p lyceum-search --example bench_researchers -- run gp tpe random > lyceum.tsv
 //! cargo run --release -p lyceum-search --example bench_researchers -- table lyceum.tsv peers.tsv
+//! cargo run --release -p lyceum-search --example bench_researchers -- noise gp tpe cma
+//! cargo run --release -p lyceum-search --example bench_researchers -- early gp random
 //! cargo run --release -p lyceum-search --example bench_researchers -- time
 //! ```
 //!
 //! `tasks` prints every task with what its seed moves and with check values, so that other programs can run the same
 //! ones; `run` prints one line per task, seed, researcher and evaluation, `run --set held-out` of that set alone;
-//! `table` compares any number of such files; `time` prints the CPU time of one proposal.
+//! `table` compares any number of such files; `noise` compares researchers on noisy copies of `development`, `early` each
+//! with itself where runs that fall behind are stopped; `time` prints the CPU time of one proposal.
 
 #![expect(clippy::expect_used, reason = "a bench ends at the first surprise")]
 
+#[path = "bench_researchers/early.rs"]
+mod early;
 #[path = "bench_researchers/functions.rs"]
 mod functions;
 #[path = "bench_researchers/held_out.rs"]
 mod held_out;
+#[path = "bench_researchers/noisy.rs"]
+mod noisy;
 #[path = "bench_researchers/reach.rs"]
 mod reach;
 #[path = "bench_researchers/results.rs"]
 mod results;
+#[path = "bench_researchers/study.rs"]
+mod study;
 #[path = "bench_researchers/table.rs"]
 mod table;
 #[path = "bench_researchers/tables.rs"]
@@ -30,10 +39,10 @@ mod task;
 
 use std::time::Duration;
 
-use lyceum_search::{Ask, NetworkResearcher, Researcher, Trial, TrialResult, by_name};
-use lyceum_train::prior_fitted::{Config, Network, Trained};
+use lyceum_search::{Ask, Trial, TrialResult, by_name};
 use lyceum_types::{ExperimentId, Goal, Seed, Settings};
-use task::{EVALUATIONS, SEEDS, SETS, Set, Task};
+use study::{Terms, cpu, study};
+use task::{EVALUATIONS, SEEDS, SETS, Set};
 
 #[expect(
     clippy::print_stdout,
@@ -73,20 +82,23 @@ fn main() -> std::process::ExitCode {
                 return std::process::ExitCode::FAILURE;
             }
         },
+        ["noise", names @ ..] if !names.is_empty() => print!("{}", noisy::compare(names)),
+        ["early", names @ ..] if !names.is_empty() => print!("{}", early::compare(names)),
         ["time"] => {
-            for (knobs, experiments) in [(4, 20), (8, 40), (8, 100), (20, 40), (20, 200), (8, 1000)]
-            {
-                let each = proposal_time("gp", knobs, experiments).as_secs_f64() * 1e3;
-                println!("gp, {knobs} knobs, {experiments} experiments: {each:.1} ms");
+            for knobs in [2, 6, 20] {
+                for experiments in [40, 100, 200] {
+                    print_time("gp", knobs, experiments);
+                }
             }
+            print_time("gp", 8, 1000);
             for name in ["cma", "tpe", "evolution"] {
-                let each = proposal_time(name, 20, 20_000).as_secs_f64() * 1e3;
-                println!("{name}, 20 knobs, 20000 experiments: {each:.1} ms");
+                print_time(name, 20, 20_000);
             }
         }
         _ => {
             eprintln!(
-                "usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | time"
+                "usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | noise NAME... | \
+                 early NAME... | time"
             );
             return std::process::ExitCode::FAILURE;
         }
@@ -117,9 +129,18 @@ fn run(name: &str, sets: &[Set]) {
     for &set in sets {
         for seed in 0..SEEDS {
             for task in task::tasks(set, seed) {
-                let (bests, time) = study(name, &task);
-                spent = (spent.0 + time, spent.1 + EVALUATIONS);
-                for (index, best) in bests.iter().enumerate() {
+                let found = study(
+                    &Terms {
+                        name,
+                        evaluations: EVALUATIONS,
+                        noise_told: false,
+                        curves: None,
+                        parts_max: u64::MAX,
+                    },
+                    &task,
+                );
+                spent = (spent.0 + found.spent, spent.1 + EVALUATIONS);
+                for (index, best) in found.regrets.iter().enumerate() {
                     println!("{}\t{seed}\t{name}\t{}\t{best:e}", task.name, index + 1);
                 }
             }
@@ -129,68 +150,10 @@ fn run(name: &str, sets: &[Set]) {
     eprintln!("{name}: {each:.2} ms of CPU per proposal on average");
 }
 
-/// Returns the researcher of this name; `network:FILE` asks the network in this file, `network:untrained` one that has
-/// learnt nothing.
-fn researcher(name: &str) -> Box<dyn Researcher> {
-    let Some(file) = name.strip_prefix("network:") else {
-        return by_name(name).expect("a researcher of this name");
-    };
-    let (network, parameters) = if file == "untrained" {
-        let network = Network::new(Config::default()).expect("the usual sizes");
-        let parameters = network.initialise(1);
-        (network, parameters)
-    } else {
-        let bytes = std::fs::read(file).expect("a file of weights");
-        let trained = Trained::read(&bytes).expect("a network");
-        (trained.network, trained.parameters)
-    };
-    Box::new(NetworkResearcher::new("network", network, parameters))
-}
-
-/// Runs one study; returns after each evaluation the regret, without noise, of the settings with the best observation so
-/// far (infinite while all have crashed), and the CPU time of all proposals.
-fn study(name: &str, task: &Task) -> (Vec<f64>, Duration) {
-    let researcher = researcher(name);
-    let mut history: Vec<Trial> = Vec::new();
-    let mut best = (f64::INFINITY, f64::INFINITY);
-    let mut bests = Vec::new();
-    let mut spent = Duration::ZERO;
-    for number in 0..EVALUATIONS {
-        let before = cpu();
-        let proposal = researcher
-            .propose(&Ask {
-                space: &task.space,
-                goal: Goal::Minimize,
-                start: &Settings::new(),
-                history: &history,
-                pending: &[],
-                noise_sd: None,
-                seed: Seed(task.seed).derive(task.name, 0),
-                number: u64::from(number),
-                budget: EVALUATIONS,
-            })
-            .expect("a proposal");
-        spent += cpu().saturating_sub(before);
-        let observed = task.observe(&proposal.settings, u64::from(number));
-        if let Some(observed) = observed.filter(|observed| *observed < best.0) {
-            let value = (task.value)(&proposal.settings).expect("it was observed");
-            best = (observed, (value - task.least).max(0.0));
-        }
-        bests.push(best.1);
-        let result = observed.map_or(TrialResult::Failed, |mean| TrialResult::Measured {
-            mean,
-            sd: None,
-            repeats: 1,
-        });
-        history.push(Trial {
-            experiment: ExperimentId(number),
-            settings: proposal.settings,
-            researcher: proposal.member.unwrap_or(name).to_owned(),
-            prediction: proposal.prediction,
-            result,
-        });
-    }
-    (bests, spent)
+#[expect(clippy::print_stdout, reason = "a command-line program")]
+fn print_time(name: &str, knobs: usize, experiments: u32) {
+    let each = proposal_time(name, knobs, experiments).as_secs_f64() * 1e3;
+    println!("{name}, {knobs} knobs, {experiments} experiments: {each:.1} ms");
 }
 
 /// Returns the CPU time of one proposal, the mean of twenty, after experiments at random settings.
@@ -209,6 +172,7 @@ fn proposal_time(name: &str, knobs: usize, experiments: u32) -> Duration {
         history: &[],
         pending: &[],
         noise_sd: None,
+        rungs: 0,
         seed: Seed(1),
         number: 0,
         budget: 2 * experiments,
@@ -239,18 +203,4 @@ fn proposal_time(name: &str, knobs: usize, experiments: u32) -> Duration {
         process.propose(&ask).expect("a proposal");
     }
     cpu().saturating_sub(before) / 20
-}
-
-/// Returns the CPU time of this thread, from the scheduler's own record; wall time where there is none.
-fn cpu() -> Duration {
-    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
-    let record = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    match record
-        .split(' ')
-        .next()
-        .and_then(|nanoseconds| nanoseconds.parse().ok())
-    {
-        Some(nanoseconds) => Duration::from_nanos(nanoseconds),
-        None => START.get_or_init(std::time::Instant::now).elapsed(),
-    }
 }

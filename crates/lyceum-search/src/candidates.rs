@@ -19,6 +19,8 @@ const AROUND: usize = 64;
 const REFINED: usize = 4;
 const ROUNDS: usize = 30;
 const TRIES: usize = 20;
+/// Steps smaller than this are lost when settings are rounded: refinement ends.
+const SIZE_MIN: f64 = 1e-6;
 /// Rounds where many points are scored at once.
 const BATCH_ROUNDS: usize = 10;
 
@@ -91,6 +93,9 @@ impl Candidates<'_> {
                 }
                 if best.score <= before {
                     size *= 0.4;
+                }
+                if size < SIZE_MIN {
+                    break;
                 }
             }
             best

@@ -190,6 +190,7 @@ mod tests {
             history,
             pending: &[],
             noise_sd: None,
+            rungs: 0,
             seed: Seed(1),
             number: 20,
             budget: 40,

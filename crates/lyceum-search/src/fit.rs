@@ -1,5 +1,7 @@
 //! Hyper-parameters by maximum a posteriori: the log marginal likelihood plus priors, climbed from several starts.
 
+use std::borrow::Cow;
+
 use crate::{
     descent::{Slope, minimise},
     gaussian::Gaussian,
@@ -10,6 +12,10 @@ use crate::{
 const STEPS: usize = 40;
 /// Observations that hyper-parameters are fitted to; more say little more and cost the cube.
 const FITTED_MAX: usize = 150;
+/// With more observations than these the starts climb on as many of them, and only the best climbs on, on all.
+const COARSE: usize = 64;
+/// Steps of that last climb.
+const FINE_STEPS: usize = 8;
 
 /// A normal prior on a logarithm.
 #[derive(Clone, Copy, Debug)]
@@ -78,15 +84,29 @@ fn objective(data: &Data, priors: &Priors, list: &[f64]) -> Slope {
 
 /// Returns the process with the most probable hyper-parameters; `None` when no start gave one.
 pub(crate) fn fit(data: &Data, priors: &Priors) -> Option<Gaussian> {
-    let part;
-    let fitted = if data.count() > FITTED_MAX {
-        // Evenly over the rows, which come best first and then latest first: both ends stay in.
-        let pick = |index: usize| index * (data.count() - 1) / (FITTED_MAX - 1);
-        part = data.subset(&(0..FITTED_MAX).map(pick).collect::<Vec<_>>());
-        &part
+    let coarse = climbed(&spread(data, COARSE), priors)?;
+    let list = if data.count() > COARSE {
+        let fitted = spread(data, FITTED_MAX);
+        let fine = |list: &[f64]| objective(&fitted, priors, list);
+        minimise(coarse.clone(), FINE_STEPS, fine).map_or(coarse, |(list, _)| list)
     } else {
-        data
+        coarse
     };
+    Gaussian::new(data, &Hyper::from_list(&list))
+}
+
+/// Returns at most this many of the observations, evenly over the rows: where there are more than the model holds they
+/// come best first and then latest first, and both ends stay in.
+fn spread(data: &Data, most: usize) -> Cow<'_, Data> {
+    if data.count() <= most {
+        return Cow::Borrowed(data);
+    }
+    let pick = |index: usize| index * (data.count() - 1) / (most - 1);
+    Cow::Owned(data.subset(&(0..most).map(pick).collect::<Vec<_>>()))
+}
+
+/// Returns the most probable hyper-parameters that a climb from one of the starts finds.
+fn climbed(data: &Data, priors: &Priors) -> Option<Vec<f64>> {
     let mode = |length: f64, noise: f64| {
         let mut list = vec![priors.length.mean + length * priors.length.sd; data.width];
         list.extend([
@@ -98,7 +118,7 @@ pub(crate) fn fit(data: &Data, priors: &Priors) -> Option<Gaussian> {
     let starts = [mode(0.0, 0.0), mode(-1.0, -0.5), mode(0.7, 1.0)];
     let mut best: Option<(Vec<f64>, f64)> = None;
     for start in starts {
-        let Some((list, value)) = minimise(start, STEPS, |list| objective(fitted, priors, list))
+        let Some((list, value)) = minimise(start, STEPS, |list| objective(data, priors, list))
         else {
             continue;
         };
@@ -106,5 +126,5 @@ pub(crate) fn fit(data: &Data, priors: &Priors) -> Option<Gaussian> {
             best = Some((list, value));
         }
     }
-    Gaussian::new(data, &Hyper::from_list(&best?.0))
+    Some(best?.0)
 }

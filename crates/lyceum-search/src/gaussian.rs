@@ -2,7 +2,7 @@
 //! algorithm 2.1).
 
 use crate::{
-    kernel::{CONSTANT, Data, Hyper, correlation, correlation_slope, scaled, squared_distance},
+    kernel::{CONSTANT, Data, Hyper, correlation, correlation_and_slope, scaled, squared_distance},
     matrix::{Cholesky, dot},
 };
 
@@ -18,6 +18,8 @@ pub(crate) struct Gaussian {
     factor: Cholesky,
     weights: Vec<f64>,
     log_likelihood: f64,
+    /// Correlation of each row with each row before it, and its slope: what the gradient needs again.
+    pairs: Vec<(f64, f64)>,
 }
 
 /// Mean and variance of the function itself, without the noise of a measurement.
@@ -35,10 +37,13 @@ impl Gaussian {
         let rows = scaled(&data.features, &hyper.lengths);
         let (signal, noise) = (hyper.signal.exp(), hyper.noise.exp());
         let mut covariance = vec![0.0; n * n];
+        let mut pairs = Vec::with_capacity(n * n.saturating_sub(1) / 2);
         for i in 0..n {
             for j in 0..i {
                 let squared = squared_distance(row(&rows, width, i), row(&rows, width, j));
-                covariance[i * n + j] = CONSTANT + signal * correlation(squared);
+                let pair = correlation_and_slope(squared);
+                covariance[i * n + j] = CONSTANT + signal * pair.0;
+                pairs.push(pair);
             }
             covariance[i * n + i] =
                 CONSTANT + signal * (1.0 + JITTER) + noise * data.noise_shares[i];
@@ -58,6 +63,7 @@ impl Gaussian {
             factor,
             weights,
             log_likelihood,
+            pairs,
         })
     }
 
@@ -78,18 +84,18 @@ impl Gaussian {
         let inverse = self.factor.inverse();
         let mut gradient = vec![0.0; self.width + 2];
         let (lengths, tail) = gradient.split_at_mut(self.width);
+        let mut pairs = self.pairs.iter();
         for i in 0..n {
             let left = row(&self.rows, self.width, i);
-            for j in 0..i {
+            for (j, (correlation, slope)) in pairs.by_ref().take(i).enumerate() {
                 let right = row(&self.rows, self.width, j);
                 let weight = self.weights[i] * self.weights[j] - inverse[i * n + j];
-                let squared = squared_distance(left, right);
                 // The matrix is symmetric, so that each pair counts twice and the half falls away.
-                let factor = weight * self.signal * correlation_slope(squared);
+                let factor = weight * self.signal * slope;
                 for (slope, (a, b)) in lengths.iter_mut().zip(left.iter().zip(right)) {
                     *slope += factor * (a - b) * (a - b);
                 }
-                tail[0] += weight * self.signal * correlation(squared);
+                tail[0] += weight * self.signal * correlation;
             }
             let weight = self.weights[i] * self.weights[i] - inverse[i * n + i];
             tail[0] += 0.5 * weight * self.signal * (1.0 + JITTER);

@@ -76,9 +76,22 @@ pub(crate) fn scaled(features: &[f64], lengths: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// Returns the squared distance of two scaled rows.
+/// Returns the squared distance of two scaled rows; four running sums, since one would wait for itself at each feature.
 pub(crate) fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+    let mut sums = [0.0; 4];
+    let (a_chunks, b_chunks) = (a.chunks_exact(4), b.chunks_exact(4));
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    let rest: f64 = a_rest
+        .iter()
+        .zip(b_rest)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum();
+    rest + sums.iter().sum::<f64>()
 }
 
 /// Returns the Matérn 5/2 correlation at this squared distance: `(1 + √5 r + 5/3 r²) exp(-√5 r)`.
@@ -87,9 +100,11 @@ pub(crate) fn correlation(squared: f64) -> f64 {
     (1.0 + root + root * root / 3.0) * (-root).exp()
 }
 
-/// Returns `5/3 (1 + √5 r) exp(-√5 r)`: times the squared scaled difference in one feature it is the derivative of the
-/// correlation by the logarithm of that feature's length scale.
-pub(crate) fn correlation_slope(squared: f64) -> f64 {
+/// Returns the correlation and `5/3 (1 + √5 r) exp(-√5 r)`: times the squared scaled difference in one feature that is the
+/// derivative of the correlation by the logarithm of that feature's length scale.
+pub(crate) fn correlation_and_slope(squared: f64) -> (f64, f64) {
     let root = (5.0 * squared).sqrt();
-    5.0 / 3.0 * (1.0 + root) * (-root).exp()
+    let falling = (-root).exp();
+    let correlation = (1.0 + root + root * root / 3.0) * falling;
+    (correlation, 5.0 / 3.0 * (1.0 + root) * falling)
 }

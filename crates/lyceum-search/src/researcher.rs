@@ -78,6 +78,8 @@ pub struct Ask<'a> {
     pub pending: &'a [Settings],
     /// Standard deviation of one run at fixed settings, where the noise floor was measured.
     pub noise_sd: Option<f64>,
+    /// At how many points of a run the lab may stop it early by what it reports; 0 where all run to their end.
+    pub rungs: u32,
     /// Seed of the study.
     pub seed: Seed,
     /// Number of this ask in the study, from 0: names the stream of random numbers.

@@ -87,7 +87,7 @@ fn of_set(results: &Results) -> String {
 }
 
 /// Returns the share of pairs won in per cent, ties by halves, with the 95 % interval over tasks.
-fn won(ours: &Studies, theirs: &Studies, at: usize) -> String {
+pub(crate) fn won(ours: &Studies, theirs: &Studies, at: usize) -> String {
     let mut tasks: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (key, regrets) in ours {
         let other = theirs.get(key).and_then(|other| other.get(at - 1));

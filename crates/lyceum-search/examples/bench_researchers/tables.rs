@@ -2,7 +2,8 @@
 //!
 //! The tables lie in `bench/researchers/tables`; `cargo run --release -p lyceum-search --example tabulate` makes them. A
 //! table is a text: comments, a line `knob NAME ordered|choice VALUE...` for each knob, then a line `cells COUNT` and the
-//! measured values one a line, the last knob fastest, `failed` where training diverged.
+//! measured values one a line, the last knob fastest, `failed` where training diverged, each followed by what was measured
+//! at a twenty-seventh, a ninth and a third of the way.
 
 use std::sync::Arc;
 
@@ -25,18 +26,53 @@ struct Table {
     /// How many values each knob has.
     counts: Vec<usize>,
     cells: Vec<Option<f64>>,
+    /// What the run of a cell says at each rung that it reaches.
+    reported: Vec<Vec<f64>>,
 }
 
 /// Returns all tasks. The seed moves nothing here but the researcher.
 pub(crate) fn tasks(seed: u64) -> Vec<Task> {
     TABLES
         .iter()
-        .map(|name| {
-            let path = format!("{DIRECTORY}/{name}.txt");
-            let text = std::fs::read_to_string(&path).expect("a table; `tabulate` makes them");
-            task(name, &read(&text), seed)
-        })
+        .map(|name| task(name, &table(name), seed))
         .collect()
+}
+
+fn table(name: &str) -> Table {
+    let path = format!("{DIRECTORY}/{name}.txt");
+    read(&std::fs::read_to_string(&path).expect("a table; `tabulate` makes them"))
+}
+
+/// What the runs of a task say of themselves on their way, at each rung that they reach.
+pub(crate) struct Curves {
+    knobs: Vec<Knob>,
+    counts: Vec<usize>,
+    reported: Vec<Vec<f64>>,
+}
+
+impl Curves {
+    /// Returns the curves of each task, in the order of [`tasks`].
+    pub(crate) fn all() -> Vec<Curves> {
+        let curves = |name: &&str| {
+            let Table {
+                knobs,
+                counts,
+                reported,
+                ..
+            } = table(name);
+            Curves {
+                knobs,
+                counts,
+                reported,
+            }
+        };
+        TABLES.iter().map(curves).collect()
+    }
+
+    /// Returns what the run at these settings says.
+    pub(crate) fn of(&self, settings: &Settings) -> &[f64] {
+        &self.reported[place(&self.knobs, &self.counts, settings)]
+    }
 }
 
 fn task(name: &'static str, table: &Table, seed: u64) -> Task {
@@ -73,6 +109,7 @@ fn read(text: &str) -> Table {
         knobs: Vec::new(),
         counts: Vec::new(),
         cells: Vec::new(),
+        reported: Vec::new(),
     };
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let mut words = line.split(' ');
@@ -92,8 +129,15 @@ fn read(text: &str) -> Table {
                 table.counts.push(count);
             }
             Some("cells" | "") | None => {}
-            Some("failed") => table.cells.push(None),
-            Some(value) => table.cells.push(Some(value.parse().expect("a number"))),
+            Some(end) => {
+                table.cells.push(end.parse().ok());
+                assert!(
+                    end == "failed" || end.parse::<f64>().is_ok(),
+                    "a cell: {end}"
+                );
+                let reported = words.map(|word| word.parse().expect("a number"));
+                table.reported.push(reported.collect());
+            }
         }
     }
     let expected: usize = table.counts.iter().product();

@@ -161,23 +161,29 @@ fn described(knob: &Knob) -> Value {
     described
 }
 
+/// Returns the settings of this number in a random sequence.
+pub(crate) fn drawn(task: &Task, what: &str, number: u64) -> Settings {
+    let ask = Ask {
+        space: &task.space,
+        goal: Goal::Minimize,
+        start: &Settings::new(),
+        history: &[],
+        pending: &[],
+        noise_sd: None,
+        rungs: 0,
+        seed: Seed(task.seed).derive(what, 0),
+        number,
+        budget: EVALUATIONS,
+    };
+    let random = by_name("random").expect("random");
+    random.propose(&ask).expect("a proposal").settings
+}
+
 /// Returns settings drawn at random with the value there, `null` for a crash.
 fn checks(task: &Task) -> Vec<Value> {
-    let random = by_name("random").expect("random");
-    let draw = |number: u64| {
-        let ask = Ask {
-            space: &task.space,
-            goal: Goal::Minimize,
-            start: &Settings::new(),
-            history: &[],
-            pending: &[],
-            noise_sd: None,
-            seed: Seed(task.seed).derive("checks", 0),
-            number,
-            budget: EVALUATIONS,
-        };
-        let settings = random.propose(&ask).expect("a proposal").settings;
+    let checked = |number: u64| {
+        let settings = drawn(task, "checks", number);
         json!({"settings": settings, "value": (task.value)(&settings)})
     };
-    (0..CHECKS).map(draw).collect()
+    (0..CHECKS).map(checked).collect()
 }

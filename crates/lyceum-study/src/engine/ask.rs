@@ -86,6 +86,10 @@ pub(super) fn ask(
         history: &history,
         pending: &pending,
         noise_sd: floor(&values).map(|floor| floor.sd),
+        rungs: protocol
+            .halving
+            .as_ref()
+            .map_or(0, |halving| halving.rungs().count() as u32),
         seed: protocol.seed,
         number: u64::from(state.proposals),
         budget: protocol.budget.experiments,

@@ -14,7 +14,7 @@ use std::{
 
 use lyceum_models::{Arguments, Block, Cancel, ErrorKind, ModelError, Request, Response, Stop};
 use lyceum_study::{
-    engine::{Broken, Change, Cut, HandIn},
+    engine::{Broken, Change, Cut, HandIn, JournalError},
     lab::Lab,
 };
 
@@ -25,7 +25,7 @@ use crate::{
     mind::{self, Cost, Mind},
     nested,
     session::{
-        Call, Log, LogError, Said, State,
+        Call, Log, Said, State,
         event::{
             Answered, Asked, Body, Fault, FaultKind, RequestEnd, RetryStatus, StopReason,
             ToolResult, ToolStarted, ToolUsed,
@@ -75,7 +75,7 @@ impl Default for Options {
 pub enum Error {
     /// Its record cannot be written or read.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] JournalError),
     /// The lab failed.
     #[error(transparent)]
     Broken(#[from] Broken),

@@ -16,7 +16,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `session` | events, what follows from them, the stream |
+//! | `stream` | a stream of the ledger with what follows from it: what the next three have in common |
+//! | `session` | a session's events, and what follows from them |
 //! | `harness` | one step after the other |
 //! | `context`, `compact`, `line` | what is put before the model, and how it stays short and unforged |
 //! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
@@ -40,6 +41,7 @@ mod nested;
 mod referee;
 pub mod session;
 mod staff;
+mod stream;
 pub mod team;
 mod tool;
 pub mod workflow;
@@ -50,4 +52,5 @@ pub use letters::{LETTER_BYTES_MAX, Letter, leave};
 pub use mind::{Cost, Meter, Mind, PriceOf};
 pub use referee::Referee;
 pub use staff::{Agency, mind, mind_with};
+pub use stream::{Fold, Stream};
 pub use tool::{Done, Outcome, RESULT_BYTES_MAX, StudyTools, Toolbox, Wanted, Workbench, bounded};

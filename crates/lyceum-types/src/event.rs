@@ -421,32 +421,6 @@ pub struct StudyFinished {
     pub why: String,
 }
 
-/// Why an event cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// A kind or version that this lab does not know.
-    #[error(
-        "event `{kind}` version {version} is not known to this version of lyceum; a newer one wrote it"
-    )]
-    Unknown {
-        /// The kind found.
-        kind: String,
-        /// The version found.
-        version: u32,
-    },
-    /// The body does not fit its kind.
-    #[error("event `{kind}` version {version} has a body that does not fit")]
-    Body {
-        /// The kind.
-        kind: String,
-        /// The version.
-        version: u32,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
 /// What a memory store suggested when the study was opened. A study keeps to it for its whole life, whatever becomes of
 /// the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -463,80 +437,43 @@ pub struct MemoryRecalled {
     pub settings: Vec<Settings>,
 }
 
-macro_rules! bodies {
-    ($($name:ident = $kind:literal $version:literal),* $(,)?) => {
-        /// What happened: one event's content.
-        #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "each variant is named after the documented struct in it")]
-        pub enum Body { $($name($name)),* }
-
-        impl Body {
-            /// Returns the kind under which the body is stored.
-            pub fn kind(&self) -> &'static str {
-                match self { $(Body::$name(_) => $kind),* }
-            }
-
-            /// Returns the version under which the body is stored.
-            pub fn version(&self) -> u32 {
-                match self { $(Body::$name(_) => $version),* }
-            }
-
-            /// Returns the body as JSON.
-            pub fn encode(&self) -> Result<String, serde_json::Error> {
-                match self { $(Body::$name(body) => serde_json::to_string(body)),* }
-            }
-
-            /// Reads a stored body.
-            pub fn decode(kind: &str, version: u32, json: &str) -> Result<Body, DecodeError> {
-                match (kind, version) {
-                    $(($kind, 1..=$version) => serde_json::from_str(json).map(Body::$name),)*
-                    _ => return Err(DecodeError::Unknown { kind: kind.to_owned(), version }),
-                }
-                .map_err(|source| DecodeError::Body { kind: kind.to_owned(), version, source })
-            }
-        }
-
-        $(impl From<$name> for Body {
-            fn from(body: $name) -> Body { Body::$name(body) }
-        })*
-    };
-}
-
-bodies! {
-    StudyOpened = "study.opened" 3,
-    DataDrawn = "data.drawn" 1,
-    SessionStarted = "session.started" 1,
-    SessionEnded = "session.ended" 2,
-    ExperimentProposed = "experiment.proposed" 2,
-    RunStarted = "run.started" 1,
-    RunReported = "run.reported" 1,
-    RunFinished = "run.finished" 2,
-    RunVoided = "run.voided" 2,
-    RunMeasured = "run.measured" 1,
-    MeasureCut = "run.measure_cut" 1,
-    Decided = "experiment.decided" 3,
-    SearchEnded = "search.ended" 1,
-    Claimed = "claim.tested" 2,
-    Ablated = "ablation.tested" 1,
-    SealedOpened = "sealed.opened" 2,
-    SealedAnswered = "sealed.answered" 1,
-    Graded = "rubric.graded" 1,
-    StudyFinished = "study.finished" 1,
-    OversightBegan = "oversight.began" 2,
-    IncidentRaised = "incident.raised" 1,
-    StudyStopped = "study.stopped" 1,
-    StudyResumed = "study.resumed" 1,
-    Explained = "study.explained" 1,
-    ApprovalUsed = "approval.used" 1,
-    MemoryRecalled = "memory.recalled" 1,
-    OutcomeDefined = "outcome.defined" 1,
-    HandedIn = "outcome.handed_in" 1,
-    EvaluationStarted = "span.outcome_evaluation_start" 1,
-    EvaluationOngoing = "span.outcome_evaluation_ongoing" 1,
-    EvaluationChecked = "span.outcome_evaluation_checked" 1,
-    EvaluationEnded = "span.outcome_evaluation_end" 1,
-    AutonomyChanged = "autonomy.changed" 1,
-    AutonomyLent = "autonomy.lent" 1,
+crate::bodies! {
+    /// What happened: one event's content.
+    "study":
+    StudyOpened(StudyOpened) = "study.opened" 3,
+    DataDrawn(DataDrawn) = "data.drawn" 1,
+    SessionStarted(SessionStarted) = "session.started" 1,
+    SessionEnded(SessionEnded) = "session.ended" 2,
+    ExperimentProposed(ExperimentProposed) = "experiment.proposed" 2,
+    RunStarted(RunStarted) = "run.started" 1,
+    RunReported(RunReported) = "run.reported" 1,
+    RunFinished(RunFinished) = "run.finished" 2,
+    RunVoided(RunVoided) = "run.voided" 2,
+    RunMeasured(RunMeasured) = "run.measured" 1,
+    MeasureCut(MeasureCut) = "run.measure_cut" 1,
+    Decided(Decided) = "experiment.decided" 3,
+    SearchEnded(SearchEnded) = "search.ended" 1,
+    Claimed(Claimed) = "claim.tested" 2,
+    Ablated(Ablated) = "ablation.tested" 1,
+    SealedOpened(SealedOpened) = "sealed.opened" 2,
+    SealedAnswered(SealedAnswered) = "sealed.answered" 1,
+    Graded(Graded) = "rubric.graded" 1,
+    StudyFinished(StudyFinished) = "study.finished" 1,
+    OversightBegan(OversightBegan) = "oversight.began" 2,
+    IncidentRaised(IncidentRaised) = "incident.raised" 1,
+    StudyStopped(StudyStopped) = "study.stopped" 1,
+    StudyResumed(StudyResumed) = "study.resumed" 1,
+    Explained(Explained) = "study.explained" 1,
+    ApprovalUsed(ApprovalUsed) = "approval.used" 1,
+    MemoryRecalled(MemoryRecalled) = "memory.recalled" 1,
+    OutcomeDefined(OutcomeDefined) = "outcome.defined" 1,
+    HandedIn(HandedIn) = "outcome.handed_in" 1,
+    EvaluationStarted(EvaluationStarted) = "span.outcome_evaluation_start" 1,
+    EvaluationOngoing(EvaluationOngoing) = "span.outcome_evaluation_ongoing" 1,
+    EvaluationChecked(EvaluationChecked) = "span.outcome_evaluation_checked" 1,
+    EvaluationEnded(EvaluationEnded) = "span.outcome_evaluation_end" 1,
+    AutonomyChanged(AutonomyChanged) = "autonomy.changed" 1,
+    AutonomyLent(AutonomyLent) = "autonomy.lent" 1,
 }
 
 /// What one record takes in the ledger beside its texts: keys, numbers, hash and index. Measured on built-in studies,
@@ -568,6 +505,7 @@ impl Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DecodeError;
     use crate::FailureReason;
 
     #[test]

@@ -9,11 +9,12 @@ mod outcome;
 mod oversight;
 mod setting;
 mod space;
+mod stream;
 mod units;
 
 pub use event::{
-    Ablated, Body, Claimed, DataDrawn, Decided, DecodeError, Earlier, ExperimentProposed, Finding,
-    Graded, MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunReported,
+    Ablated, Body, Claimed, DataDrawn, Decided, Earlier, ExperimentProposed, Finding, Graded,
+    MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunReported,
     RunStarted, RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted,
     StudyFinished, StudyOpened,
 };
@@ -33,4 +34,5 @@ pub use oversight::{
 };
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};
+pub use stream::{DecodeError, EventBody, FoldError};
 pub use units::{Bytes, Span, UnitError};

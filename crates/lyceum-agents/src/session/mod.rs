@@ -1,8 +1,9 @@
 //! A session as its record tells it: events, what follows from them, and the stream that holds them.
 
 pub mod event;
-mod log;
 mod state;
 
-pub use log::{Log, LogError, load, read, sessions, stream_of};
-pub use state::{Call, FoldError, Item, Said, State, Status};
+pub use state::{Call, Item, Said, State, Status};
+
+/// A session that this process writes to: its stream, and what is known of it.
+pub type Log = crate::Stream<State>;

@@ -8,13 +8,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lyceum_ledger::BlobId;
 use lyceum_models::Block;
-use lyceum_types::Output;
+use lyceum_types::{FoldError, Output};
 
 use super::event::{
     Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, PersonAsked,
     RequestEnd, StopReason, ToolUsed,
 };
+use crate::stream::Fold;
 
 /// Whether a session works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,20 +135,52 @@ pub struct State {
     pub last_seq: u64,
 }
 
-/// An event that cannot follow the events before it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event {seq} of the session does not follow from the events before it: {problem}")]
-pub struct FoldError {
-    /// Number of the event in its stream.
-    pub seq: u64,
-    /// What does not fit.
-    pub problem: String,
+impl Fold for State {
+    type Body = Body;
+    const PREFIX: &'static str = "session/";
+
+    fn fold(&mut self, seq: u64, _at: i64, body: Body) -> Result<(), FoldError> {
+        self.apply(seq, body)
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    fn blobs(body: &Body) -> Vec<BlobId> {
+        match body {
+            Body::ToolResult(result) => {
+                let files: &[Output] = result.files.as_deref().unwrap_or_default();
+                files
+                    .iter()
+                    .filter_map(|one| one.blob.parse().ok())
+                    .collect()
+            }
+            Body::Created(_)
+            | Body::Running(_)
+            | Body::Idle(_)
+            | Body::Terminated(_)
+            | Body::PersonSaid(_)
+            | Body::Interrupted(_)
+            | Body::LabSaid(_)
+            | Body::MessageReceived(_)
+            | Body::Asked(_)
+            | Body::Answered(_)
+            | Body::Fault(_)
+            | Body::ToolUsed(_)
+            | Body::ToolStarted(_)
+            | Body::Found(_)
+            | Body::Noted(_)
+            | Body::PersonAsked(_)
+            | Body::Compacted(_) => vec![],
+        }
+    }
 }
 
 impl State {
     /// Takes in one event.
     pub fn apply(&mut self, seq: u64, body: Body) -> Result<(), FoldError> {
-        let fault = |problem: String| FoldError { seq, problem };
+        let fault = |problem: String| FoldError::new("session", seq, problem);
         if seq != self.last_seq + 1 {
             return Err(fault(format!("expected event {}", self.last_seq + 1)));
         }

@@ -11,15 +11,18 @@ use std::{
 };
 
 use lyceum_models::{Block, Spec};
-use lyceum_study::{engine::Broken, lab::Kit};
+use lyceum_study::{
+    engine::{Broken, JournalError},
+    lab::Kit,
+};
 
 use super::{
-    bench,
+    Record, bench,
     event::{Body, Created, Ended, Idle, Running, ThreadIdle},
     format::Team,
     purse::{Spending, member_name},
-    record::{Record, session_of},
     room::{Broke, Room},
+    session_of,
     state::{State, Status},
     tools::{Tools, line},
 };
@@ -33,6 +36,7 @@ use crate::{
             MessageReceived, Running as SessionRunning, StopReason,
         },
     },
+    stream::Fold as _,
 };
 
 /// How often is looked whether threads have ended.
@@ -74,7 +78,7 @@ pub fn open(team: &Team, kit: &Kit, model: Option<&Spec>) -> Result<Result<Recor
         Some(Ok(files)) => files,
         Some(Err(why)) => return Ok(Err(why)),
     };
-    record.write(Body::Created(Created {
+    record.write(vec![Body::Created(Created {
         team: team.name.clone(),
         objective: team.objective.clone(),
         definition: team.text.clone(),
@@ -82,7 +86,7 @@ pub fn open(team: &Team, kit: &Kit, model: Option<&Spec>) -> Result<Result<Recor
         model: model.map(ToString::to_string),
         files,
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
-    }))?;
+    })])?;
     Ok(Ok(record))
 }
 
@@ -96,18 +100,14 @@ pub fn conduct(
     stop: &Arc<AtomicBool>,
 ) -> Result<Conducted, Broke> {
     if !matches!(record.state().status, Status::Ended(_)) {
-        record.write(Body::Running(Running {
-            pid: std::process::id(),
-        }))?;
+        let pid = std::process::id();
+        record.write(vec![Body::Running(Running { pid })])?;
     }
-    let reader = kit
-        .ledger()
-        .reader()
-        .map_err(super::record::RecordError::from)?;
+    let reader = kit.ledger().reader().map_err(JournalError::from)?;
     let threads = record.state().threads.len() as u32;
     let spent = (0..threads).map(|thread| {
-        let session =
-            session::load(&reader, &session_of(&team.name, thread)).map_err(crate::Error::from)?;
+        let session = session::State::load(&reader, &session_of(&team.name, thread))
+            .map_err(crate::Error::from)?;
         Ok(Spending {
             tokens: session.tokens,
             money: session.money,

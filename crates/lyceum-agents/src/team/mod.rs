@@ -18,17 +18,25 @@ mod event;
 mod format;
 mod offers;
 mod purse;
-mod record;
 mod room;
 mod state;
 mod tools;
 
 pub use conduct::{Conducted, Staffed, conduct, open};
 pub use event::{
-    Body, Created, DecodeError, Delegated, Ended, HandedOff, Idle, MessageSent, Running, Taken,
-    ThreadIdle,
+    Body, Created, Delegated, Ended, HandedOff, Idle, MessageSent, Running, Taken, ThreadIdle,
 };
 pub use format::{Allowed, FormatError, Member, Team};
-pub use record::{Record, RecordError, load, read, session_of, stream_of, teams};
 pub use room::Broke;
-pub use state::{FoldError, State, Status, Thread};
+pub use state::{State, Status, Thread};
+
+/// A team that this process writes to: its stream, and what is known of it.
+pub type Record = crate::Stream<State>;
+
+/// Returns the name of a thread's session.
+pub fn session_of(team: &str, thread: u32) -> String {
+    match thread {
+        0 => team.to_owned(),
+        _ => format!("{team}.{thread}"),
+    }
+}

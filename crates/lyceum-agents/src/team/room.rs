@@ -3,13 +3,16 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
-use lyceum_study::{engine::Broken, lab::Kit};
+use lyceum_study::{
+    engine::{Broken, JournalError},
+    lab::Kit,
+};
 
 use super::{
+    Record,
     event::Body,
     format::Team,
     purse::{self, Spending},
-    record::{Record, RecordError},
     state::State,
 };
 
@@ -18,7 +21,7 @@ use super::{
 pub enum Broke {
     /// Its record cannot be written or read.
     #[error(transparent)]
-    Record(#[from] RecordError),
+    Record(#[from] JournalError),
     /// A session of it cannot go on.
     #[error(transparent)]
     Session(#[from] crate::Error),
@@ -70,18 +73,18 @@ impl<'a> Room<'a> {
     pub(super) fn decide<T>(
         &self,
         decide: impl FnOnce(&State) -> (Option<Body>, T),
-    ) -> Result<T, RecordError> {
+    ) -> Result<T, JournalError> {
         let mut record = lock(&self.record);
         let (body, said) = decide(record.state());
         if let Some(body) = body {
-            record.write(body)?;
+            record.write(vec![body])?;
         }
         drop(record);
         self.changed.notify_all();
         Ok(said)
     }
 
-    pub(super) fn write(&self, body: Body) -> Result<(), RecordError> {
+    pub(super) fn write(&self, body: Body) -> Result<(), JournalError> {
         self.decide(|_| (Some(body), ()))
     }
 

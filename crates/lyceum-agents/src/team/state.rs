@@ -7,10 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use lyceum_types::Output;
+use lyceum_ledger::BlobId;
+use lyceum_types::{FoldError, Output};
 
 use super::event::{Body, Created, Delegated, HandedOff, MessageSent};
-use crate::session::event::StopReason;
+use crate::{session::event::StopReason, stream::Fold};
 
 /// Threads below one another, the lead not counted.
 pub(super) const DEPTH_MAX: u32 = 3;
@@ -72,23 +73,28 @@ fn goes_on(why: &StopReason) -> bool {
     }
 }
 
-/// An event that cannot follow the events before it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event {seq} of the team does not follow from the events before it: {problem}")]
-pub struct FoldError {
-    /// Number of the event in its stream.
-    pub seq: u64,
-    /// What does not fit.
-    pub problem: String,
+impl Fold for State {
+    type Body = Body;
+    const PREFIX: &'static str = "team/";
+
+    fn fold(&mut self, seq: u64, _at: i64, body: Body) -> Result<(), FoldError> {
+        self.apply(seq, body)
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    fn blobs(body: &Body) -> Vec<BlobId> {
+        let files = body.files().iter();
+        files.filter_map(|file| file.blob.parse().ok()).collect()
+    }
 }
 
 impl State {
     /// Takes in one event.
     pub fn apply(&mut self, seq: u64, body: Body) -> Result<(), FoldError> {
-        let fault = |problem: &str| FoldError {
-            seq,
-            problem: problem.to_owned(),
-        };
+        let fault = |problem: &str| FoldError::new("team", seq, problem);
         if seq != self.last_seq + 1 {
             return Err(fault("a number is missing"));
         }

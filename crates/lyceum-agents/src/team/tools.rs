@@ -19,14 +19,15 @@ use super::{
     format::{Member, ON_FILES},
     offers,
     purse::Spending,
-    record::session_of,
     room::Room,
+    session_of,
     state::{DEPTH_MAX, State},
 };
 use crate::{
     hands,
     line::one_line,
     session::{self, Said, event::Noted},
+    stream::Fold as _,
     tool::{Done, Outcome, Toolbox, Wanted, cut_middle},
 };
 
@@ -459,7 +460,8 @@ impl<'a> Tools<'a> {
             .reader()
             .map_err(Self::broken("looking at a thread"))?;
         let of = session_of(&self.room.team.name, thread);
-        let session = session::load(&reader, &of).map_err(Self::broken("looking at a thread"))?;
+        let session =
+            session::State::load(&reader, &of).map_err(Self::broken("looking at a thread"))?;
         let mut text = line(&state, thread);
         let _ = write!(
             text,

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_study::engine::{Broken, Cut};
+use lyceum_study::engine::{Broken, Cut, JournalError};
 
 use super::{
     allowance,
@@ -23,7 +23,7 @@ use super::{
         Spent, StepEnd, StepEnded, StepStarted, StopReason,
     },
     format::{Phase, Work, Workflow},
-    journal::{Journal, JournalError},
+    journal::Journal,
     state::{State, Step},
 };
 
@@ -196,7 +196,7 @@ impl<C: Crew> Conductor<'_, C> {
     }
 
     fn write(&mut self, bodies: &[Body]) -> Result<(), End> {
-        self.journal.write(bodies)?;
+        self.journal.write(bodies.to_vec())?;
         for body in bodies {
             if let Body::StepEnded(ended) = body
                 && let StepEnd::Done { reused: None, .. } = &ended.end

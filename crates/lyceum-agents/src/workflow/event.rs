@@ -277,68 +277,9 @@ pub enum RunResult {
     },
 }
 
-/// Why a stored event cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// A kind or version that this lab does not know.
-    #[error(
-        "event `{kind}` version {version} of a workflow is not known to this version of lyceum; a newer one wrote it"
-    )]
-    Unknown {
-        /// The kind found.
-        kind: String,
-        /// The version found.
-        version: u32,
-    },
-    /// The body does not fit its kind.
-    #[error("event `{kind}` version {version} of a workflow has a body that does not fit")]
-    Body {
-        /// The kind.
-        kind: String,
-        /// The version.
-        version: u32,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-macro_rules! bodies {
-    ($($name:ident($inner:ident) = $kind:literal $version:literal),* $(,)?) => {
-        /// What happened in a run: one event's content.
-        #[derive(Clone, Debug, PartialEq)]
-        #[expect(missing_docs, reason = "each variant is named after what the documented struct in it tells")]
-        pub enum Body { $($name($inner)),* }
-
-        impl Body {
-            /// Returns the kind under which the body is stored.
-            pub fn kind(&self) -> &'static str {
-                match self { $(Body::$name(_) => $kind),* }
-            }
-
-            /// Returns the version under which the body is stored.
-            pub fn version(&self) -> u32 {
-                match self { $(Body::$name(_) => $version),* }
-            }
-
-            /// Returns the body as JSON.
-            pub fn encode(&self) -> Result<String, serde_json::Error> {
-                match self { $(Body::$name(body) => serde_json::to_string(body)),* }
-            }
-
-            /// Reads a stored body.
-            pub fn decode(kind: &str, version: u32, json: &str) -> Result<Body, DecodeError> {
-                match (kind, version) {
-                    $(($kind, 1..=$version) => serde_json::from_str(json).map(Body::$name),)*
-                    _ => return Err(DecodeError::Unknown { kind: kind.to_owned(), version }),
-                }
-                .map_err(|source| DecodeError::Body { kind: kind.to_owned(), version, source })
-            }
-        }
-    };
-}
-
-bodies! {
+lyceum_types::bodies! {
+    /// What happened in a run: one event's content.
+    "workflow":
     Created(Created) = "workflow_run.created" 1,
     Running(Running) = "workflow_run.status_running" 1,
     Updated(Updated) = "workflow_run.updated" 1,

@@ -33,15 +33,14 @@ mod template;
 pub use conductor::{Asked, Came, Conductor, Crew, End, Prepared, Refusal, Watcher, differing};
 pub use crew::{Floor, Hired, Tapes};
 pub use event::{
-    Body, Created, DecodeError, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded,
-    RunResult, Spent, StepEnd, StepEnded, StepStarted, StopReason, Updated,
+    Body, Created, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded, RunResult, Spent,
+    StepEnd, StepEnded, StepStarted, StopReason, Updated,
 };
 pub use format::{
     Budget, Command, FormatError, Model, Over, Phase, Study, WORKFLOW_BYTES_MAX, Work, Workflow,
 };
 pub use journal::{
-    Journal, JournalError, ask_to_stop, clear_stop, is_asked_to_stop, known_results, load, newest,
-    read, runs, stream_of, worked_on_by,
+    Journal, ask_to_stop, clear_stop, is_asked_to_stop, known_results, newest, worked_on_by,
 };
 pub use schema::{Schema, SchemaError};
-pub use state::{FoldError, PhaseState, State, Status, Step};
+pub use state::{PhaseState, State, Status, Step};

@@ -6,6 +6,9 @@
 //! - one attempt at a step is open at a time, attempts are numbered without gaps, each ends once;
 //! - a step that is done or failed is never begun again.
 
+use lyceum_ledger::BlobId;
+use lyceum_types::FoldError;
+
 use super::{
     event::{
         Body, Created, Item, PhaseEnded, PhaseStarted, Reserved, RunResult, Spent, StepEnd,
@@ -13,6 +16,7 @@ use super::{
     },
     format::Budget,
 };
+use crate::stream::Fold;
 
 /// Whether a run works.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -113,16 +117,6 @@ pub struct State {
     pub last_at: i64,
 }
 
-/// An event that cannot follow the events before it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event {seq} of the run does not follow from the events before it: {problem}")]
-pub struct FoldError {
-    /// Number of the event in its stream.
-    pub seq: u64,
-    /// What does not fit.
-    pub problem: String,
-}
-
 impl Used {
     fn reserve(&mut self, reserved: Reserved) {
         self.steps += 1;
@@ -167,6 +161,23 @@ impl PhaseState {
     }
 }
 
+impl Fold for State {
+    type Body = Body;
+    const PREFIX: &'static str = "workflow/";
+
+    fn fold(&mut self, seq: u64, at: i64, body: Body) -> Result<(), FoldError> {
+        self.apply(seq, at, body)
+    }
+
+    fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    fn blobs(_body: &Body) -> Vec<BlobId> {
+        vec![]
+    }
+}
+
 impl State {
     /// Returns the phase of this name, if it has begun.
     pub fn phase(&self, name: &str) -> Option<&PhaseState> {
@@ -180,7 +191,7 @@ impl State {
 
     /// Takes in one event, written at a time in milliseconds.
     pub fn apply(&mut self, seq: u64, at: i64, body: Body) -> Result<(), FoldError> {
-        let fault = |problem: String| FoldError { seq, problem };
+        let fault = |problem: String| FoldError::new("workflow", seq, problem);
         if seq != self.last_seq + 1 {
             return Err(fault(format!("expected event {}", self.last_seq + 1)));
         }

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use lyceum_agents::{
-    Advance, Options,
+    Advance, Fold as _, Options,
     session::{
-        Log, Said,
+        Log, Said, State,
         event::{Body, Noted, PersonSaid, RequestEnd, StopReason},
-        read,
     },
 };
 use lyceum_models::{Block, Request};
@@ -51,7 +50,7 @@ fn killed_between_any_two_events_it_goes_on_and_repeats_no_call() {
     let end = drive(&mut log, script(), &Tools::default(), Options::default());
     assert_eq!(end, Advance::Stopped(StopReason::EndTurn));
     let mut events = Vec::new();
-    read(&whole.reader().unwrap(), "s", 0, |_, _, body| {
+    State::read(&whole.reader().unwrap(), "s", 0, |_, _, body| {
         events.push(body);
         Ok(())
     })
@@ -125,7 +124,7 @@ fn a_request_without_a_receipt_is_unknown_and_charged_with_all_that_was_reserved
     assert_eq!(state.tokens, 777 + 11 * u64::from(state.requests - 1));
     assert_eq!(state.money, 5);
     let mut unknown = 0;
-    read(&place.reader().unwrap(), "s", 0, |_, _, body| {
+    State::read(&place.reader().unwrap(), "s", 0, |_, _, body| {
         unknown +=
             usize::from(matches!(body, Body::Answered(one) if one.end == RequestEnd::Unknown));
         Ok(())

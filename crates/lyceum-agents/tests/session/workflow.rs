@@ -8,10 +8,13 @@ use std::{
     },
 };
 
-use lyceum_agents::workflow::{
-    Asked, Body, Came, Conductor, Created, Crew, Item, Journal, Over, Phase, Prepared, Refusal,
-    Reserved, RunResult, Spent, State, Status, Step, StepEnd, StopReason, Watcher, Workflow,
-    differing, known_results, read, stream_of,
+use lyceum_agents::{
+    Fold as _,
+    workflow::{
+        Asked, Body, Came, Conductor, Created, Crew, Item, Journal, Over, Phase, Prepared, Refusal,
+        Reserved, RunResult, Spent, State, Status, Step, StepEnd, StopReason, Watcher, Workflow,
+        differing, known_results,
+    },
 };
 use lyceum_ledger::{Ledger, NewEvent};
 use lyceum_study::engine::{Broken, Cut};
@@ -166,7 +169,7 @@ fn open(ledger: &Ledger, workflow: &Workflow, run: &str) -> Journal {
             fresh: false,
             lyceum: "0".into(),
         };
-        journal.write(&[Body::Created(created)]).unwrap();
+        journal.write(vec![Body::Created(created)]).unwrap();
     }
     journal
 }
@@ -219,7 +222,7 @@ fn outcome(state: &State) -> (Status, Vec<Ends>) {
 
 fn events(ledger: &Ledger, run: &str) -> Vec<Body> {
     let mut all = Vec::new();
-    read(&ledger.reader().unwrap(), run, 0, |_, _, body| {
+    State::read(&ledger.reader().unwrap(), run, 0, |_, _, body| {
         all.push(body);
         Ok(())
     })
@@ -241,7 +244,9 @@ fn killed_between_any_two_events_it_comes_to_the_same_and_repeats_nothing_done()
         let before = all[..alive].iter();
         let before =
             before.map(|body| NewEvent::new(body.kind(), body.version(), body.encode().unwrap()));
-        again.append(&stream_of("w"), before.collect()).unwrap();
+        again
+            .append(&State::stream_of("w"), before.collect())
+            .unwrap();
         let known = Journal::open(again.clone(), "w").unwrap().state().clone();
         let words = Words::default();
         let state = conduct(&again, &workflow, "w", &words);
@@ -381,7 +386,7 @@ fn died_three_times(file: &str) -> State {
     let lab = ledger();
     let put = |body: &Body| {
         let event = NewEvent::new(body.kind(), body.version(), body.encode().unwrap());
-        lab.append(&stream_of("w"), vec![event]).unwrap();
+        lab.append(&State::stream_of("w"), vec![event]).unwrap();
     };
     all[..=until].iter().for_each(put);
     let Body::StepStarted(first) = &all[until] else {

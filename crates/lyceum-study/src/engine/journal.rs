@@ -1,8 +1,6 @@
 //! Where the loop writes its events.
 
-use lyceum_types::{Body, DecodeError};
-
-use super::state::FoldError;
+use lyceum_types::{Body, DecodeError, FoldError};
 
 /// Why the record cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +16,7 @@ pub enum JournalError {
     Encode(#[from] serde_json::Error),
     /// An event does not follow from those before it.
     #[error(transparent)]
-    Fold(FoldError),
+    Fold(#[from] FoldError),
 }
 
 /// An append-only stream of events.

@@ -39,5 +39,5 @@ pub use journal::{Journal, JournalError, MemoryJournal};
 pub use outcome::{Evaluation, FAULTS_MAX, iterations_used};
 pub use protocol::{Budget, Clause, Criterion, Looks, OutcomeRules, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
-pub use state::{Experiment, FoldError, Resource, Run, Session, State};
+pub use state::{Experiment, Resource, Run, Session, State};
 pub use steady::{SinceMade, Steady};

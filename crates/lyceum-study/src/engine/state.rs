@@ -12,10 +12,10 @@ use std::collections::VecDeque;
 use lyceum_oversight::autonomy::{self, Cause, Grounds};
 use lyceum_types::{
     Ablated, Body, CheckFound, Claimed, Class, DataDrawn, Decided, EvaluationChecked,
-    EvaluationStarted, ExperimentId, ExperimentProposed, Graded, HandedIn, IncidentRaised, Level,
-    MeasureCut, MemoryRecalled, Outcome, OutcomeDefined, Output, Purpose, Role, RunFinished, RunId,
-    RunMeasured, RunReported, RunStarted, SealedAnswered, SealedOpened, Seed, SessionEnded,
-    SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+    EvaluationStarted, ExperimentId, ExperimentProposed, FoldError, Graded, HandedIn,
+    IncidentRaised, Level, MeasureCut, MemoryRecalled, Outcome, OutcomeDefined, Output, Purpose,
+    Role, RunFinished, RunId, RunMeasured, RunReported, RunStarted, SealedAnswered, SealedOpened,
+    Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
 };
 
 use super::{
@@ -302,20 +302,10 @@ pub struct State {
     pub(super) best_value: Option<f64>,
 }
 
-/// An event that cannot follow the events before it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("event {seq} of the study does not follow from the events before it: {problem}")]
-pub struct FoldError {
-    /// Number of the event in its stream.
-    pub seq: u64,
-    /// What does not fit.
-    pub problem: String,
-}
-
 impl State {
     /// Takes in one event.
     pub fn apply(&mut self, seq: u64, at: i64, body: Body) -> Result<(), FoldError> {
-        let fault = |problem: String| FoldError { seq, problem };
+        let fault = |problem: String| FoldError::new("study", seq, problem);
         if seq != self.last_seq + 1 {
             return Err(fault(format!("expected event {}", self.last_seq + 1)));
         }

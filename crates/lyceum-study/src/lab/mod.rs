@@ -49,7 +49,7 @@ pub use machine::{facts, processors, slots};
 pub use memory::past;
 pub use place::{DIRECTORY, Lab, is_study_name};
 pub use receipts::Receipts;
-pub use record::{StudyJournal, load, read_events, stream_of, studies};
+pub use record::{StudyJournal, load, names, read_events, read_stream, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
 pub use stop::{ask_to_stop, mark};
 pub use study::{

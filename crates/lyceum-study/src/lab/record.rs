@@ -1,7 +1,7 @@
 //! A study's stream in the ledger, as a journal of the loop.
 
 use lyceum_ledger::{BlobId, Ledger, NewEvent, Reader};
-use lyceum_types::{Body, Output};
+use lyceum_types::{Body, EventBody, Output};
 
 use super::receipts::Receipts;
 use crate::engine::{Journal, JournalError, State};
@@ -17,30 +17,28 @@ pub fn stream_of(study: &str) -> String {
     format!("{PREFIX}{study}")
 }
 
-/// Returns the names of the studies in a ledger, oldest name first.
-pub fn studies(reader: &Reader) -> Result<Vec<String>, JournalError> {
-    let streams = reader.streams()?;
-    let names = streams
-        .into_iter()
-        .filter_map(|head| head.stream.strip_prefix(PREFIX).map(str::to_owned));
+/// Returns what the streams with a prefix are named without it, in the order of the streams' names.
+pub fn names(reader: &Reader, prefix: &str) -> Result<Vec<String>, JournalError> {
+    let streams = reader.streams()?.into_iter();
+    let names = streams.filter_map(|head| head.stream.strip_prefix(prefix).map(str::to_owned));
     Ok(names.collect())
 }
 
-/// Reads a study's events after a number, decoded, one page after the other, each with its number, time and position.
-pub fn read_events(
+/// Reads a stream's events after a number, decoded, one page after the other, each with its number and its time in
+/// milliseconds.
+pub fn read_stream<B: EventBody>(
     reader: &Reader,
-    study: &str,
+    stream: &str,
     after: u64,
-    mut each: impl FnMut(u64, i64, Body) -> Result<(), JournalError>,
+    mut each: impl FnMut(u64, i64, B) -> Result<(), JournalError>,
 ) -> Result<(), JournalError> {
-    let stream = stream_of(study);
     let mut last = after;
     loop {
-        let page = reader.read(&stream, last, PAGE)?;
+        let page = reader.read(stream, last, PAGE)?;
         let full = page.len() == PAGE;
         for event in page {
             last = event.seq;
-            let body = Body::decode(&event.kind, event.version, &event.body)?;
+            let body = B::decode(&event.kind, event.version, &event.body)?;
             each(event.seq, event.at.unix_ms(), body)?;
         }
         if !full {
@@ -49,11 +47,26 @@ pub fn read_events(
     }
 }
 
+/// Returns the names of the studies in a ledger, oldest name first.
+pub fn studies(reader: &Reader) -> Result<Vec<String>, JournalError> {
+    names(reader, PREFIX)
+}
+
+/// Reads a study's events after a number, decoded, one page after the other, each with its number and time.
+pub fn read_events(
+    reader: &Reader,
+    study: &str,
+    after: u64,
+    each: impl FnMut(u64, i64, Body) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
+    read_stream(reader, &stream_of(study), after, each)
+}
+
 /// Folds a study's events into what is known.
 pub fn load(reader: &Reader, study: &str) -> Result<State, JournalError> {
     let mut state = State::default();
     read_events(reader, study, 0, |seq, at, body| {
-        state.apply(seq, at, body).map_err(JournalError::Fold)
+        Ok(state.apply(seq, at, body)?)
     })?;
     Ok(state)
 }

@@ -14,7 +14,6 @@ use lyceum_study::{
 };
 use lyceum_types::{Body, StudyResumed};
 
-use super::workflow::failed;
 use crate::{
     context::{LabPlace, known},
     exit::Exit,
@@ -67,7 +66,7 @@ fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Fail
     let finished = lab::load(&reader, name)?.finished.is_some();
     match Ledger::holding(&ledger)? {
         Holding::Nobody if finished => return Ok(false),
-        Holding::By(holder) => match worked_on_by(&reader, holder.pid).map_err(failed)? {
+        Holding::By(holder) => match worked_on_by(&reader, holder.pid)? {
             // It works on no study of this lab: to end it would end something else.
             Some(_) if finished => return Ok(false),
             Some(run) => return Err(works_on_another(name, &run)),

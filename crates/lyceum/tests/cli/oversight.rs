@@ -611,6 +611,17 @@ fn rules_change_and_levels_rise_only_with_the_signatures_that_the_rules_before_d
     rules(2);
     let verified = place.call(&["verify"]).exits(0);
     verified.prints("rules about signatures: adopted 3 times, 0 against those before");
+
+    // A rise in another lab, which has no such rules, is nothing that this lab's approvers sign.
+    let other = Place::new();
+    other.study(&Tiny::modes(&["start", "good"], better));
+    other.run("tiny", &[]);
+    other.call(&raise).exits(0).prints("tiny: L4");
+    let bundle = place.lab().join("other.bundle");
+    let bundle = bundle.to_str().unwrap();
+    other.call(&["export", "tiny", "--bundle", bundle]).exits(0);
+    place.call(&["import", bundle, "--as", "theirs"]).exits(0);
+    place.call(&["verify"]).exits(0);
     place.assert_intact();
 }
 

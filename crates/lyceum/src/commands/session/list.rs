@@ -2,17 +2,20 @@
 
 use std::error::Error as _;
 
-use lyceum_agents::session::{LogError, State, Status, event::StopReason, load, sessions};
+use lyceum_agents::{
+    Fold as _,
+    session::{State, Status, event::StopReason},
+};
 use lyceum_models::Money;
+use lyceum_study::engine::JournalError;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    let failed = |error| Failure::internal(&error);
-    for name in sessions(&reader).map_err(failed)? {
-        let (object, line) = match load(&reader, &name) {
+    for name in State::names(&reader)? {
+        let (object, line) = match State::load(&reader, &name) {
             Ok(state) => (object(&name, &state), line(&name, &state)),
             Err(error) => unreadable(&name, &error),
         };
@@ -26,7 +29,7 @@ pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Returns a session that cannot be read, as it is told: the others are listed all the same.
-fn unreadable(name: &str, error: &LogError) -> (serde_json::Value, String) {
+fn unreadable(name: &str, error: &JournalError) -> (serde_json::Value, String) {
     let why = error
         .source()
         .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));

@@ -2,9 +2,12 @@
 
 use std::{io::Write as _, thread::sleep, time::Duration};
 
-use lyceum_agents::session::{
-    event::{Body, RequestEnd},
-    read,
+use lyceum_agents::{
+    Fold as _,
+    session::{
+        State,
+        event::{Body, RequestEnd},
+    },
 };
 use lyceum_ledger::{Holding, Ledger};
 use lyceum_models::{Arguments as Called, Block};
@@ -44,7 +47,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         // Asked before reading: what was written until then is read below.
         let nobody = Ledger::holding(&ledger)? == Holding::Nobody;
         let mut lines = Vec::new();
-        read(&reader, &name, last, |seq, at, body| {
+        State::read(&reader, &name, last, |seq, at, body| {
             last = seq;
             over = matches!(body, Body::Terminated(_));
             lines.push(line(seq, at, &body, json));

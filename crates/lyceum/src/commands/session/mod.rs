@@ -8,6 +8,7 @@ mod start;
 pub(super) use list::word;
 
 use clap::Subcommand;
+use lyceum_agents::{Fold as _, session::State};
 use lyceum_ledger::Reader;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
@@ -38,8 +39,7 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
 
 /// Returns the session of this name, or the only one there is.
 fn named(reader: &Reader, name: Option<&str>) -> Result<String, Failure> {
-    let all =
-        lyceum_agents::session::sessions(reader).map_err(|error| Failure::internal(&error))?;
+    let all = State::names(reader)?;
     let found = match name {
         Some(name) => all.iter().find(|one| *one == name),
         None if all.len() == 1 => all.first(),

@@ -1,8 +1,8 @@
 //! `lyceum session send` and `interrupt`: words of people, by a letter where another process holds the lab.
 
 use lyceum_agents::{
-    LETTER_BYTES_MAX, Letter, leave,
-    session::{Log, Status, load},
+    Fold as _, LETTER_BYTES_MAX, Letter, leave,
+    session::{Log, State, Status},
 };
 use lyceum_ledger::{Holding, Ledger, Options};
 
@@ -64,7 +64,7 @@ fn send(
 ) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = named(&reader, session)?;
-    let state = load(&reader, &name).map_err(|error| Failure::internal(&error))?;
+    let state = State::load(&reader, &name)?;
     if let Status::Terminated(why) = &state.status {
         return Err(Failure::bad_input(format!(
             "session `{name}` is over: {}",
@@ -76,14 +76,13 @@ fn send(
     let now = if Ledger::holding(&ledger)? == Holding::Nobody {
         let stops = matches!(letter, Letter::Interrupt(_));
         let ledger = Ledger::open(&ledger, Options::default())?;
-        let mut log = Log::open(ledger, &name).map_err(|error| Failure::internal(&error))?;
+        let mut log = Log::open(ledger, &name)?;
         if stops {
             return Err(Failure::bad_input(format!(
                 "nobody works in the lab: session `{name}` has nothing to interrupt"
             )));
         }
-        log.write(vec![letter.event(None)])
-            .map_err(|error| Failure::internal(&error))?;
+        log.write(vec![letter.event(None)])?;
         "written down; it is read when the study goes on"
     } else {
         leave(&lab, &name, &letter)?;

@@ -4,7 +4,7 @@ mod run;
 mod show;
 
 use clap::Subcommand;
-use lyceum_agents::team::{RecordError, State, Status};
+use lyceum_agents::team::{State, Status};
 
 use crate::{commands::session, context::LabPlace, exit::Exit, failure::Failure};
 
@@ -23,15 +23,6 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
         Command::Run(arguments) => run::run(place, json, arguments),
         Command::List => show::list(place, json),
         Command::Show(arguments) => show::run(place, json, arguments),
-    }
-}
-
-fn failed(error: RecordError) -> Failure {
-    match error {
-        RecordError::Ledger(error) => error.into(),
-        RecordError::Decode(error) => Failure::bad_input(error.to_string())
-            .hint("use the version of lyceum that wrote this lab, or a newer one"),
-        error => Failure::internal(&error),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lyceum_agents::{
-    Options,
+    Fold as _, Options,
     session::event::StopReason,
     team::{self, Broke, Staffed, Status, Team},
     workflow::Tapes,
@@ -11,7 +11,7 @@ use lyceum_agents::{
 use lyceum_models::{Spec, environment};
 use lyceum_study::{engine::Broken, lab};
 
-use super::{failed, show, status};
+use super::{show, status};
 use crate::{
     commands::{run::stop_on_signals, workflow::tapes},
     context::{LabPlace, Minimum},
@@ -53,7 +53,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     let halt = stop_on_signals()?;
     let kit = place.kit_at(arguments.minimum)?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
-    let known = team::load(&kit.ledger().reader()?, &team.name).map_err(failed)?;
+    let known = team::State::load(&kit.ledger().reader()?, &team.name)?;
     let model = going_on(&team, &known, model)?;
     check_models(&team, model.as_ref(), &tapes)?;
     let opened = team::open(&team, &kit, model.as_ref()).map_err(broke)?;
@@ -100,7 +100,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
 
 fn broke(error: Broke) -> Failure {
     match error {
-        Broke::Record(error) => failed(error),
+        Broke::Record(error) => error.into(),
         error => Failure::internal(&error)
             .hint("nothing that was recorded is lost: the same command goes on"),
     }

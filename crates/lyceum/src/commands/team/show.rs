@@ -3,12 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use lyceum_agents::{
-    session,
+    Fold as _, session,
     team::{self, State, Status},
 };
 use serde_json::json;
 
-use super::{failed, status};
+use super::status;
 use crate::{
     commands::session::word,
     context::LabPlace,
@@ -34,8 +34,8 @@ pub(crate) struct Arguments {
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn list(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    for name in team::teams(&reader).map_err(failed)? {
-        let state = team::load(&reader, &name).map_err(failed)?;
+    for name in team::State::names(&reader)? {
+        let state = team::State::load(&reader, &name)?;
         if json {
             print_json(&name, &state, None);
             continue;
@@ -57,7 +57,7 @@ pub(super) fn list(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = named(&reader, arguments.team.as_deref())?;
-    let state = team::load(&reader, &name).map_err(failed)?;
+    let state = team::State::load(&reader, &name)?;
     if let Some(into) = &arguments.into {
         return write_files(&reader, &state, into);
     }
@@ -74,7 +74,8 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     println!("{}", words::clean(&format!("{name}: {now}{why}")));
     for (thread, number) in state.threads.iter().zip(0..) {
         let of = team::session_of(&name, number);
-        let session = session::load(&reader, &of).map_err(|error| Failure::internal(&error))?;
+        let session =
+            session::State::load(&reader, &of).map_err(|error| Failure::internal(&error))?;
         let who = thread
             .delegated
             .as_ref()
@@ -112,7 +113,7 @@ fn short(text: &str) -> String {
 }
 
 fn named(reader: &lyceum_ledger::Reader, name: Option<&str>) -> Result<String, Failure> {
-    let all = team::teams(reader).map_err(failed)?;
+    let all = team::State::names(reader)?;
     let found = match name {
         Some(name) => all.iter().find(|one| *one == name),
         None if all.len() == 1 => all.first(),

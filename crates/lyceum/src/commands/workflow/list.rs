@@ -1,8 +1,8 @@
 //! `lyceum workflow list`: the lab's runs and how far they are.
 
-use lyceum_agents::workflow;
+use lyceum_agents::{Fold as _, workflow};
 
-use super::{failed, words as told};
+use super::words as told;
 use crate::{
     context::LabPlace,
     exit::Exit,
@@ -13,8 +13,8 @@ use crate::{
 #[expect(clippy::print_stdout, reason = "this is the result")]
 pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
     let reader = place.reader()?;
-    for name in workflow::runs(&reader).map_err(failed)? {
-        let state = match workflow::load(&reader, &name) {
+    for name in workflow::State::names(&reader)? {
+        let state = match workflow::State::load(&reader, &name) {
             Ok(state) => state,
             // The others are listed all the same.
             Err(error) if json => {

@@ -9,7 +9,7 @@ mod words;
 pub(super) use run::tapes;
 
 use clap::Subcommand;
-use lyceum_agents::workflow;
+use lyceum_agents::{Fold as _, workflow};
 use lyceum_ledger::Reader;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words as plain};
@@ -35,18 +35,9 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
     }
 }
 
-pub(super) fn failed(error: workflow::JournalError) -> Failure {
-    match error {
-        workflow::JournalError::Ledger(error) => error.into(),
-        workflow::JournalError::Decode(error) => Failure::bad_input(error.to_string())
-            .hint("use the version of lyceum that wrote this lab, or a newer one"),
-        error => Failure::internal(&error),
-    }
-}
-
 /// Returns the run of this name; without a name the only one there is.
 fn named(reader: &Reader, name: Option<&str>) -> Result<String, Failure> {
-    let all = workflow::runs(reader).map_err(failed)?;
+    let all = workflow::State::names(reader)?;
     let found = match name {
         Some(name) => all.iter().find(|one| *one == name),
         None if all.len() == 1 => all.first(),

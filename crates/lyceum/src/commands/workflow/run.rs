@@ -6,14 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lyceum_agents::workflow::{
-    self, Body, Conductor, Created, End, Floor, FormatError, Hired, Journal, RunResult, State,
-    Status, StepEnd, StopReason, Tapes, Updated, Watcher, Workflow,
+use lyceum_agents::{
+    Fold as _,
+    workflow::{
+        self, Body, Conductor, Created, End, Floor, FormatError, Hired, Journal, RunResult, State,
+        Status, StepEnd, StopReason, Tapes, Updated, Watcher, Workflow,
+    },
 };
 use lyceum_models::{FileTape, Recording, Spec, environment};
 use lyceum_study::lab::{self, Kit};
 
-use super::{failed, words as told};
+use super::words as told;
 use crate::{
     commands::run::stop_on_signals,
     context::{LabPlace, Minimum},
@@ -89,9 +92,9 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         floor.check().map_err(Failure::bad_input)?;
         new_name(&reader, &workflow)?
     };
-    let mut known = workflow::known_results(&reader).map_err(failed)?;
+    let mut known = workflow::known_results(&reader)?;
     drop(reader);
-    let mut journal = Journal::open(kit.ledger().clone(), &name).map_err(failed)?;
+    let mut journal = Journal::open(kit.ledger().clone(), &name)?;
     begin(
         &mut journal,
         &workflow,
@@ -119,7 +122,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     .conduct();
     match conducted {
         Ok(()) => Ok(finish(&kit, &name, journal.state(), json)),
-        Err(End::Journal(error)) => Err(failed(error)),
+        Err(End::Journal(error)) => Err(error.into()),
     }
 }
 
@@ -130,11 +133,11 @@ fn unfinished(
     model: Option<&Spec>,
     fresh: bool,
 ) -> Result<Option<(String, Option<Spec>)>, Failure> {
-    let (number, name) = workflow::newest(reader, &workflow.name).map_err(failed)?;
+    let (number, name) = workflow::newest(reader, &workflow.name)?;
     if number == 0 {
         return Ok(None);
     }
-    let state = workflow::load(reader, &name).map_err(failed)?;
+    let state = workflow::State::load(reader, &name)?;
     let Some(created) = state.created.as_ref().filter(|_| !state.is_over()) else {
         return Ok(None);
     };
@@ -164,7 +167,7 @@ fn same_still(
     let Some(name) = run else {
         return Ok(None);
     };
-    let state = workflow::load(reader, &name).map_err(failed)?;
+    let state = workflow::State::load(reader, &name)?;
     let Some(step) = workflow::differing(workflow, floor, &state) else {
         return Ok(Some(name));
     };
@@ -175,7 +178,7 @@ fn same_still(
 }
 
 fn new_name(reader: &lyceum_ledger::Reader, workflow: &Workflow) -> Result<String, Failure> {
-    let (number, _) = workflow::newest(reader, &workflow.name).map_err(failed)?;
+    let (number, _) = workflow::newest(reader, &workflow.name)?;
     Ok(match number {
         0 => workflow.name.clone(),
         number => format!("{}~{}", workflow.name, number + 1),
@@ -206,7 +209,7 @@ fn begin(
         }),
         Some(_) => return Ok(()),
     };
-    journal.write(&[body]).map_err(failed)
+    Ok(journal.write(vec![body])?)
 }
 
 /// Looks whether every model can be asked, before the first step.

@@ -1,8 +1,11 @@
 //! `lyceum workflow show`: a run, or the result of one of its steps.
 
-use lyceum_agents::workflow::{self, State, Step, StepEnd};
+use lyceum_agents::{
+    Fold as _,
+    workflow::{self, State, Step, StepEnd},
+};
 
-use super::{failed, named, words as told};
+use super::{named, words as told};
 use crate::{
     context::LabPlace,
     exit::Exit,
@@ -26,7 +29,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = named(&reader, arguments.run.as_deref())?;
-    let state = workflow::load(&reader, &name).map_err(failed)?;
+    let state = workflow::State::load(&reader, &name)?;
     if let Some(place) = &arguments.step {
         return one(&state, place, json);
     }

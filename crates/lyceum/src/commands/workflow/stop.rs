@@ -5,11 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lyceum_agents::workflow::{self, Body, Journal, RunEnded, RunResult};
+use lyceum_agents::{
+    Fold as _,
+    workflow::{self, Body, Journal, RunEnded, RunResult},
+};
 use lyceum_ledger::{Holding, Ledger, Options};
 use lyceum_sandbox::show_untrusted;
 
-use super::{failed, named};
+use super::named;
 use crate::{context::LabPlace, exit::Exit, failure::Failure};
 
 /// How long the process may take to end the steps under way and write down how.
@@ -30,11 +33,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = named(&reader, arguments.run.as_deref())?;
-    let over = |reader| {
-        workflow::load(reader, &name)
-            .map_err(failed)
-            .map(|state| state.is_over())
-    };
+    let over = |reader| workflow::State::load(reader, &name).map(|state| state.is_over());
     let done = if over(&reader)? {
         "is over: nothing to stop"
     } else {
@@ -55,7 +54,7 @@ fn stop(place: &LabPlace, name: &str, why: &str) -> Result<(), Failure> {
     let began = Instant::now();
     while Ledger::holding(&lab.ledger())? != Holding::Nobody {
         let reader = place.reader()?;
-        if workflow::load(&reader, name).map_err(failed)?.is_over() {
+        if workflow::State::load(&reader, name)?.is_over() {
             return Ok(());
         }
         if began.elapsed() > GRACE {
@@ -67,13 +66,11 @@ fn stop(place: &LabPlace, name: &str, why: &str) -> Result<(), Failure> {
         sleep(POLL);
     }
     let ledger = Ledger::open(&lab.ledger(), Options::default())?;
-    let mut journal = Journal::open(ledger, name).map_err(failed)?;
+    let mut journal = Journal::open(ledger, name)?;
     if !journal.state().is_over() {
         let why = show_untrusted(why.as_bytes());
         let result = RunResult::Stopped { why };
-        journal
-            .write(&[Body::Ended(RunEnded { result })])
-            .map_err(failed)?;
+        journal.write(vec![Body::Ended(RunEnded { result })])?;
     }
     workflow::clear_stop(&lab, name);
     Ok(())

@@ -1,4 +1,4 @@
-//! The form of a JSON file: the part of JSON Schema that a criterion needs, and no more.
+//! The form of a JSON value: the part of JSON Schema that a criterion or an answer needs, and no more.
 //!
 //! A keyword that is not known is refused when the study is read: a schema that is half understood would accept what it
 //! forbids.
@@ -9,7 +9,15 @@ use lyceum_sandbox::show_untrusted;
 use serde_json::{Map, Value};
 
 /// Keywords that say nothing about a value.
-const REMARKS: [&str; 5] = ["$schema", "$id", "$comment", "title", "description"];
+const REMARKS: [&str; 7] = [
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+    "default",
+    "examples",
+];
 /// Keywords that are held against a value.
 const KNOWN: [&str; 13] = [
     "type",
@@ -26,6 +34,8 @@ const KNOWN: [&str; 13] = [
     "minimum",
     "maximum",
 ];
+/// Schemas nested deeper are not taken.
+const DEPTH_MAX: usize = 32;
 /// Names of types.
 const TYPES: [&str; 7] = [
     "null", "boolean", "integer", "number", "string", "array", "object",
@@ -40,15 +50,25 @@ impl Shape {
     pub fn parse(bytes: &[u8]) -> Result<Shape, String> {
         let schema: Value =
             serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
-        usable(&schema, "")?;
+        usable(&schema, "", 0)?;
         Ok(Shape(schema))
+    }
+
+    /// Returns the schema.
+    pub fn schema(&self) -> &Value {
+        &self.0
+    }
+
+    /// Holds a value against it; returns the first thing that does not fit, with its place, escaped.
+    pub fn holds(&self, value: &Value) -> Result<(), String> {
+        fits(&self.0, value, "")
     }
 
     /// Holds the bytes of a file against it; returns the first thing that does not fit, with its place, escaped.
     pub fn check(&self, bytes: &[u8]) -> Result<(), String> {
         let value: Value =
             serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON: {error}"))?;
-        fits(&self.0, &value, "")
+        self.holds(&value)
     }
 }
 
@@ -62,19 +82,22 @@ fn place(at: &str) -> String {
 }
 
 /// Returns what of a schema cannot be held against a value.
-fn usable(schema: &Value, at: &str) -> Result<(), String> {
+fn usable(schema: &Value, at: &str, depth: usize) -> Result<(), String> {
     let Value::Object(fields) = schema else {
         return Err(format!("{}: expected an object of keywords", place(at)));
     };
+    if depth > DEPTH_MAX {
+        return Err(format!("{}: nested over {DEPTH_MAX} deep", place(at)));
+    }
     for (keyword, value) in fields {
         if !REMARKS.contains(&keyword.as_str()) {
-            keyword_is_usable(keyword, value, at)?;
+            keyword_is_usable(keyword, value, at, depth)?;
         }
     }
     Ok(())
 }
 
-fn keyword_is_usable(keyword: &str, value: &Value, at: &str) -> Result<(), String> {
+fn keyword_is_usable(keyword: &str, value: &Value, at: &str, depth: usize) -> Result<(), String> {
     let wrong = |expected: &str| Err(format!("{}: `{keyword}` is not {expected}", place(at)));
     let whole = || value.as_u64().is_some();
     let texts = |value: &Value| {
@@ -95,9 +118,9 @@ fn keyword_is_usable(keyword: &str, value: &Value, at: &str) -> Result<(), Strin
                 return wrong("an object of schemas");
             };
             all.iter()
-                .try_for_each(|(name, one)| usable(one, &format!("{at}.{name}")))
+                .try_for_each(|(name, one)| usable(one, &format!("{at}.{name}"), depth + 1))
         }
-        "items" => usable(value, &format!("{at}[]")),
+        "items" => usable(value, &format!("{at}[]"), depth + 1),
         "required" if !texts(value) => wrong("a list of names"),
         "enum" if !value.is_array() => wrong("a list"),
         "additionalProperties" if !value.is_boolean() => wrong("true or false"),
@@ -288,5 +311,9 @@ mod tests {
             let found = Shape::parse(schema.as_bytes()).unwrap_err();
             assert!(found.contains(what), "{found}");
         }
+        let nested = |depth| format!("{}{{}}{}", r#"{"items":"#.repeat(depth), "}".repeat(depth));
+        assert!(Shape::parse(nested(DEPTH_MAX).as_bytes()).is_ok());
+        let found = Shape::parse(nested(DEPTH_MAX + 1).as_bytes()).unwrap_err();
+        assert!(found.contains("nested over 32 deep"), "{found}");
     }
 }

@@ -9,14 +9,11 @@ use std::{
 };
 
 use lyceum_models::{Money, Spec};
-use lyceum_study::{lab::is_plain_path, workspace::Globs};
+use lyceum_study::{lab::is_plain_path, shape::Shape, workspace::Globs};
 use lyceum_types::{Bytes, Span};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    schema::Schema,
-    template::{Place, Template},
-};
+use super::template::{Place, Template};
 
 /// Largest file of a workflow that is read.
 pub const WORKFLOW_BYTES_MAX: u64 = 1 << 20;
@@ -131,7 +128,7 @@ pub struct Model {
     /// Most tokens of an answer.
     pub(super) output_tokens: u32,
     /// The form of the answer.
-    pub(super) schema: Option<Schema>,
+    pub(super) schema: Option<Shape>,
     /// Whether every citation in the answer must hold.
     pub(super) citations: bool,
 }
@@ -497,13 +494,12 @@ impl RawStudy {
     }
 }
 
-fn schema(directory: &Path, name: &str) -> Result<Schema, String> {
+fn schema(directory: &Path, name: &str) -> Result<Shape, String> {
     if !is_plain_path(name) {
         return Err(format!("`{name}` is no plain path below the workflow"));
     }
     let text = read_bounded(&directory.join(name)).map_err(|error| said(&error))?;
-    let value = serde_json::from_str(&text).map_err(|error| format!("`{name}`: {error}"))?;
-    Schema::new(value).map_err(|error| format!("`{name}`: {error}"))
+    Shape::parse(text.as_bytes()).map_err(|error| format!("`{name}`: {error}"))
 }
 
 fn said(error: &dyn std::error::Error) -> String {
@@ -581,7 +577,7 @@ fn digest(raw: &RawWorkflow, phases: &[Phase]) -> String {
             if let Work::Model(model) = &phase.work
                 && let Some(schema) = &model.schema
             {
-                object.insert("schema".into(), schema.value().clone());
+                object.insert("schema".into(), schema.schema().clone());
             }
         }
     }

@@ -17,7 +17,7 @@
 //! | `event`, `state`, `journal` | what happened, what follows from it, the stream |
 //! | `conductor`, `allowance` | which step is next, and what it may use |
 //! | `crew` | what steps do: `items`, `files`, `programs`, `command`, `ask`, `study` |
-//! | `schema`, `citation` | what an answer of a model must hold, checked by the lab |
+//! | `citation` | what an answer of a model says about files, looked up by the lab |
 
 mod allowance;
 mod citation;
@@ -26,7 +26,6 @@ mod crew;
 mod event;
 mod format;
 mod journal;
-mod schema;
 mod state;
 mod template;
 
@@ -42,5 +41,4 @@ pub use format::{
 pub use journal::{
     Journal, ask_to_stop, clear_stop, is_asked_to_stop, known_results, newest, worked_on_by,
 };
-pub use schema::{Schema, SchemaError};
 pub use state::{PhaseState, State, Status, Step};

@@ -6,7 +6,7 @@ use lyceum_models::{
     Block, Cancel, ErrorKind, Message, ModelError, OutputSchema, Request, Response, Spec, Stop,
     SystemBlock,
 };
-use lyceum_study::engine::Cut;
+use lyceum_study::{engine::Cut, shape::Shape};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,7 +15,6 @@ use super::{
         conductor::{Came, Prepared, Refusal},
         event::{Reserved, Spent, StepEnd, StopReason},
         format::Model,
-        schema::Schema,
     },
     Floor, RESULT_BYTES_MAX, Scene, Task as Any, key, reserved_for,
 };
@@ -35,7 +34,7 @@ const SHOWN_BYTES_MAX: usize = 16 << 10;
 pub struct Task {
     mind: Mind,
     request: Request,
-    schema: Option<Schema>,
+    schema: Option<Shape>,
     /// The files in which citations must be found; `None` where none are asked for.
     cited: Option<BTreeMap<String, Vec<u8>>>,
     reserved: Reserved,
@@ -64,7 +63,7 @@ pub(super) fn prepare(
         "program": floor.program(spec),
         "tape": floor.hired.tapes.mark(),
         "request": first,
-        "schema": model.schema.as_ref().map(Schema::value),
+        "schema": model.schema.as_ref().map(Shape::schema),
         "cited": model.citations.then(|| json!([scene.files.hashes(), scene.given()])),
     });
     let environment = floor.hired.environment;
@@ -124,7 +123,7 @@ fn request(scene: &Scene<'_>, model: &Model) -> Request {
         output_tokens_max: model.output_tokens,
         output_schema: model.schema.as_ref().map(|schema| OutputSchema {
             name: scene.phase.name.replace('-', "_"),
-            schema: schema.value().clone(),
+            schema: schema.schema().clone(),
         }),
         ..Request::default()
     }
@@ -226,8 +225,8 @@ fn take(task: &Task, answer: &str) -> Result<(String, u32), String> {
     }
     let value: Value =
         serde_json::from_str(bare(answer)).map_err(|error| format!("it is no JSON: {error}"))?;
-    if let Some(fault) = task.schema.as_ref().and_then(|schema| schema.fault(&value)) {
-        return Err(fault);
+    if let Some(schema) = &task.schema {
+        schema.holds(&value)?;
     }
     let citations = match &task.cited {
         Some(files) => citation::check(&value, files)?,

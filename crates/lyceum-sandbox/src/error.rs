@@ -69,11 +69,15 @@ pub enum PolicyError {
     /// A network is wanted where there is no namespace to put its end into.
     #[error("without namespaces a command has no network: expected no allowed hosts")]
     NetworkAlone,
-    /// A limit is zero.
-    #[error("limit `{name}` is zero: expected a positive amount")]
-    ZeroLimit {
+    /// A limit is below what a sandbox can be begun with.
+    #[error("limit `{name}` is {found}: expected at least {least}")]
+    LimitTooSmall {
         /// Name of the limit.
         name: &'static str,
+        /// What it is, in the limit's unit.
+        found: u128,
+        /// The least that is taken.
+        least: u128,
     },
     /// There is no command.
     #[error("the job has no command: expected a program and its arguments")]

@@ -328,6 +328,9 @@ impl Policy {
     }
 }
 
+/// Least memory limit in bytes: with less, what builds the sandbox may not live to run the command.
+const MEMORY_LEAST: u128 = 1 << 20;
+
 impl Limits {
     fn check(&self) -> Result<(), PolicyError> {
         let figures = [
@@ -340,10 +343,17 @@ impl Limits {
             ("output_total_bytes", self.output_total_bytes.into()),
             ("open_files", self.open_files.into()),
         ];
-        match figures.iter().find(|(_, figure)| *figure == 0) {
-            Some((name, _)) => Err(PolicyError::ZeroLimit { name }),
-            None => Ok(()),
+        for (name, found) in figures {
+            let least = if name == "memory_bytes" {
+                MEMORY_LEAST
+            } else {
+                1
+            };
+            if found < least {
+                return Err(PolicyError::LimitTooSmall { name, found, least });
+            }
         }
+        Ok(())
     }
 }
 
@@ -524,8 +534,19 @@ mod tests {
         policy.limits.processes = 0;
         assert!(matches!(
             policy.check(),
-            Err(PolicyError::ZeroLimit { name: "processes" })
+            Err(PolicyError::LimitTooSmall {
+                name: "processes",
+                found: 0,
+                least: 1
+            })
         ));
+        let mut policy = Policy::default();
+        policy.limits.memory_bytes = (1 << 20) - 1;
+        let said = policy.check().unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "limit `memory_bytes` is 1048575: expected at least 1048576"
+        );
     }
 
     #[test]

@@ -109,6 +109,21 @@ fn the_default_tree_is_small() {
     );
 }
 
+/// What a candidate's way out would go through is little code of others.
+#[test]
+fn the_sandbox_stands_on_at_most_twenty_crates() {
+    let tree = cargo(&[
+        "tree",
+        "--package=lyceum-sandbox",
+        "--edges=normal",
+        "--prefix=none",
+        "--no-dedupe",
+    ]);
+    let crates: BTreeSet<&str> = tree.lines().filter(|line| !line.is_empty()).collect();
+    assert!(crates.iter().any(|one| one.starts_with("lyceum-sandbox ")));
+    assert!((2..=20).contains(&crates.len()), "{crates:#?}");
+}
+
 #[test]
 fn licences_are_allowed() {
     let allowed = policy("allow");

@@ -1,6 +1,7 @@
 //! A language model as the researcher of a study: the loop asks it, and a session answers.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,15 +14,17 @@ use lyceum_study::{
     engine::{
         Agent, Broken, Change, HandIn, Left, NoChange, Protocol, Question, State as Study, left_of,
     },
+    format::AskedTool,
     lab::Desk,
 };
 
 use crate::{
     harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX},
     mind::Mind,
+    people::People,
     session::{
         Item, Log, Said, Status,
-        event::{Body, Created, Idle, LabSaid, Limits, Running, StopReason, Terminated},
+        event::{Body, Created, Idle, LabSaid, Limits, Policy, Running, StopReason, Terminated},
     },
     tool::{StudyTools, Workbench, charged, in_its_place},
 };
@@ -45,10 +48,16 @@ pub struct Brief {
     pub limits: Limits,
     /// How the model is used.
     pub options: Options,
+    /// Tools of which each call needs a person's word, beside what the study asks for.
+    pub ask: BTreeSet<AskedTool>,
+    /// Whether a person is there to be asked; `None` where the study says.
+    pub person: Option<bool>,
+    /// Whether one is where nobody says so: the lab has a terminal.
+    pub terminal: bool,
 }
 
 /// Tells a person what is no event of the study.
-pub type Tell = Box<dyn Fn(&str) + Send + Sync>;
+pub type Tell = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What came of a stretch of work.
 enum Worked {
@@ -67,6 +76,7 @@ pub struct StudyAgent {
     bench: Arc<Workbench>,
     log: Mutex<Log>,
     halt: Halt,
+    people: People,
     tell: Tell,
 }
 
@@ -90,6 +100,7 @@ impl StudyAgent {
                 study: desk.study.to_owned(),
                 model: name.to_owned(),
                 limits: brief.limits,
+                policy: policy(desk, brief),
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
             }));
         }
@@ -98,6 +109,7 @@ impl StudyAgent {
             first.push(Body::Running(Running { pid }));
         }
         log.write(first)?;
+        let people = people(desk, brief, &log, &tell);
         Ok(StudyAgent {
             name: name.to_owned(),
             session: desk.study.to_owned(),
@@ -110,6 +122,7 @@ impl StudyAgent {
                 stop: Arc::clone(&desk.stop),
                 now: Arc::new(AtomicBool::new(false)),
             },
+            people,
             tell,
         })
     }
@@ -143,6 +156,7 @@ impl StudyAgent {
             turns_max,
             mail: Some((self.bench.executor().kit().lab(), &self.session)),
             halt: self.halt.clone(),
+            people: self.people.clone(),
         }
     }
 
@@ -253,6 +267,8 @@ impl StudyAgent {
             let tools = self.tools(study, left_of(&self.protocol, study));
             let (advance, late) = self.in_time(|| {
                 let mut harness = self.harness(&mut log, &tools, LAST_TURNS_MAX);
+                // The study is finished, and nobody is kept waiting.
+                harness.people.there = false;
                 harness.advance()
             });
             let why = match advance? {
@@ -280,6 +296,10 @@ impl Agent for StudyAgent {
         // A wish to stop is not cleared here: it may have come while the question was on its way, and after one no other
         // question comes.
         self.answer(question)
+    }
+
+    fn awaits_person(&self) -> bool {
+        self.people.awaited.load(Ordering::Relaxed)
     }
 
     fn cancel(&self) {
@@ -318,6 +338,31 @@ fn constraints(desk: &Desk<'_>, brief: &Brief) -> Vec<String> {
     all
 }
 
+/// Returns what the session may not do without a person's word.
+fn policy(desk: &Desk<'_>, brief: &Brief) -> Policy {
+    let rules = &desk.executor.study().study.session;
+    let tools: BTreeSet<AskedTool> = rules.ask.union(&brief.ask).copied().collect();
+    let outside = rules.ask_outside.as_ref();
+    Policy {
+        tools: tools.iter().map(|tool| tool.name().to_owned()).collect(),
+        outside: outside.map(|globs| globs.patterns().to_vec()),
+        after: rules.ask_after,
+    }
+}
+
+/// Returns who can be asked: by the command's word, else the study's, else where a word is asked for or a terminal is there.
+fn people(desk: &Desk<'_>, brief: &Brief, log: &Log, tell: &Tell) -> People {
+    let rules = &desk.executor.study().study.session;
+    let created = log.state().created.as_ref();
+    let asks = created.is_some_and(|created| !created.policy.is_empty());
+    let there = brief.person.or(rules.person);
+    People {
+        there: there.unwrap_or(asks || brief.terminal),
+        tell: Some(Arc::clone(tell)),
+        ..People::default()
+    }
+}
+
 fn words(why: &StopReason) -> String {
     match why {
         StopReason::EndTurn => "it has nothing more to say",
@@ -328,6 +373,7 @@ fn words(why: &StopReason) -> String {
         StopReason::Refusal => "its model declined",
         StopReason::NoProgress => "it took many turns without a proposal",
         StopReason::Interrupted => "a person interrupted it",
+        StopReason::RequiresAction { .. } => "it waits for a person's word",
     }
     .to_owned()
 }

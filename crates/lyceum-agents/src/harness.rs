@@ -24,6 +24,7 @@ use crate::{
     letters,
     mind::{self, Cost, Mind},
     nested,
+    people::{Heard, People},
     session::{
         Call, Log, Said, State,
         event::{
@@ -124,6 +125,8 @@ pub struct Harness<'a> {
     pub mail: Option<(&'a Lab, &'a str)>,
     /// A wish to stop.
     pub halt: Halt,
+    /// Who can be asked.
+    pub people: People,
 }
 
 impl Harness<'_> {
@@ -137,6 +140,14 @@ impl Harness<'_> {
             }
             let state = self.log.state();
             if let Some(call) = state.calls.first().cloned() {
+                match self.hear_people(&call)? {
+                    Heard::GoOn => {}
+                    Heard::Done(done) => {
+                        self.take_result(&call, done)?;
+                        continue;
+                    }
+                    Heard::Stopped(why) => return Ok(Advance::Stopped(why)),
+                }
                 if let Some(advance) = self.carry_out(&call)? {
                     return Ok(advance);
                 }
@@ -203,20 +214,25 @@ impl Harness<'_> {
             Outcome::Proposed(change) => Ok(Some(Advance::Proposed(change))),
             Outcome::HandedIn(handed) => Ok(Some(Advance::HandedIn(handed))),
             Outcome::Result(done) => {
-                let call = call.used.call.clone();
-                let mut bodies = done.also;
-                bodies.push(Body::ToolResult(ToolResult {
-                    call,
-                    text: done.text,
-                    is_error: done.is_error,
-                    unknown: done.unknown,
-                    cpu_ms: done.cpu_ms,
-                    files: done.files,
-                }));
-                self.log.write(bodies)?;
+                self.take_result(call, done)?;
                 Ok(None)
             }
         }
+    }
+
+    /// Writes the receipt of a call.
+    fn take_result(&mut self, call: &Call, done: Done) -> Result<(), Error> {
+        let call = call.used.call.clone();
+        let mut bodies = done.also;
+        bodies.push(Body::ToolResult(ToolResult {
+            call,
+            text: done.text,
+            is_error: done.is_error,
+            unknown: done.unknown,
+            cpu_ms: done.cpu_ms,
+            files: done.files,
+        }));
+        Ok(self.log.write(bodies)?)
     }
 
     // --- requests ---
@@ -440,7 +456,7 @@ fn calls(request: u32, blocks: &[Block]) -> Vec<ToolUsed> {
 }
 
 /// Returns a call as a tool sees it, or why it cannot be carried out.
-fn wanted(used: &ToolUsed) -> Result<Wanted, String> {
+pub(crate) fn wanted(used: &ToolUsed) -> Result<Wanted, String> {
     let number = used
         .call
         .split('.')

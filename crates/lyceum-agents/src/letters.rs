@@ -1,6 +1,7 @@
 //! Letters of people to a session whose lab another process holds: files in the lab, taken in between two steps.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     io::Read as _,
     path::{Path, PathBuf},
@@ -11,8 +12,8 @@ use lyceum_study::lab::{Lab, is_study_name};
 use serde::{Deserialize, Serialize};
 
 use crate::session::{
-    State,
-    event::{Body, Interrupted, PersonSaid},
+    State, Word,
+    event::{Body, Confirmed, Interrupted, Permission, PersonAnswered, PersonSaid},
 };
 
 /// Most bytes of a person's words.
@@ -32,6 +33,26 @@ pub enum Letter {
     Say(String),
     /// To stop what goes on: why.
     Interrupt(String),
+    /// To say whether a call may be carried out.
+    Confirm {
+        /// The call.
+        call: String,
+        /// What it is exactly, as the person saw it.
+        digest: String,
+        /// Whether it may.
+        allow: bool,
+        /// Why, where the person says.
+        why: Option<String>,
+    },
+    /// To answer a question.
+    Answer {
+        /// The call that asked.
+        call: String,
+        /// What was asked exactly, as the person saw it.
+        digest: String,
+        /// The answer.
+        text: String,
+    },
 }
 
 impl Letter {
@@ -40,7 +61,62 @@ impl Letter {
         match self {
             Letter::Say(text) => Body::PersonSaid(PersonSaid { text, letter: name }),
             Letter::Interrupt(why) => Body::Interrupted(Interrupted { why, letter: name }),
+            Letter::Confirm {
+                call,
+                digest,
+                allow,
+                why,
+            } => Body::Confirmed(Confirmed {
+                call,
+                digest,
+                result: if allow {
+                    Permission::Allow
+                } else {
+                    Permission::Deny
+                },
+                why,
+                letter: name,
+            }),
+            Letter::Answer { call, digest, text } => Body::PersonAnswered(PersonAnswered {
+                call,
+                digest,
+                text,
+                letter: name,
+            }),
         }
+    }
+
+    /// Returns the words in it.
+    fn text(&self) -> &str {
+        match self {
+            Letter::Say(text) | Letter::Interrupt(text) | Letter::Answer { text, .. } => text,
+            Letter::Confirm { why, .. } => why.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// Returns the call that it is a word on.
+    fn call(&self) -> Option<&str> {
+        match self {
+            Letter::Say(_) | Letter::Interrupt(_) => None,
+            Letter::Confirm { call, .. } | Letter::Answer { call, .. } => Some(call),
+        }
+    }
+
+    /// Tells whether it may be taken in: a word on a call counts where this very call waits for one.
+    pub fn fits(&self, state: &State) -> bool {
+        let (call, digest, word) = match self {
+            Letter::Say(_) | Letter::Interrupt(_) => return true,
+            Letter::Confirm {
+                call,
+                digest,
+                allow: true,
+                ..
+            } => (call, digest, Word::Allowed),
+            Letter::Confirm { call, digest, .. } => (call, digest, Word::Denied(None)),
+            Letter::Answer { call, digest, text } => (call, digest, Word::Answer(text.clone())),
+        };
+        let mut awaited = state.awaited();
+        awaited.any(|(used, asked)| used.call == *call && asked.takes(digest, &word))
     }
 }
 
@@ -59,7 +135,7 @@ fn place(lab: &Lab, session: &str) -> io::Result<PathBuf> {
 ///
 /// Fails where nobody would read it: more words than [`LETTER_BYTES_MAX`], or a name that no session has.
 pub fn leave(lab: &Lab, session: &str, letter: &Letter) -> io::Result<()> {
-    let (Letter::Say(text) | Letter::Interrupt(text)) = letter;
+    let text = letter.text();
     if text.len() > LETTER_BYTES_MAX {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -108,13 +184,26 @@ fn read(path: &Path) -> Option<Letter> {
 /// written.
 pub(crate) fn take(lab: &Lab, session: &str, state: &State) -> (Vec<Body>, Vec<PathBuf>) {
     let (mut bodies, mut files) = (Vec::new(), Vec::new());
+    let mut heard = BTreeSet::new();
     for (path, name, letter) in waiting(lab, session) {
-        if !state.letters.contains(&name) {
+        // The first word on a call counts, and what nobody asked for says nothing.
+        let fits = !state.letters.contains(&name) && letter.fits(state);
+        if fits
+            && letter
+                .call()
+                .is_none_or(|call| heard.insert(call.to_owned()))
+        {
             bodies.push(letter.event(Some(name)));
         }
         files.push(path);
     }
     (bodies, files)
+}
+
+/// Tells whether a word on this call is on its way to whoever drives the session.
+pub fn is_on_its_way(lab: &Lab, session: &str, call: &str) -> bool {
+    let mut letters = waiting(lab, session).into_iter();
+    letters.any(|(_, _, letter)| letter.call() == Some(call))
 }
 
 /// Tells whether a letter that interrupts waits.

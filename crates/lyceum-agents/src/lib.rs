@@ -27,6 +27,7 @@
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
 //! | `team` | a lead and its specialists on shared files |
 //! | `workflow` | a fan-out over commands, models and studies, journalled step by step |
+//! | `people` | a person's word on a call, asked for and waited for |
 //! | `letters` | words of people to a session that another process drives |
 
 mod agent;
@@ -38,6 +39,7 @@ mod letters;
 mod line;
 mod mind;
 mod nested;
+mod people;
 mod referee;
 pub mod session;
 mod staff;
@@ -48,8 +50,9 @@ pub mod workflow;
 
 pub use agent::{Brief, StudyAgent, Tell};
 pub use harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX};
-pub use letters::{LETTER_BYTES_MAX, Letter, leave};
+pub use letters::{LETTER_BYTES_MAX, Letter, is_on_its_way, leave};
 pub use mind::{Cost, Meter, Mind, PriceOf};
+pub use people::People;
 pub use referee::Referee;
 pub use staff::{Agency, mind, mind_with};
 pub use stream::{Fold, Stream};

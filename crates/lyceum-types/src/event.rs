@@ -125,7 +125,14 @@ pub struct SessionStarted {
 pub struct SessionEnded {
     /// Why.
     pub reason: EndReason,
-    /// Wall-clock time of the session in milliseconds.
+    /// Wall-clock time of the session in milliseconds, less what it waited for a person.
+    pub wall_ms: u64,
+}
+
+/// A person was waited for and nothing else went on: no time of the study's was used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonAwaited {
+    /// Wall-clock time of the wait in milliseconds.
     pub wall_ms: u64,
 }
 
@@ -444,6 +451,7 @@ crate::bodies! {
     DataDrawn(DataDrawn) = "data.drawn" 1,
     SessionStarted(SessionStarted) = "session.started" 1,
     SessionEnded(SessionEnded) = "session.ended" 2,
+    PersonAwaited(PersonAwaited) = "person.awaited" 1,
     ExperimentProposed(ExperimentProposed) = "experiment.proposed" 2,
     RunStarted(RunStarted) = "run.started" 1,
     RunReported(RunReported) = "run.reported" 1,

@@ -14,9 +14,9 @@ mod units;
 
 pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, Earlier, ExperimentProposed, Finding, Graded,
-    MachineFacts, MeasureCut, MemoryRecalled, Pair, RunFinished, RunMeasured, RunReported,
-    RunStarted, RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded, SessionStarted,
-    StudyFinished, StudyOpened,
+    MachineFacts, MeasureCut, MemoryRecalled, Pair, PersonAwaited, RunFinished, RunMeasured,
+    RunReported, RunStarted, RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded,
+    SessionStarted, StudyFinished, StudyOpened,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

@@ -22,6 +22,9 @@ pub struct Created {
     pub model: String,
     /// What it may spend.
     pub limits: Limits,
+    /// What it may not do without a person's word. Version 1 of this event did not have it.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -33,6 +36,27 @@ pub struct Limits {
     pub tokens: Option<u64>,
     /// Billionths of a US dollar.
     pub money: Option<u64>,
+}
+
+/// What a session may not do without a person's word. Never changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Tools of which each call needs one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+    /// Globs of the files that may be changed without one; `None` where all may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Vec<String>>,
+    /// Experiments of the session that need none; `None` where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
+}
+
+impl Policy {
+    /// Tells whether nothing needs a person's word.
+    pub fn is_empty(&self) -> bool {
+        *self == Policy::default()
+    }
 }
 
 /// The session works.
@@ -69,6 +93,11 @@ pub enum StopReason {
     NoProgress,
     /// A person stopped it.
     Interrupted,
+    /// It waits for a person's word. Version 2 of this event did not have it.
+    RequiresAction {
+        /// The calls that wait.
+        ids: Vec<String>,
+    },
 }
 
 /// The session is over.
@@ -236,6 +265,67 @@ pub struct ToolUsed {
     pub arguments: Arguments,
 }
 
+impl ToolUsed {
+    /// Returns the BLAKE3 of the call with its exact arguments, in this session: what a person's word is about.
+    pub fn digest(&self, session: &str) -> String {
+        // Strings and JSON values have a JSON form.
+        let json = serde_json::to_vec(&(session, self)).unwrap_or_default();
+        blake3::hash(&json).to_hex().to_string()
+    }
+}
+
+/// A call needs a person's word, and is not carried out without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRequested {
+    /// The call.
+    pub call: String,
+    /// What it is exactly: [`ToolUsed::digest`].
+    pub digest: String,
+    /// Why it needs one.
+    pub why: String,
+}
+
+/// A person's word on one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// The call.
+    pub call: String,
+    /// What it is exactly: a word on anything else is none.
+    pub digest: String,
+    /// The word.
+    pub result: Permission,
+    /// Why, where the person says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Name of the letter by which it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter: Option<String>,
+}
+
+/// Whether a call may be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// It may, once.
+    Allow,
+    /// It may not.
+    Deny,
+}
+
+/// A person answers a question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonAnswered {
+    /// The call that asked.
+    pub call: String,
+    /// What was asked exactly.
+    pub digest: String,
+    /// The answer.
+    pub text: String,
+    /// Name of the letter by which it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub letter: Option<String>,
+}
+
 /// Intent: a call is about to be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolStarted {
@@ -313,6 +403,12 @@ pub struct PersonAsked {
     pub call: String,
     /// The question.
     pub question: String,
+    /// Answers to choose from; the person may give another one. Version 1 of this event did not have them, and nobody waited.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// What the call is exactly. Version 1 did not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// The harness put a summary in the place of the older part of the conversation.
@@ -331,9 +427,9 @@ pub struct Compacted {
 lyceum_types::bodies! {
     /// What happened in a session: one event's content.
     "session":
-    Created(Created) = "session.created" 1,
+    Created(Created) = "session.created" 2,
     Running(Running) = "session.status_running" 1,
-    Idle(Idle) = "session.status_idle" 2,
+    Idle(Idle) = "session.status_idle" 3,
     Terminated(Terminated) = "session.status_terminated" 1,
     PersonSaid(PersonSaid) = "user.message" 1,
     Interrupted(Interrupted) = "user.interrupt" 1,
@@ -343,11 +439,14 @@ lyceum_types::bodies! {
     Answered(Answered) = "span.model_request_end" 1,
     Fault(Fault) = "session.error" 1,
     ToolUsed(ToolUsed) = "agent.tool_use" 1,
+    ApprovalRequested(ApprovalRequested) = "agent.approval_requested" 1,
+    Confirmed(Confirmed) = "user.tool_confirmation" 1,
     ToolStarted(ToolStarted) = "agent.tool_started" 1,
     ToolResult(ToolResult) = "agent.tool_result" 1,
     Found(Found) = "agent.finding" 1,
     Noted(Noted) = "agent.note" 1,
-    PersonAsked(PersonAsked) = "agent.question" 1,
+    PersonAsked(PersonAsked) = "agent.question" 2,
+    PersonAnswered(PersonAnswered) = "user.answer" 1,
     Compacted(Compacted) = "agent.thread_context_compacted" 1,
 }
 
@@ -392,6 +491,18 @@ mod tests {
                 "agent.tool_use",
                 r#"{"call":"1.0","id":"a","name":"bash","arguments":{"type":"object","value":{}}}"#,
             ),
+            (
+                "agent.approval_requested",
+                r#"{"call":"1.0","digest":"00","why":"w"}"#,
+            ),
+            (
+                "user.tool_confirmation",
+                r#"{"call":"1.0","digest":"00","result":"deny","why":"w"}"#,
+            ),
+            (
+                "user.answer",
+                r#"{"call":"1.0","digest":"00","text":"t","letter":"l"}"#,
+            ),
             ("agent.tool_started", r#"{"call":"1.0"}"#),
             (
                 "agent.tool_result",
@@ -410,6 +521,27 @@ mod tests {
         ] {
             let body = Body::decode(kind, 1, json).unwrap();
             assert_eq!(body.kind(), kind);
+            assert_eq!(body.encode().unwrap(), json);
+        }
+        for (kind, version, json) in [
+            (
+                "session.created",
+                2,
+                r#"{"session":"s","objective":"o","constraints":[],"study":"s","model":"m","limits":{"tokens":1,"money":null},"policy":{"tools":["bash"],"outside":["a/**"],"after":3},"lyceum":"0.1.0"}"#,
+            ),
+            (
+                "session.status_idle",
+                3,
+                r#"{"stop_reason":{"type":"requires_action","ids":["1.0"]}}"#,
+            ),
+            (
+                "agent.question",
+                2,
+                r#"{"call":"1.0","question":"q","choices":["a"],"digest":"00"}"#,
+            ),
+        ] {
+            let body = Body::decode(kind, version, json).unwrap();
+            assert_eq!(body.version(), version);
             assert_eq!(body.encode().unwrap(), json);
         }
         let newer = Body::decode("agent.note", 2, "{}").unwrap_err();

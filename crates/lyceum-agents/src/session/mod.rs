@@ -3,7 +3,7 @@
 pub mod event;
 mod state;
 
-pub use state::{Call, Item, Said, State, Status};
+pub use state::{Call, Item, Request, Requested, Said, State, Status, Word};
 
 /// A session that this process writes to: its stream, and what is known of it.
 pub type Log = crate::Stream<State>;

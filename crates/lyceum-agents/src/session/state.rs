@@ -4,6 +4,8 @@
 //! - the first event is the creation, and there is one;
 //! - one request to the model is open at a time, requests are numbered without gaps, and each ends once;
 //! - a call is made once, started at most once after that, and answered once;
+//! - a call that needs a person's word is asked for once, answered once with its exact arguments, and started only after a
+//!   yes;
 //! - findings are numbered without gaps.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +15,8 @@ use lyceum_models::Block;
 use lyceum_types::{FoldError, Output};
 
 use super::event::{
-    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, PersonAsked,
-    RequestEnd, StopReason, ToolUsed,
+    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, Permission,
+    PersonAsked, RequestEnd, StopReason, ToolUsed,
 };
 use crate::stream::Fold;
 
@@ -68,6 +70,47 @@ pub struct Call {
     pub used: ToolUsed,
     /// Whether its intent is written.
     pub started: bool,
+    /// What a person has to say first.
+    pub asked: Option<Requested>,
+}
+
+/// What a person is asked about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requested {
+    /// What for.
+    pub request: Request,
+    /// What the call is exactly.
+    pub digest: String,
+    /// What the person said.
+    pub word: Option<Word>,
+}
+
+/// What a person is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Whether the call may be carried out.
+    Approval {
+        /// Why that is asked.
+        why: String,
+    },
+    /// An answer.
+    Question {
+        /// The question.
+        question: String,
+        /// Answers to choose from.
+        choices: Vec<String>,
+    },
+}
+
+/// What a person said to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Yes, once.
+    Allowed,
+    /// No: why.
+    Denied(Option<String>),
+    /// An answer to a question.
+    Answer(String),
 }
 
 /// All that is known about a session.
@@ -109,6 +152,8 @@ pub struct State {
     pub people: Vec<String>,
     /// Questions to people, newest last.
     pub questions: Vec<PersonAsked>,
+    /// What people said to requests, by call, also to those that are over.
+    pub words: BTreeMap<String, Word>,
     /// A person's wish to stop that no idle status answers yet.
     pub interrupted: Option<Interrupted>,
     /// Tokens that the model's context holds, where its server said that a request did not fit.
@@ -168,12 +213,36 @@ impl Fold for State {
             | Body::Answered(_)
             | Body::Fault(_)
             | Body::ToolUsed(_)
+            | Body::ApprovalRequested(_)
+            | Body::Confirmed(_)
             | Body::ToolStarted(_)
             | Body::Found(_)
             | Body::Noted(_)
             | Body::PersonAsked(_)
+            | Body::PersonAnswered(_)
             | Body::Compacted(_) => vec![],
         }
+    }
+}
+
+impl Call {
+    /// Whether it needs no word, or has a yes.
+    fn may_start(&self) -> bool {
+        let word = self.asked.as_ref().map(|asked| &asked.word);
+        matches!(word, None | Some(Some(Word::Allowed)))
+    }
+}
+
+impl Requested {
+    /// Tells whether this word answers it: it is about this very call, of the kind that was asked for, and the first.
+    pub fn takes(&self, digest: &str, word: &Word) -> bool {
+        let of_kind = match (&self.request, word) {
+            (Request::Approval { .. }, Word::Allowed | Word::Denied(_))
+            | (Request::Question { .. }, Word::Answer(_)) => true,
+            (Request::Approval { .. }, Word::Answer(_))
+            | (Request::Question { .. }, Word::Allowed | Word::Denied(_)) => false,
+        };
+        of_kind && self.word.is_none() && self.digest == digest
     }
 }
 
@@ -247,12 +316,33 @@ impl State {
                 self.calls.push(Call {
                     used,
                     started: false,
+                    asked: None,
                 });
+            }
+            Body::ApprovalRequested(asked) => {
+                let request = Request::Approval { why: asked.why };
+                self.take_request(&asked.call, Some(&asked.digest), request)?;
+            }
+            Body::Confirmed(said) => {
+                self.letters.extend(said.letter);
+                let word = match said.result {
+                    Permission::Allow => Word::Allowed,
+                    Permission::Deny => Word::Denied(said.why),
+                };
+                self.take_word(&said.call, &said.digest, word)?;
+            }
+            Body::PersonAnswered(said) => {
+                self.letters.extend(said.letter);
+                self.take_word(&said.call, &said.digest, Word::Answer(said.text))?;
             }
             Body::ToolStarted(started) => {
                 let mut open = self.calls.iter_mut();
                 let call = open.find(|call| call.used.call == started.call && !call.started);
-                call.ok_or("the start of a call that is not open")?.started = true;
+                let call = call.ok_or("the start of a call that is not open")?;
+                if !call.may_start() {
+                    return Err("the start of a call without the word that it needs".into());
+                }
+                call.started = true;
             }
             Body::ToolResult(result) => {
                 let open = self
@@ -271,7 +361,14 @@ impl State {
             }
             Body::Found(found) => self.take_finding(found)?,
             Body::Noted(noted) => self.notes.push(noted.text),
-            Body::PersonAsked(asked) => self.questions.push(asked),
+            Body::PersonAsked(asked) => {
+                let request = Request::Question {
+                    question: asked.question.clone(),
+                    choices: asked.choices.clone(),
+                };
+                self.take_request(&asked.call, asked.digest.as_deref(), request)?;
+                self.questions.push(asked);
+            }
             Body::Compacted(compacted) => {
                 self.conversation
                     .retain(|item| item.seq > compacted.through);
@@ -282,12 +379,65 @@ impl State {
         Ok(())
     }
 
+    fn take_request(
+        &mut self,
+        call: &str,
+        digest: Option<&str>,
+        request: Request,
+    ) -> Result<(), String> {
+        let session = self.created.as_ref().map(|created| &created.session);
+        let session = session.map_or("", String::as_str);
+        let mut open = self.calls.iter_mut();
+        let open = open.find(|one| one.used.call == call && one.asked.is_none());
+        let open = open.ok_or("a request for a call that is not open, or a second one")?;
+        let expected = open.used.digest(session);
+        let is_question = matches!(request, Request::Question { .. });
+        if digest.is_some_and(|digest| digest != expected) || (open.started && !is_question) {
+            return Err("a request for another call than the one that it names".into());
+        }
+        open.asked = Some(Requested {
+            request,
+            digest: expected,
+            word: None,
+        });
+        Ok(())
+    }
+
+    fn take_word(&mut self, call: &str, digest: &str, word: Word) -> Result<(), String> {
+        let mut open = self.calls.iter_mut();
+        let open = open.find(|one| one.used.call == call);
+        let asked = open.and_then(|one| one.asked.as_mut());
+        let asked = asked.filter(|asked| asked.takes(digest, &word));
+        let asked = asked.ok_or("a word on what was not asked, or a second one")?;
+        if let (Request::Question { question, .. }, Word::Answer(text)) = (&asked.request, &word) {
+            self.people
+                .push(format!("to your question `{question}`: {text}"));
+        }
+        asked.word = Some(word.clone());
+        self.words.insert(call.to_owned(), word);
+        self.passes = 0;
+        Ok(())
+    }
+
+    /// Returns the calls that wait for a person's word, each with what it is asked for.
+    pub fn awaited(&self) -> impl Iterator<Item = (&ToolUsed, &Requested)> {
+        let open = self.calls.iter();
+        open.filter_map(|call| Some((&call.used, call.asked.as_ref()?)))
+            .filter(|(_, asked)| asked.word.is_none())
+    }
+
     fn rest(&mut self, why: StopReason) {
+        if matches!(why, StopReason::RequiresAction { .. }) {
+            // The same stretch of work goes on after it.
+            self.status = Status::Idle(why);
+            return;
+        }
         self.interrupted = None;
         (self.turns, self.nudges, self.equal_calls) = (0, 0, 0);
         match why {
             StopReason::AwaitsExperiment => self.passes = 0,
-            StopReason::EndTurn | StopReason::AwaitsOutcome => {}
+            StopReason::EndTurn | StopReason::AwaitsOutcome | StopReason::RequiresAction { .. } => {
+            }
             StopReason::RetriesExhausted
             | StopReason::BudgetReached
             | StopReason::Refusal

@@ -29,11 +29,12 @@ use super::{
 use crate::{
     harness::{Advance, Halt, Harness, Options, TURNS_MAX},
     mind::Mind,
+    people::People,
     session::{
         self, Log, Said,
         event::{
             Body as Told, Created as SessionCreated, Idle as SessionIdle, LabSaid, Limits,
-            MessageReceived, Running as SessionRunning, StopReason,
+            MessageReceived, Policy, Running as SessionRunning, StopReason,
         },
     },
     stream::Fold as _,
@@ -227,6 +228,7 @@ fn drive(
             turns_max: TURNS_MAX,
             mail: Some((room.kit.lab(), &session)),
             halt: halt.clone(),
+            people: People::default(),
         }
         .advance()?;
         let why = match advance {
@@ -279,6 +281,7 @@ fn open_session(
                 study: String::new(),
                 model: spec.to_string(),
                 limits: Limits::default(),
+                policy: Policy::default(),
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
             }),
         )?;

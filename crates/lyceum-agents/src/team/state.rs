@@ -69,7 +69,8 @@ fn goes_on(why: &StopReason) -> bool {
         | StopReason::AwaitsExperiment
         | StopReason::AwaitsOutcome
         | StopReason::Refusal
-        | StopReason::NoProgress => false,
+        | StopReason::NoProgress
+        | StopReason::RequiresAction { .. } => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a session writes down: findings with the lab's evidence, notes, questions.
+//! What a session writes down: findings with the lab's evidence, and notes.
 
 use lyceum_stats::{mean, t_interval};
 use lyceum_study::engine::{Protocol, State as Study};
@@ -10,7 +10,7 @@ use crate::{
     line::one_line,
     session::{
         State,
-        event::{Body, Evidence, Found, Noted, PersonAsked},
+        event::{Body, Evidence, Found, Noted},
     },
 };
 
@@ -38,13 +38,6 @@ pub(super) struct Finding {
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     text: String,
-}
-
-/// The arguments of `ask_person`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Question {
-    question: String,
 }
 
 /// Reads an experiment's name, or says what is wrong with it.
@@ -98,7 +91,7 @@ pub(crate) fn words(evidence: &Evidence, against: ExperimentId) -> String {
 }
 
 /// Returns words as one line, escaped, or says what is wrong with them.
-fn within(what: &str, text: &str) -> Result<String, String> {
+pub(crate) fn within(what: &str, text: &str) -> Result<String, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let text = one_line(&words.join(" "));
     match text.len() {
@@ -166,17 +159,5 @@ pub(super) fn note(asked: &Note) -> Result<Done, String> {
     Ok(Done {
         also: vec![Body::Noted(Noted { text })],
         ..Done::said("kept")
-    })
-}
-
-/// Asks a person.
-pub(super) fn ask(call: &str, asked: &Question) -> Result<Done, String> {
-    let question = within("question", &asked.question)?;
-    let call = call.to_owned();
-    Ok(Done {
-        also: vec![Body::PersonAsked(PersonAsked { call, question })],
-        ..Done::said(
-            "asked; the answer comes as a message when a person gives one. Go on meanwhile",
-        )
     })
 }

@@ -10,11 +10,12 @@ mod outcome;
 mod propose;
 mod shown;
 mod study;
+mod word;
 
 use lyceum_study::engine::{Broken, Change, Cut, HandIn};
 use lyceum_types::Output;
 
-use crate::session::{State, event::Body};
+use crate::session::{Request, State, event::Body};
 
 pub use bench::Workbench;
 pub(crate) use bench::ended;
@@ -90,6 +91,12 @@ pub trait Toolbox {
 
     /// Puts what a request cost in the place of what was reserved for it: tokens and billionths of a US dollar each.
     fn settle(&self, _reserved: (u64, u64), _spent: (u64, u64)) {}
+
+    /// Returns what a person has to say before a call is carried out; nothing where it needs no word. An error refuses the
+    /// call.
+    fn needs_word(&self, _session: &State, _call: &Wanted) -> Result<Option<Request>, String> {
+        Ok(None)
+    }
 
     /// Carries out a call whose intent is written. `cut` ends it from another thread; the result then says so.
     fn call(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken>;

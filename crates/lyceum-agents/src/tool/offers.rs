@@ -133,8 +133,11 @@ fn of_study() -> Vec<Tool> {
         ),
         tool(
             "ask_person",
-            "Asks a person. The answer comes as a message, perhaps much later; go on meanwhile.",
-            &json!({ "question": text("the question") }),
+            "Asks a person and waits for the answer, however long that takes; where no person is there, the result says so at once. Ask what neither files nor experiments can tell.",
+            &json!({
+                "question": text("the question"),
+                "choices": { "type": "array", "items": { "type": "string" }, "description": "at most 8 answers to choose from; the person may give another" },
+            }),
             &["question"],
         ),
     ]

@@ -12,9 +12,13 @@ use serde_json::Value;
 use super::{
     Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, offers, outcome,
     propose::{self, Makings},
-    shown,
+    shown, word,
 };
-use crate::{hands, line::one_line, session::State};
+use crate::{
+    hands,
+    line::one_line,
+    session::{Request, State},
+};
 
 /// Seconds that a shell's command gets when it asks for no other time, and at most.
 const TIMEOUT_S: (u64, u64) = (60, 120);
@@ -74,7 +78,7 @@ struct Reset {
     to: String,
 }
 
-fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T, String> {
+pub(super) fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T, String> {
     serde_json::from_value(arguments.clone())
         .map_err(|error| show_untrusted(format!("the arguments do not fit: {error}").as_bytes()))
 }
@@ -139,7 +143,8 @@ impl StudyTools<'_> {
             }
             "record_finding" => book::find(session, study, protocol, read(&call.arguments)?),
             "note" => book::note(&read(&call.arguments)?),
-            "ask_person" => book::ask(&call.call, &read(&call.arguments)?),
+            // Whoever drives the session asks, and waits for the answer.
+            "ask_person" => Err("nobody was asked".into()),
             "reset_workspace" => self.reset(session, &read(&call.arguments)?),
             unknown => {
                 let names: Vec<String> = self.offers().into_iter().map(|tool| tool.name).collect();
@@ -214,6 +219,17 @@ impl StudyTools<'_> {
             return Done::said(format!("{id} has no verdict: {ended}\n{text}"));
         }
         Done::said(text)
+    }
+
+    /// Returns how many experiments of the study are this session's.
+    pub(super) fn proposed(&self) -> usize {
+        let prefix = format!("{}#", self.session);
+        let calls = self
+            .study
+            .experiments
+            .iter()
+            .filter_map(|one| one.proposed.call.as_ref());
+        calls.filter(|call| call.starts_with(&prefix)).count()
     }
 
     fn jobs(&self) -> String {
@@ -308,6 +324,14 @@ impl Toolbox for StudyTools<'_> {
             "files of yours that differ from the study's workspace: [{names}]"
         );
         cut_middle(text, BRIEF_BYTES_MAX)
+    }
+
+    fn needs_word(&self, session: &State, call: &Wanted) -> Result<Option<Request>, String> {
+        if call.name == "ask_person" {
+            return word::question(call).map(Some);
+        }
+        let why = self.policy_asks(session, call);
+        Ok(why.map(|why| Request::Approval { why }))
     }
 
     fn call(&self, session: &State, call: &Wanted, cut: &Cut) -> Result<Outcome, Broken> {

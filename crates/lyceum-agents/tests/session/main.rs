@@ -4,5 +4,6 @@
 
 mod every_event;
 mod long;
+mod person;
 mod workflow;
 mod world;

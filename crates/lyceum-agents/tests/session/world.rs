@@ -7,10 +7,10 @@ use std::{
 };
 
 use lyceum_agents::{
-    Advance, Done, Halt, Harness, Meter, Mind, Options, Outcome, Toolbox, Wanted,
+    Advance, Done, Halt, Harness, Meter, Mind, Options, Outcome, People, Toolbox, Wanted,
     session::{
-        Log, State,
-        event::{Body, Created, Evidence, Found, Limits},
+        Log, Request as Asked, State,
+        event::{Body, Created, Evidence, Found, Limits, Policy},
     },
 };
 use lyceum_ledger::{Ledger, MemoryStore, SystemClock};
@@ -78,6 +78,10 @@ pub(crate) struct Tools {
     pub(crate) looked_up: Mutex<BTreeSet<String>>,
     /// Stops the session, which the tool `wait` does before it waits.
     pub(crate) halt: Halt,
+    /// Who can be asked.
+    pub(crate) people: People,
+    /// Tools of which each call needs a person's word.
+    pub(crate) asked: Vec<&'static str>,
 }
 
 /// Waits until a call is ended, and returns why.
@@ -136,6 +140,19 @@ impl Toolbox for Tools {
         Ok(Outcome::Result(done))
     }
 
+    fn needs_word(&self, _: &State, wanted: &Wanted) -> Result<Option<Asked>, String> {
+        Ok(match wanted.name.as_str() {
+            "ask_person" => Some(Asked::Question {
+                question: "which?".into(),
+                choices: vec!["this".into(), "that".into()],
+            }),
+            name if self.asked.contains(&name) => Some(Asked::Approval {
+                why: format!("each `{name}` needs a person's word"),
+            }),
+            _ => None,
+        })
+    }
+
     fn look_up(&self, _: &State, wanted: &Wanted, _: &Cut) -> Result<Outcome, Broken> {
         self.looked_up.lock().unwrap().insert(wanted.call.clone());
         Ok(Outcome::Result(Done {
@@ -163,6 +180,7 @@ pub(crate) fn created() -> Body {
         study: "s".into(),
         model: "command:script".into(),
         limits: Limits::default(),
+        policy: Policy::default(),
         lyceum: "0".into(),
     })
 }
@@ -182,6 +200,7 @@ pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Optio
         turns_max: u32::MAX,
         mail: None,
         halt: tools.halt.clone(),
+        people: tools.people.clone(),
     };
     harness.advance().unwrap()
 }

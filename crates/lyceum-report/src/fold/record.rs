@@ -135,6 +135,7 @@ impl Record {
             | Body::AutonomyLent(_)
             | Body::OutcomeDefined(_)
             | Body::HandedIn(_)
+            | Body::PersonAwaited(_)
             | Body::EvaluationOngoing(_)
             | Body::EvaluationChecked(_)
             | Body::EvaluationStarted(_) => {}

@@ -67,6 +67,11 @@ pub trait Agent: Send + Sync {
     /// Returns what to try next.
     fn propose(&self, question: &Question) -> Result<Change, NoChange>;
 
+    /// Tells whether it does nothing now but wait for a person's word.
+    fn awaits_person(&self) -> bool {
+        false
+    }
+
     /// Ends a question that is under way or on its way, from another thread; it then returns soon with
     /// [`NoChange::Cancelled`]. No other question follows.
     fn cancel(&self);

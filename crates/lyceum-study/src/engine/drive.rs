@@ -16,7 +16,8 @@ use std::{
 use lyceum_search::Researcher;
 use lyceum_types::{
     Body, EndReason, EvaluationChecked, EvaluationOngoing, ExperimentId, ExperimentProposed,
-    HandedIn, Purpose, Role, RunId, RunStarted, SearchEnded, Seed, SessionEnded, Split,
+    HandedIn, PersonAwaited, Purpose, Role, RunId, RunStarted, SearchEnded, Seed, SessionEnded,
+    Split,
 };
 
 use super::{
@@ -166,6 +167,10 @@ struct Drive<'d, 'a> {
     questions: Option<mpsc::Sender<Question>>,
     /// Whether the agent has not answered yet.
     asking: bool,
+    /// Since when a person has been waited for, by the driver's time, where nothing else goes on.
+    awaiting: Option<Duration>,
+    /// How long that took before.
+    awaited: Duration,
 }
 
 impl Driver<'_> {
@@ -191,6 +196,8 @@ impl Driver<'_> {
                 held: false,
                 questions: agent.map(|agent| work::start_agent(scope, agent, &done_in)),
                 asking: false,
+                awaiting: None,
+                awaited: Duration::ZERO,
                 driver: &mut self,
             };
             let end = drive.work(&workers, &done);
@@ -271,7 +278,7 @@ impl Drive<'_, '_> {
         let state = &self.driver.state;
         let before = state.wall_ms_before(Some(self.session));
         Spent {
-            wall_ms: before + self.took(self.began),
+            wall_ms: before + self.worked(),
             cpu_ms: state.cpu_ms,
             disk_bytes: state.disk_bytes,
         }
@@ -281,6 +288,33 @@ impl Drive<'_, '_> {
     fn took(&self, began: Duration) -> u64 {
         let now = self.driver.time.elapsed();
         now.saturating_sub(began).as_millis() as u64
+    }
+
+    /// Milliseconds of this session, less those in which a person was waited for.
+    fn worked(&self) -> u64 {
+        let open = self.awaiting.map_or(0, |since| self.took(since));
+        let awaited = u64::try_from(self.awaited.as_millis()).unwrap_or(u64::MAX);
+        self.took(self.began)
+            .saturating_sub(awaited.saturating_add(open))
+    }
+
+    /// Notices when waiting for a person begins and ends. Only time in which nothing else goes on is waiting.
+    fn watch_awaiting(&mut self) -> Result<(), Error> {
+        let alone = self.asking && self.flights.is_empty() && self.checking.is_none();
+        let awaits = alone && self.driver.agent.is_some_and(Agent::awaits_person);
+        let now = self.driver.time.elapsed();
+        match self.awaiting {
+            None if awaits => self.awaiting = Some(now),
+            Some(since) if !awaits => {
+                self.awaiting = None;
+                let took = now.saturating_sub(since);
+                self.awaited += took;
+                let wall_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                self.write(vec![PersonAwaited { wall_ms }.into()])?;
+            }
+            None | Some(_) => {}
+        }
+        Ok(())
     }
 
     fn left(&self) -> Left {
@@ -648,6 +682,7 @@ impl Drive<'_, '_> {
             Err(mpsc::RecvTimeoutError::Timeout) => None,
             Err(mpsc::RecvTimeoutError::Disconnected) => return Err(Error::Worker),
         };
+        self.watch_awaiting()?;
         if let Some(message) = message {
             self.take(message)?;
         }
@@ -716,6 +751,7 @@ impl Drive<'_, '_> {
         self.cancel();
         while !self.idle() {
             let message = done.recv().map_err(|_| Error::Worker)?;
+            self.watch_awaiting()?;
             self.take(message)?;
         }
         match outcome::interrupted(&self.driver.state) {
@@ -725,7 +761,7 @@ impl Drive<'_, '_> {
     }
 
     fn end_session(&mut self, reason: EndReason) -> Result<(), Error> {
-        let wall_ms = self.took(self.began);
+        let wall_ms = self.worked();
         self.write(vec![SessionEnded { reason, wall_ms }.into()])
     }
 }

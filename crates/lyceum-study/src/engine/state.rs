@@ -222,6 +222,8 @@ pub struct Session {
     pub started_at: i64,
     /// When its last event was written.
     pub last_at: i64,
+    /// Milliseconds of it in which nothing was done but to wait for a person.
+    pub awaited_ms: u64,
     /// Its last event; `None` while it works and after a crash.
     pub ended: Option<SessionEnded>,
 }
@@ -327,6 +329,11 @@ impl State {
                 session
                     .ok_or_else(|| fault("no session to end".into()))?
                     .ended = Some(ended);
+            }
+            Body::PersonAwaited(awaited) => {
+                let session = self.sessions.last_mut();
+                let session = session.ok_or_else(|| fault("no session that waits".into()))?;
+                session.awaited_ms = session.awaited_ms.saturating_add(awaited.wall_ms);
             }
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
@@ -552,6 +559,7 @@ impl State {
             started,
             started_at: at,
             last_at: at,
+            awaited_ms: 0,
             ended: None,
         });
     }
@@ -738,7 +746,9 @@ impl State {
             .filter(|(index, _)| Some(*index) != current)
             .map(|(_, session)| match &session.ended {
                 Some(ended) => ended.wall_ms,
-                None => u64::try_from(session.last_at - session.started_at).unwrap_or(0),
+                None => u64::try_from(session.last_at - session.started_at)
+                    .unwrap_or(0)
+                    .saturating_sub(session.awaited_ms),
             })
             .sum()
     }

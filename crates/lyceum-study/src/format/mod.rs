@@ -32,7 +32,7 @@ pub use reference::reference_markdown;
 pub use reported::{Reported, parse_metric_lines};
 pub use schema::schema;
 pub use study::{
-    Budget, Clause, Clock, Confirm, Criterion, Data, Draw, DrawKind, Evaluator, Executed, Limits,
-    Measure, Metric, Noise, Outcome, Place, Run, Sealed, Study, Syntax, Timed, Toolchain,
-    Workspace, Writing,
+    AskedTool, Budget, Clause, Clock, Confirm, Criterion, Data, Draw, DrawKind, Evaluator,
+    Executed, Limits, Measure, Metric, Noise, Outcome, Place, Run, Sealed, Session, Study, Syntax,
+    Timed, Toolchain, Workspace, Writing,
 };

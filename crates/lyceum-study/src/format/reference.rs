@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{command::Placeholder, schema};
 
 /// Tables in the order of the page: the key in the file, the heading.
-const TABLES: [(&str, &str); 15] = [
+const TABLES: [(&str, &str); 16] = [
     ("metric", "[metric]"),
     ("workspace", "[workspace]"),
     ("data", "[data]"),
@@ -21,6 +21,7 @@ const TABLES: [(&str, &str); 15] = [
     ("confirm", "[confirm]"),
     ("rubric", "[[rubric]]"),
     ("outcome", "[outcome]"),
+    ("session", "[session]"),
     ("report", "[report]"),
     ("lint", "[lint]"),
 ];

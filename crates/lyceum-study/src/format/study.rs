@@ -1,13 +1,13 @@
 //! A study as the lab works with it: checked, with nothing left to interpret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lyceum_types::{Bytes, Goal, Knob, Setting, Space, Span, Trust};
 
 use super::command::Command;
 use crate::{engine::Halving, knobs::Family, lint::Check, workspace::Globs};
 
-pub use super::table::{Clock, DrawKind, Toolchain};
+pub use super::table::{AskedTool, Clock, DrawKind, Toolchain};
 
 /// One research question with all that it needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +48,8 @@ pub struct Study {
     pub rubric: Vec<Criterion>,
     /// How it is judged; `None` where the study's own measurements decide it all.
     pub outcome: Option<Outcome>,
+    /// What a language model at work on it may not do without a person's word.
+    pub session: Session,
     /// A drawing for the report.
     pub draw: Option<Draw>,
     /// Checks of `lyceum lint` whose findings are meant to be so.
@@ -91,6 +93,19 @@ impl Study {
             Measure::SelfReported => &[],
         }
     }
+}
+
+/// What a language model at work on a study may not do without a person's word.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Session {
+    /// Tools of which each call needs one.
+    pub ask: BTreeSet<AskedTool>,
+    /// The files that may be changed without one; `None` where all may.
+    pub ask_outside: Option<Globs>,
+    /// Experiments of the model that need none; `None` where none does.
+    pub ask_after: Option<u32>,
+    /// Whether a person is there to be asked; `None` where whoever starts the lab decides.
+    pub person: Option<bool>,
 }
 
 /// The number that decides.

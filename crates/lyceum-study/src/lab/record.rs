@@ -139,6 +139,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         Body::OutcomeDefined(defined) => outputs(&defined.private),
         Body::SessionStarted(_)
         | Body::SessionEnded(_)
+        | Body::PersonAwaited(_)
         | Body::RunStarted(_)
         | Body::RunReported(_)
         | Body::RunVoided(_)

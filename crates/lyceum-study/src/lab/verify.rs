@@ -251,6 +251,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::DataDrawn(_)
         | Body::SessionStarted(_)
         | Body::SessionEnded(_)
+        | Body::PersonAwaited(_)
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::RunFinished(_)

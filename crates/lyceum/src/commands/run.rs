@@ -57,6 +57,12 @@ pub(super) struct Arguments {
     /// Your own text: the same as --input text=FILE
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
+    /// A person is there to be asked by a language model, also without a terminal
+    #[arg(long)]
+    person: bool,
+    /// No person is there: a language model's question is answered with that, and what needs a person's word is refused
+    #[arg(long, conflicts_with = "person")]
+    no_person: bool,
 }
 
 pub(super) fn input(text: &str) -> Result<(String, PathBuf), String> {
@@ -73,7 +79,7 @@ fn agency(brief: Brief) -> Agency {
     Agency {
         brief,
         environment: lyceum_models::environment,
-        tell: || Box::new(|line: &str| view::note(&words::clean(line))),
+        tell: || Arc::new(|line: &str| view::note(&words::clean(line))),
     }
 }
 
@@ -102,8 +108,14 @@ pub(super) fn work(
     place: &LabPlace,
     json: bool,
     arguments: &Arguments,
-    brief: Brief,
+    mut brief: Brief,
 ) -> Result<Exit, Failure> {
+    brief.person = match (arguments.person, arguments.no_person) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        (false, false) => None,
+    };
+    brief.terminal = std::io::stderr().is_terminal();
     if let Some(name) = &arguments.researcher {
         check_model(name)?;
     }

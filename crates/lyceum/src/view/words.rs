@@ -146,6 +146,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         | Body::DataDrawn(_)
         | Body::SessionStarted(_)
         | Body::SessionEnded(_)
+        | Body::PersonAwaited(_)
         | Body::ExperimentProposed(_)
         | Body::RunStarted(_)
         | Body::EvaluationOngoing(_)

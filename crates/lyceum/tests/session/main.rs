@@ -9,6 +9,7 @@ mod faults;
 mod killed;
 mod mended;
 mod outcome;
+mod person;
 mod place;
 mod team;
 mod whole;

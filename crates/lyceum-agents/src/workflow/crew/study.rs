@@ -158,9 +158,13 @@ fn conduct_in(
         return conduct(kit, &request, Some(1), stop, &mut Silent, |_| ());
     }
     let agency = Agency {
-        brief: Brief::default(),
+        brief: Brief {
+            // The lab of a step is its own, and nobody watches it.
+            person: Some(false),
+            ..Brief::default()
+        },
         environment: floor.hired.environment,
-        tell: || Box::new(|_| ()),
+        tell: || Arc::new(|_| ()),
     };
     conduct_with(kit, &request, Some(1), stop, &mut Silent, |_| (), &agency)
 }

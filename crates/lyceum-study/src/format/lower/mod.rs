@@ -13,7 +13,7 @@ use super::{
     kind::Kind,
     problem::Problem,
     source::{Source, Way},
-    study::{Metric, Study, Workspace},
+    study::{Metric, Session, Study, Workspace},
     table,
 };
 
@@ -57,6 +57,7 @@ pub(super) fn lower(
         .map(|measure| limits::reachable(measure, sealed.is_some()));
     let rubric = limits::rubric(&mut checks, &tables.rubric, metric.goal, trust);
     let outcome = criteria::outcome(&mut checks, tables.outcome, &tables.rubric);
+    let session = session(&mut checks, tables.session);
     let draw = limits::draw(&mut checks, tables.report, &run);
     commands::data_names(&mut checks, data.as_ref(), sealed.is_some());
     match (Problems::new(checks.problems), measure) {
@@ -79,6 +80,7 @@ pub(super) fn lower(
             confirm,
             rubric,
             outcome,
+            session,
             draw,
             accepted: tables.lint.accept,
         }),
@@ -87,6 +89,17 @@ pub(super) fn lower(
             kind: Kind::NoEvaluator,
             place: None,
         })),
+    }
+}
+
+fn session(checks: &mut Checks<'_>, session: table::Session) -> Session {
+    let way = Way::root().key("session").key("ask_outside");
+    let outside = session.ask_outside;
+    Session {
+        ask: session.ask.into_iter().collect(),
+        ask_outside: outside.map(|patterns| checks.globs(&way, &patterns)),
+        ask_after: session.ask_after,
+        person: session.person,
     }
 }
 

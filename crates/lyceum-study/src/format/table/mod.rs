@@ -4,6 +4,7 @@
 mod knob;
 mod limits;
 mod run;
+mod session;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ pub(crate) use limits::{
 };
 pub use run::{Clock, Toolchain};
 pub(crate) use run::{Data, Measure, MeasureKind, Run, Sealed};
+pub use session::AskedTool;
+pub(crate) use session::Session;
 
 /// A study: one research question with its workspace, its metric, how to run, how to measure, a budget and a rubric.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -50,6 +53,8 @@ pub(crate) struct Study {
     #[serde(default)]
     pub(crate) rubric: Vec<Criterion>,
     pub(crate) outcome: Option<Outcome>,
+    #[serde(default)]
+    pub(crate) session: Session,
     #[serde(default)]
     pub(crate) report: Report,
     #[serde(default)]

@@ -4,7 +4,7 @@ use std::error::Error as _;
 
 use lyceum_agents::{
     Fold as _,
-    session::{State, Status, event::StopReason},
+    session::{Request, State, Status, event::StopReason},
 };
 use lyceum_models::Money;
 use lyceum_study::engine::JournalError;
@@ -15,14 +15,23 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 pub(super) fn run(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     for name in State::names(&reader)? {
+        let mut waiting = Vec::new();
         let (object, line) = match State::load(&reader, &name) {
-            Ok(state) => (object(&name, &state), line(&name, &state)),
+            Ok(state) => {
+                waiting.extend(state.awaited().map(|(used, asked)| {
+                    format!("waits: {} {}: {}", used.call, used.name, asked.words())
+                }));
+                (object(&name, &state), overview(&name, &state))
+            }
             Err(error) => unreadable(&name, &error),
         };
         if json {
             println!("{}", crate::view::visible(&object.to_string()));
         } else {
             println!("{}", words::clean(&line));
+            for line in waiting {
+                println!("  {}", words::clean(&line));
+            }
         }
     }
     Ok(Exit::Done)
@@ -42,8 +51,16 @@ pub(super) fn status(state: &State) -> (&'static str, String) {
     match &state.status {
         Status::New => ("new", String::new()),
         Status::Running => ("running", String::new()),
-        Status::Idle(why) => ("idle", word(why).to_owned()),
+        Status::Idle(why) => ("idle", reason(why)),
         Status::Terminated(why) => ("terminated", why.clone()),
+    }
+}
+
+/// Returns a stop reason with what is waited for.
+pub(super) fn reason(why: &StopReason) -> String {
+    match why {
+        StopReason::RequiresAction { ids } => format!("{} {}", word(why), ids.join(", ")),
+        _ => word(why).to_owned(),
     }
 }
 
@@ -57,16 +74,18 @@ pub(crate) fn word(why: &StopReason) -> &'static str {
         StopReason::Refusal => "refusal",
         StopReason::NoProgress => "no_progress",
         StopReason::Interrupted => "interrupted",
+        StopReason::RequiresAction { .. } => "requires_action",
     }
 }
 
-fn object(name: &str, state: &State) -> serde_json::Value {
+pub(super) fn object(name: &str, state: &State) -> serde_json::Value {
     let (status, why) = status(state);
     let created = state.created.as_ref();
     serde_json::json!({
         "session": name,
         "status": status,
         "stop_reason": why,
+        "awaited": awaited(state),
         "study": created.map(|created| &created.study),
         "model": created.map(|created| &created.model),
         "requests": state.requests,
@@ -79,7 +98,28 @@ fn object(name: &str, state: &State) -> serde_json::Value {
     })
 }
 
-fn line(name: &str, state: &State) -> String {
+/// Returns the calls that wait for a person's word, each with its exact arguments.
+pub(super) fn awaited(state: &State) -> Vec<serde_json::Value> {
+    let all = state.awaited().map(|(used, asked)| {
+        let question = match &asked.request {
+            Request::Approval { .. } => None,
+            Request::Question { question, choices } => {
+                Some(serde_json::json!({ "question": question, "choices": choices }))
+            }
+        };
+        serde_json::json!({
+            "call": used.call,
+            "tool": used.name,
+            "arguments": used.arguments,
+            "why": asked.words(),
+            "question": question,
+            "digest": asked.digest,
+        })
+    });
+    all.collect()
+}
+
+pub(super) fn overview(name: &str, state: &State) -> String {
     let (status, why) = status(state);
     let model = state
         .created

@@ -6,13 +6,13 @@ use lyceum_agents::{
     Fold as _,
     session::{
         State,
-        event::{Body, RequestEnd},
+        event::{Body, Permission, RequestEnd},
     },
 };
 use lyceum_ledger::{Holding, Ledger};
 use lyceum_models::{Arguments as Called, Block};
 
-use super::{list::word, named};
+use super::{list::reason, named};
 use crate::{
     context::LabPlace,
     exit::Exit,
@@ -88,7 +88,7 @@ fn said(body: &Body) -> String {
     match body {
         Body::Created(created) => format!("{} on {}", created.model, created.study),
         Body::Running(running) => format!("process {}", running.pid),
-        Body::Idle(idle) => word(&idle.stop_reason).to_owned(),
+        Body::Idle(idle) => reason(&idle.stop_reason),
         Body::Terminated(over) => over.why.clone(),
         Body::PersonSaid(said) => said.text.clone(),
         Body::Interrupted(interrupted) => interrupted.why.clone(),
@@ -115,6 +115,19 @@ fn said(body: &Body) -> String {
             };
             format!("{} {} {arguments}", used.call, used.name)
         }
+        Body::ApprovalRequested(asked) => format!("{}: {}", asked.call, asked.why),
+        Body::Confirmed(said) => {
+            let word = match said.result {
+                Permission::Allow => "allowed",
+                Permission::Deny => "denied",
+            };
+            let why = said
+                .why
+                .as_ref()
+                .map_or(String::new(), |why| format!(": {why}"));
+            format!("{} {word}{why}", said.call)
+        }
+        Body::PersonAnswered(said) => format!("{} {}", said.call, said.text),
         Body::ToolStarted(started) => started.call.clone(),
         Body::ToolResult(result) => {
             let failed = if result.is_error { "failed: " } else { "" };
@@ -122,7 +135,7 @@ fn said(body: &Body) -> String {
         }
         Body::Found(found) => format!("{} on {}: {}", found.finding, found.experiment, found.claim),
         Body::Noted(noted) => noted.text.clone(),
-        Body::PersonAsked(asked) => asked.question.clone(),
+        Body::PersonAsked(asked) => format!("{} {}", asked.call, asked.question),
         Body::Compacted(compacted) => format!(
             "{} to {} tokens",
             compacted.tokens_before, compacted.tokens_after

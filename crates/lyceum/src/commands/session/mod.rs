@@ -1,7 +1,9 @@
 //! `lyceum session`: language models at work in the lab.
 
+mod answer;
 mod list;
 mod log;
+mod show;
 mod speak;
 mod start;
 
@@ -19,8 +21,16 @@ pub(crate) enum Command {
     Start(start::Start),
     /// Say something to a session
     Send(speak::Say),
+    /// Let a call be carried out that waits for a person's word
+    Approve(answer::Approve),
+    /// Refuse a call that waits for a person's word
+    Deny(answer::Deny),
+    /// Answer a question that waits
+    Answer(answer::Answer),
     /// Stop what a session does now; the study goes on
     Interrupt(speak::Interrupt),
+    /// Show how a session stands, and in full what waits for a person's word
+    Show(show::Arguments),
     /// Show what happened in a session, event by event
     Log(log::Arguments),
     /// Show the lab's sessions and how far they are
@@ -31,7 +41,11 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
     match command {
         Command::Start(arguments) => start::run(place, json, arguments),
         Command::Send(say) => speak::say(place, json, say),
+        Command::Approve(approve) => answer::approve(place, json, approve),
+        Command::Deny(deny) => answer::deny(place, json, deny),
+        Command::Answer(answer) => answer::answer(place, json, answer),
         Command::Interrupt(stop) => speak::interrupt(place, json, stop),
+        Command::Show(arguments) => show::run(place, json, arguments),
         Command::Log(arguments) => log::run(place, json, arguments),
         Command::List => list::run(place, json),
     }

@@ -34,7 +34,7 @@ pub(super) fn say(place: &LabPlace, json: bool, arguments: &Say) -> Result<Exit,
 }
 
 /// Returns a person's words, or says that no letter holds them.
-fn within(text: &str) -> Result<String, Failure> {
+pub(super) fn within(text: &str) -> Result<String, Failure> {
     let text = text.trim();
     if text.is_empty() || text.len() > LETTER_BYTES_MAX {
         let found = text.len();

@@ -2,6 +2,7 @@
 
 use lyceum_agents::{Brief, session::event::Limits};
 use lyceum_models::Money;
+use lyceum_study::format::AskedTool;
 
 use crate::{commands::run, context::LabPlace, exit::Exit, failure::Failure};
 
@@ -18,6 +19,9 @@ pub(crate) struct Start {
     /// Most US dollars that a new session may spend; refused for a model without a known price
     #[arg(long, value_name = "DOLLARS")]
     money: Option<Money>,
+    /// Tool of which each call needs a person's word in a new session, beside those of the study's `[session] ask`
+    #[arg(long, value_name = "TOOL", value_parser = tool)]
+    ask: Vec<AskedTool>,
     /// Tokens that the model's context holds
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(4096..))]
     context: Option<u64>,
@@ -38,6 +42,14 @@ fn constraint(text: &str) -> Result<String, String> {
         )),
         text => Ok(text.to_owned()),
     }
+}
+
+fn tool(text: &str) -> Result<AskedTool, String> {
+    let found = AskedTool::ALL.into_iter().find(|one| one.name() == text);
+    found.ok_or_else(|| {
+        let names = AskedTool::ALL.map(AskedTool::name);
+        format!("expected one of: {}", names.join(", "))
+    })
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exit, Failure> {
@@ -70,6 +82,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
             tokens: arguments.tokens,
             money: arguments.money.map(|money| money.0),
         },
+        ask: arguments.ask.iter().copied().collect(),
         ..Brief::default()
     };
     if let Some(context) = arguments.context {

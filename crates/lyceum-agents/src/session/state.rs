@@ -16,7 +16,7 @@ use lyceum_types::{FoldError, Output};
 
 use super::event::{
     Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, Permission,
-    PersonAsked, RequestEnd, StopReason, ToolUsed,
+    PersonAsked, RequestEnd, StopReason, ToolResult, ToolUsed,
 };
 use crate::stream::Fold;
 
@@ -285,25 +285,7 @@ impl State {
             }
             Body::MessageReceived(message) => self.hear(seq, &message),
             Body::Asked(asked) => self.take_asked(asked)?,
-            Body::Answered(answered) => {
-                let asked = self
-                    .asked
-                    .take()
-                    .filter(|one| one.request == answered.request);
-                let asked = asked.ok_or("an answer to a request that is not open")?;
-                let without = self.tokens.saturating_sub(asked.reserved_tokens);
-                self.tokens = without.saturating_add(answered.tokens);
-                let without = self.money.saturating_sub(asked.reserved_money.unwrap_or(0));
-                self.money = without.saturating_add(answered.money);
-                self.unpriced |= is_unpriced(&asked, &answered);
-                self.turns += 1;
-                if let RequestEnd::Answer { blocks, .. } = answered.end {
-                    self.faults = 0;
-                    // One request that did not fit says little of the next ones: the estimate is a guess.
-                    self.window = self.window.map(|window| window.saturating_add(window / 16));
-                    self.say(seq, Said::Agent(blocks));
-                }
-            }
+            Body::Answered(answered) => self.take_answered(seq, answered)?,
             Body::Fault(fault) => {
                 self.faults += 1;
                 if fault.error == FaultKind::ContextOverflowError {
@@ -319,22 +301,6 @@ impl State {
                     asked: None,
                 });
             }
-            Body::ApprovalRequested(asked) => {
-                let request = Request::Approval { why: asked.why };
-                self.take_request(&asked.call, Some(&asked.digest), request)?;
-            }
-            Body::Confirmed(said) => {
-                self.letters.extend(said.letter);
-                let word = match said.result {
-                    Permission::Allow => Word::Allowed,
-                    Permission::Deny => Word::Denied(said.why),
-                };
-                self.take_word(&said.call, &said.digest, word)?;
-            }
-            Body::PersonAnswered(said) => {
-                self.letters.extend(said.letter);
-                self.take_word(&said.call, &said.digest, Word::Answer(said.text))?;
-            }
             Body::ToolStarted(started) => {
                 let mut open = self.calls.iter_mut();
                 let call = open.find(|call| call.used.call == started.call && !call.started);
@@ -344,31 +310,13 @@ impl State {
                 }
                 call.started = true;
             }
-            Body::ToolResult(result) => {
-                let open = self
-                    .calls
-                    .iter()
-                    .position(|call| call.used.call == result.call);
-                let call = self
-                    .calls
-                    .remove(open.ok_or("the result of a call that is not open")?);
-                if let Some(files) = result.files {
-                    self.files = files;
-                }
-                self.cpu_ms += result.cpu_ms;
-                let (id, text, is_error) = (call.used.id, result.text, result.is_error);
-                self.say(seq, Said::Result { id, text, is_error });
-            }
+            Body::ToolResult(result) => self.take_result(seq, result)?,
             Body::Found(found) => self.take_finding(found)?,
             Body::Noted(noted) => self.notes.push(noted.text),
-            Body::PersonAsked(asked) => {
-                let request = Request::Question {
-                    question: asked.question.clone(),
-                    choices: asked.choices.clone(),
-                };
-                self.take_request(&asked.call, asked.digest.as_deref(), request)?;
-                self.questions.push(asked);
-            }
+            Body::ApprovalRequested(_)
+            | Body::Confirmed(_)
+            | Body::PersonAsked(_)
+            | Body::PersonAnswered(_) => self.take_of_people(body)?,
             Body::Compacted(compacted) => {
                 self.conversation
                     .retain(|item| item.seq > compacted.through);
@@ -377,6 +325,76 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    fn take_answered(&mut self, seq: u64, answered: Answered) -> Result<(), String> {
+        let asked = self
+            .asked
+            .take()
+            .filter(|one| one.request == answered.request);
+        let asked = asked.ok_or("an answer to a request that is not open")?;
+        let without = self.tokens.saturating_sub(asked.reserved_tokens);
+        self.tokens = without.saturating_add(answered.tokens);
+        let without = self.money.saturating_sub(asked.reserved_money.unwrap_or(0));
+        self.money = without.saturating_add(answered.money);
+        self.unpriced |= is_unpriced(&asked, &answered);
+        self.turns += 1;
+        if let RequestEnd::Answer { blocks, .. } = answered.end {
+            self.faults = 0;
+            // One request that did not fit says little of the next ones: the estimate is a guess.
+            self.window = self.window.map(|window| window.saturating_add(window / 16));
+            self.say(seq, Said::Agent(blocks));
+        }
+        Ok(())
+    }
+
+    fn take_result(&mut self, seq: u64, result: ToolResult) -> Result<(), String> {
+        let open = self
+            .calls
+            .iter()
+            .position(|call| call.used.call == result.call);
+        let call = self
+            .calls
+            .remove(open.ok_or("the result of a call that is not open")?);
+        if let Some(files) = result.files {
+            self.files = files;
+        }
+        self.cpu_ms += result.cpu_ms;
+        let (id, text, is_error) = (call.used.id, result.text, result.is_error);
+        self.say(seq, Said::Result { id, text, is_error });
+        Ok(())
+    }
+
+    /// Takes in what people are asked and say.
+    fn take_of_people(&mut self, body: Body) -> Result<(), String> {
+        match body {
+            Body::ApprovalRequested(asked) => {
+                let request = Request::Approval { why: asked.why };
+                self.take_request(&asked.call, Some(&asked.digest), request)
+            }
+            Body::PersonAsked(asked) => {
+                let request = Request::Question {
+                    question: asked.question.clone(),
+                    choices: asked.choices.clone(),
+                };
+                self.take_request(&asked.call, asked.digest.as_deref(), request)?;
+                self.questions.push(asked);
+                Ok(())
+            }
+            Body::Confirmed(said) => {
+                self.letters.extend(said.letter);
+                let word = match said.result {
+                    Permission::Allow => Word::Allowed,
+                    Permission::Deny => Word::Denied(said.why),
+                };
+                self.take_word(&said.call, &said.digest, word)
+            }
+            Body::PersonAnswered(said) => {
+                self.letters.extend(said.letter);
+                self.take_word(&said.call, &said.digest, Word::Answer(said.text))
+            }
+            other => Err(format!("`{}` is not of people", other.kind())),
+        }
     }
 
     fn take_request(

@@ -330,11 +330,7 @@ impl State {
                     .ok_or_else(|| fault("no session to end".into()))?
                     .ended = Some(ended);
             }
-            Body::PersonAwaited(awaited) => {
-                let session = self.sessions.last_mut();
-                let session = session.ok_or_else(|| fault("no session that waits".into()))?;
-                session.awaited_ms = session.awaited_ms.saturating_add(awaited.wall_ms);
-            }
+            Body::PersonAwaited(awaited) => self.take_wait(awaited.wall_ms).map_err(fault)?,
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
@@ -398,6 +394,12 @@ impl State {
             | Body::EvaluationChecked(_)
             | Body::EvaluationEnded(_) => self.take_of_outcome(body).map_err(fault)?,
         }
+        Ok(())
+    }
+
+    fn take_wait(&mut self, wall_ms: u64) -> Result<(), String> {
+        let session = self.sessions.last_mut().ok_or("no session that waits")?;
+        session.awaited_ms = session.awaited_ms.saturating_add(wall_ms);
         Ok(())
     }
 

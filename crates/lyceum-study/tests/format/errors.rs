@@ -41,7 +41,7 @@ fn an_unknown_key_at_the_top() {
       |
     2 | lerning_rate = 1
       | ^^^^^^^^^^^^
-      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
+      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `session`, `workspace`
     "#);
 }
 
@@ -53,7 +53,7 @@ fn an_unknown_key_with_a_control_character() {
       |
     2 | "\u001b[2J" = 1
       | ^^^^^^^^^^^
-      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `workspace`
+      = expected one of `budget`, `confirm`, `data`, `knobs`, `lint`, `measure`, `metric`, `name`, `noise`, `outcome`, `progress`, `question`, `report`, `researcher`, `rubric`, `run`, `sealed`, `session`, `workspace`
     "#);
 }
 

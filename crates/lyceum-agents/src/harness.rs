@@ -400,7 +400,7 @@ impl Harness<'_> {
 }
 
 /// Does something, and meanwhile looks whether somebody wishes it to end. A wish from before counts too.
-fn watch<T>(
+pub(crate) fn watch<T>(
     halt: &Halt,
     mail: Option<(&Lab, &str)>,
     end: impl Fn() + Sync,

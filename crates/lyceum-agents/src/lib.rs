@@ -26,6 +26,7 @@
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
 //! | `team` | a lead and its specialists on shared files |
+//! | `dream` | sessions and a memory store read by a model, and what it wants changed there |
 //! | `workflow` | a fan-out over commands, models and studies, journalled step by step |
 //! | `people` | a person's word on a call, asked for and waited for |
 //! | `letters` | words of people to a session that another process drives |
@@ -33,6 +34,7 @@
 mod agent;
 mod compact;
 mod context;
+pub mod dream;
 pub mod hands;
 mod harness;
 mod letters;

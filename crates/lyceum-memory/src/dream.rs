@@ -5,25 +5,22 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use lyceum_ledger::{Ledger, Reader};
+use lyceum_ledger::Ledger;
 
 use crate::{
-    diff::diff,
+    draft::{Draft, FAMILIES, STUDIES, Texts, merged, named, next_name},
     error::Error,
-    event::{Actor, Cite, DreamVerdict, Dreamed},
+    event::{Cite, DreamVerdict, Dreamed},
     lesson::{Lesson, MATTERS, Suggestion, lessons, suggest},
     past::{PastStudy, TRIALS_MAX},
     replay::{Replay, SUGGESTIONS, replay},
-    store::{ENTRY_BYTES_MAX, Must, Note, Store, names},
+    session::{PastSession, findings},
+    store::{ENTRY_BYTES_MAX, Store},
 };
 
 /// The most studies that one dream reads.
 pub const STUDIES_MAX: usize = 100;
 
-/// Where digests of studies are in a store.
-const STUDIES: &str = "studies/";
-/// Where notes on families of studies are.
-const FAMILIES: &str = "families/";
 /// A family of fewer studies has none to hold out.
 const HELD_OUT_MIN: usize = 3;
 
@@ -39,8 +36,8 @@ pub struct Family {
 /// What a dream is to become.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dreamt {
-    /// What the new store says: text, what it rests on, and when it ends, by path.
-    texts: BTreeMap<String, (String, Vec<Cite>, Option<i64>)>,
+    /// What the new store says.
+    draft: Draft,
     /// How it came about.
     pub dreamed: Dreamed,
     /// What changed, by path; every line of a note names its events.
@@ -98,21 +95,27 @@ pub fn remembered(store: &Store) -> Result<Vec<PastStudy>, Error> {
         .collect()
 }
 
-/// Dreams: reads studies and what the old store remembers, writes nothing yet.
+/// Dreams: reads studies, findings of sessions and what the old store remembers, writes nothing yet.
 ///
 /// A study that the old store remembers and that is read again is taken anew. What people and agents wrote stays, without
 /// what has expired by `now` (milliseconds since 1970) and without second copies.
 ///
 /// # Errors
 /// When there is nothing to read, too much, or the old store cannot be read.
-pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Result<Dreamt, Error> {
-    if studies.is_empty() {
+pub fn dream(
+    before: Option<&Store>,
+    studies: Vec<PastStudy>,
+    sessions: &[PastSession],
+    now: i64,
+) -> Result<Dreamt, Error> {
+    if studies.is_empty() && sessions.is_empty() {
         let why = "no finished study was given; a study is finished when its report says so";
         return Err(Error::NothingToDreamOf(why.into()));
     }
-    if studies.len() > STUDIES_MAX {
+    let most = studies.len().max(sessions.len());
+    if most > STUDIES_MAX {
         return Err(Error::TooManyStudies {
-            found: studies.len(),
+            found: most,
             most: STUDIES_MAX,
         });
     }
@@ -126,35 +129,51 @@ pub fn dream(before: Option<&Store>, studies: Vec<PastStudy>, now: i64) -> Resul
         all.insert(study.name.clone(), study.shortened(TRIALS_MAX));
     }
     let all: Vec<PastStudy> = all.into_values().collect();
-    let mut texts = before.map_or(Ok(BTreeMap::new()), |store| kept(store, now))?;
+    let mut draft = before.map_or(Ok(Draft::default()), |store| Draft::of_words(store, now))?;
+    let (wanted, sources) = findings(&draft, sessions);
+    let words = draft.clone();
+    let refused = draft.revise(&wanted, &sources);
+    let says_new = words != draft;
+    let replays = learn(&all, &mut draft);
+    let (mut verdict, mut reason) = judge(&replays);
+    if says_new {
+        verdict = DreamVerdict::Review;
+        reason = format!("no replay measures what sessions found; {reason}");
+    }
+    Ok(Dreamt {
+        changes: draft.changes(before)?,
+        draft,
+        dreamed: Dreamed {
+            from: before.map(|store| (store.name().to_owned(), store.seq())),
+            studies: read,
+            sessions: sessions.iter().map(|one| one.name.clone()).collect(),
+            dreamer: None,
+            verdict,
+            reason,
+            replays,
+            refused,
+        },
+    })
+}
+
+/// Writes down what studies teach, and replays the families that have enough of them.
+fn learn(all: &[PastStudy], draft: &mut Draft) -> Vec<Replay> {
     let mut replays = Vec::new();
-    for family in families(&all) {
-        texts.extend(notes(&family));
+    for family in families(all) {
+        draft.texts.extend(notes(&family));
         if family.studies.len() >= HELD_OUT_MIN {
             replays.push(replay(&family.id, &family.studies));
         }
     }
-    for study in &all {
-        let text = digest(study);
+    for study in all {
         let cites = vec![Cite {
             stream: study.stream.clone(),
             seqs: study.trials.iter().map(|one| one.seq).collect(),
         }];
-        texts.insert(format!("{STUDIES}{}.json", study.name), (text, cites, None));
+        let path = format!("{STUDIES}{}.json", study.name);
+        draft.texts.insert(path, (digest(study), cites, None));
     }
-    let (verdict, reason) = judge(&replays);
-    let changes = changes(before, &texts)?;
-    Ok(Dreamt {
-        texts,
-        changes,
-        dreamed: Dreamed {
-            from: before.map(|store| (store.name().to_owned(), store.seq())),
-            studies: read,
-            verdict,
-            reason,
-            replays,
-        },
-    })
+    replays
 }
 
 /// Returns what samplers read of a study, with as many trials as fit into an entry.
@@ -188,27 +207,6 @@ fn fitting(note: String) -> String {
     }
     let _ = writeln!(kept, "({} more lines do not fit)", lines.count() + 1);
     kept
-}
-
-type Texts = BTreeMap<String, (String, Vec<Cite>, Option<i64>)>;
-
-/// Returns what the old store says that no dream wrote.
-fn kept(store: &Store, now: i64) -> Result<Texts, Error> {
-    let mut seen: Vec<&str> = Vec::new();
-    let mut kept = Texts::new();
-    for entry in store.entries() {
-        let is_dreamt = entry.path.starts_with(STUDIES) || entry.path.starts_with(FAMILIES);
-        if is_dreamt || entry.is_expired(now) || seen.contains(&entry.hash.as_str()) {
-            continue;
-        }
-        seen.push(&entry.hash);
-        let text = store.read(&entry.path)?;
-        kept.insert(
-            entry.path.clone(),
-            (text, entry.cites.clone(), entry.expires_at),
-        );
-    }
-    Ok(kept)
 }
 
 fn judge(replays: &[Replay]) -> (DreamVerdict, String) {
@@ -316,51 +314,6 @@ fn suggested(one: &Suggestion) -> String {
     )
 }
 
-/// Returns events as a line of a note names them.
-fn named(cites: &[Cite]) -> String {
-    let all = cites.iter().map(|cite| {
-        let seqs: Vec<String> = cite.seqs.iter().map(u64::to_string).collect();
-        format!("{} {}", cite.stream, seqs.join(" "))
-    });
-    let all: Vec<String> = all.collect();
-    format!("[{}]", all.join("; "))
-}
-
-fn merged<'a>(cites: impl Iterator<Item = &'a Cite>) -> Vec<Cite> {
-    let mut all: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for cite in cites {
-        all.entry(&cite.stream).or_default().extend(&cite.seqs);
-    }
-    let all = all.into_iter().map(|(stream, mut seqs)| {
-        seqs.sort_unstable();
-        seqs.dedup();
-        let stream = stream.to_owned();
-        Cite { stream, seqs }
-    });
-    all.collect()
-}
-
-fn changes(before: Option<&Store>, texts: &Texts) -> Result<Vec<(String, Vec<String>)>, Error> {
-    let mut paths: Vec<String> = texts.keys().cloned().collect();
-    if let Some(store) = before {
-        paths.extend(store.entries().map(|entry| entry.path.clone()));
-    }
-    paths.sort();
-    paths.dedup();
-    let mut changes = Vec::new();
-    for path in paths {
-        let old = match before {
-            Some(store) if store.entry(&path).is_ok() => store.read(&path)?,
-            Some(_) | None => String::new(),
-        };
-        let new = texts.get(&path).map_or("", |(text, _, _)| text);
-        if let Some(lines) = diff(&old, new) {
-            changes.push((path, lines));
-        }
-    }
-    Ok(changes)
-}
-
 impl Dreamt {
     /// Writes the dream as a new store, and has it read in place of the old one if it was accepted.
     ///
@@ -376,41 +329,10 @@ impl Dreamt {
     ) -> Result<Store, Error> {
         let from = (before.name().to_owned(), before.seq());
         let name = next_name(&ledger.reader()?, before.name())?;
-        let actor = Actor::Dream(name.clone());
-        let description = before.description().to_owned();
-        let mut store = Store::create(ledger, root, &name, &description, actor.clone())?;
-        for (path, (text, cites, expires_at)) in self.texts {
-            let note = Note {
-                actor: actor.clone(),
-                cites,
-                expires_at,
-            };
-            store.write(ledger, &path, &text, note, &Must::BeAbsent)?;
-        }
-        let (verdict, reason) = (self.dreamed.verdict, self.dreamed.reason.clone());
         let dreamed = Dreamed {
             from: self.dreamed.from.or(Some(from)),
             ..self.dreamed
         };
-        store.tell_dream(ledger, dreamed)?;
-        if verdict == DreamVerdict::Accepted {
-            before.succeed(ledger, &name, actor, &reason)?;
-        }
-        Ok(store)
+        self.draft.write(ledger, root, &name, before, &dreamed)
     }
-}
-
-/// Returns the next free name after `name`: `tuning`, `tuning-2`, `tuning-3`.
-fn next_name(reader: &Reader, name: &str) -> Result<String, Error> {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|one| one.is_ascii_digit());
-    let base = match name.rsplit_once('-') {
-        Some((base, number)) if is_number(number) => base,
-        _ => name,
-    };
-    let known = names(reader)?;
-    let free = (2..).map(|number: u32| format!("{base}-{number}"));
-    Ok(free
-        .into_iter()
-        .find(|name| !known.contains(name))
-        .unwrap_or_default())
 }

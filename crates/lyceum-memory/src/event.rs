@@ -3,10 +3,12 @@
 use lyceum_ledger::NewEvent;
 use serde::{Deserialize, Serialize};
 
-use crate::replay::Replay;
+use crate::{replay::Replay, revise::Refusal};
 
-/// Version of every kind of event here.
-pub(crate) const VERSION: u32 = 1;
+/// Newest version of `memory.dreamed`: the first had no sessions, dreamer and refusals.
+const DREAMED_VERSION: u32 = 2;
+/// Version of every other kind of event here.
+const VERSION: u32 = 1;
 
 /// Events that something rests on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,6 +97,15 @@ pub struct Dreamed {
     pub reason: String,
     /// The replays that decided.
     pub replays: Vec<Replay>,
+    /// The sessions that were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<String>,
+    /// The model that dreamt, as a person names it; `None` where none did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dreamer: Option<String>,
+    /// What the dreamer wanted and was not done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refusal>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +138,8 @@ impl Body {
             Body::Dreamed(body) => ("memory.dreamed", serde_json::to_string(body)?),
             Body::Succeeded(body) => ("memory.succeeded", serde_json::to_string(body)?),
         };
-        Ok(NewEvent::new(kind, VERSION, json))
+        let version = newest(kind);
+        Ok(NewEvent::new(kind, version, json))
     }
 
     /// Returns nothing for a kind or version that this program does not know.
@@ -136,7 +148,7 @@ impl Body {
         version: u32,
         json: &str,
     ) -> Option<Result<Body, serde_json::Error>> {
-        if version != VERSION {
+        if !(1..=newest(kind)).contains(&version) {
             return None;
         }
         Some(match kind {
@@ -148,5 +160,12 @@ impl Body {
             "memory.succeeded" => serde_json::from_str(json).map(Body::Succeeded),
             _ => return None,
         })
+    }
+}
+
+fn newest(kind: &str) -> u32 {
+    match kind {
+        "memory.dreamed" => DREAMED_VERSION,
+        _ => VERSION,
     }
 }

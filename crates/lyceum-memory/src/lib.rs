@@ -15,11 +15,15 @@
 //! | `past` | a finished study, as much of it as is remembered |
 //! | `lesson` | which knobs mattered, where good values lay, what to begin with |
 //! | `dream` | a new store out of studies and an old store |
+//! | `draft` | a store that is being dreamt, before anything of it is written |
+//! | `revise` | what a dreamer wants changed, and how much of it is done |
+//! | `session` | what sessions found and the lab's comparison bears out |
 //! | `replay` | whether what was dreamt helps on studies that it has not seen |
 //! | `diff` | what a dream changed, line by line |
 
 mod contents;
 mod diff;
+mod draft;
 mod dream;
 mod error;
 mod event;
@@ -27,16 +31,21 @@ mod lesson;
 mod names;
 mod past;
 mod replay;
+mod revise;
+mod session;
 mod store;
 
 pub use diff::diff;
+pub use draft::{Draft, Drafted, next_name};
 pub use dream::{Dreamt, Family, STUDIES_MAX, dream, families, remembered};
 pub use error::Error;
 pub use event::{Actor, Cite, DreamVerdict, Dreamed};
 pub use lesson::{Lesson, Mattered, Suggestion, lessons, suggest};
-pub use names::{STREAM_PREFIX, check_path, check_store};
+pub use names::{DREAM_PREFIX, STREAM_PREFIX, check_path, check_store};
 pub use past::{PastStudy, PastTrial};
 pub use replay::{Held, Replay, replay};
+pub use revise::{Line, REVISIONS_MAX, Refusal, Revision, Sources};
+pub use session::{PastFinding, PastSession};
 pub use store::{
     Change, ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Must, Note, Operation, Store, Version, names,
     present,

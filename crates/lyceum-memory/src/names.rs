@@ -5,6 +5,9 @@ use crate::error::Error;
 /// What the streams of stores begin with.
 pub const STREAM_PREFIX: &str = "memory/";
 
+/// What the streams of models' dreams begin with; the store that one writes has its name.
+pub const DREAM_PREFIX: &str = "dream/";
+
 const STORE_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 1024;
 const PART_BYTES_MAX: usize = 200;
@@ -47,7 +50,7 @@ pub fn check_path(path: &str) -> Result<(), Error> {
 }
 
 /// Whether a character changes how text reads without being seen.
-fn is_unseen(one: char) -> bool {
+pub(crate) fn is_unseen(one: char) -> bool {
     matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

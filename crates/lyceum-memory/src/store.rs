@@ -110,6 +110,7 @@ pub struct Store {
     name: String,
     root: PathBuf,
     description: String,
+    creator: Option<Actor>,
     entries: BTreeMap<String, Entry>,
     versions: Vec<Version>,
     redacted: Vec<String>,
@@ -173,14 +174,22 @@ impl Store {
     /// # Errors
     /// When there is none, or an event of it cannot be read.
     pub fn load(reader: &Reader, root: &Path, name: &str) -> Result<Store, Error> {
+        Store::load_at(reader, root, name, u64::MAX)
+    }
+
+    /// Reads a store as it was after an event.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub fn load_at(reader: &Reader, root: &Path, name: &str, last: u64) -> Result<Store, Error> {
         check_store(name)?;
         let mut store = Store::empty(root, name);
-        loop {
+        while store.seq < last {
             let events = reader.read(&stream(name), store.seq, PAGE)?;
             if events.is_empty() {
                 break;
             }
-            for event in events {
+            for event in events.into_iter().take_while(|event| event.seq <= last) {
                 store.seq = event.seq;
                 let unknown = || Error::Newer {
                     store: name.to_owned(),
@@ -212,6 +221,7 @@ impl Store {
             name: name.to_owned(),
             root: root.join(name),
             description: String::new(),
+            creator: None,
             entries: BTreeMap::new(),
             versions: Vec::new(),
             redacted: Vec::new(),
@@ -223,7 +233,10 @@ impl Store {
 
     fn apply(&mut self, seq: u64, at: i64, body: Body) {
         match body {
-            Body::Created(created) => self.description = created.description,
+            Body::Created(created) => {
+                self.description = created.description;
+                self.creator = Some(created.actor);
+            }
             Body::Written(written) => self.put(seq, at, written),
             Body::Deleted(deleted) => {
                 if let Some(entry) = self.entries.remove(&deleted.path) {
@@ -295,6 +308,11 @@ impl Store {
     /// Returns what it is for.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// Returns who made it.
+    pub fn creator(&self) -> Option<&Actor> {
+        self.creator.as_ref()
     }
 
     /// Returns the number of its last event.

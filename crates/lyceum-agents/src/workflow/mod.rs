@@ -30,6 +30,7 @@ mod state;
 mod template;
 
 pub use conductor::{Asked, Came, Conductor, Crew, End, Prepared, Refusal, Watcher, differing};
+pub(crate) use crew::bare;
 pub use crew::{Floor, Hired, Tapes};
 pub use event::{
     Body, Created, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded, RunResult, Spent,

@@ -120,7 +120,7 @@ fn an_accepted_dream_is_read_in_place_of_the_old_store() {
     write("twice.md", "keep me", None);
     write("old.md", "gone by then", Some(5_000));
     let untouched = before.seq();
-    let dreamt = dream(Some(&before), family(), 5_000).unwrap();
+    let dreamt = dream(Some(&before), family(), &[], 5_000).unwrap();
     assert_eq!(
         dreamt.dreamed.verdict,
         DreamVerdict::Accepted,
@@ -163,7 +163,7 @@ fn an_accepted_dream_is_read_in_place_of_the_old_store() {
     );
     // The next dream begins where this one ended.
     let mut found = found;
-    let next = dream(Some(&found), vec![study("s5", 0.2, 5)], 6_000).unwrap();
+    let next = dream(Some(&found), vec![study("s5", 0.2, 5)], &[], 6_000).unwrap();
     let next = next.write(&lab.ledger, &lab.root(), &mut found).unwrap();
     assert_eq!((next.name(), names(&next).len()), ("tuning-3", 5));
     assert_eq!(lab.ledger.reader().unwrap().verify().unwrap().fault, None);
@@ -174,7 +174,7 @@ fn a_dream_that_does_not_help_is_kept_for_review() {
     let lab = Lab::new();
     let mut before = Store::create(&lab.ledger, &lab.root(), "tuning", "", person()).unwrap();
     for studies in [strangers(), family()[..2].to_vec()] {
-        let dreamt = dream(Some(&before), studies, 0).unwrap();
+        let dreamt = dream(Some(&before), studies, &[], 0).unwrap();
         assert_eq!(dreamt.dreamed.verdict, DreamVerdict::Review);
         let store = dreamt.write(&lab.ledger, &lab.root(), &mut before).unwrap();
         assert!(
@@ -202,7 +202,7 @@ fn a_dream_that_does_not_help_is_kept_for_review() {
 #[test]
 fn there_must_be_something_to_dream_of_and_not_too_much() {
     assert!(matches!(
-        dream(None, vec![], 0),
+        dream(None, vec![], &[], 0),
         Err(Error::NothingToDreamOf(_))
     ));
     let many = (0..=STUDIES_MAX).map(|one| {
@@ -211,7 +211,7 @@ fn there_must_be_something_to_dream_of_and_not_too_much() {
         one
     });
     assert!(matches!(
-        dream(None, many.collect(), 0),
+        dream(None, many.collect(), &[], 0),
         Err(Error::TooManyStudies { .. })
     ));
 }
@@ -232,7 +232,7 @@ fn what_is_too_long_for_an_entry_is_shortened() {
         }
     }
     let mut before = Store::create(&lab.ledger, &lab.root(), "tuning", "", person()).unwrap();
-    let dreamt = dream(Some(&before), vec![wide], 0).unwrap();
+    let dreamt = dream(Some(&before), vec![wide], &[], 0).unwrap();
     let store = dreamt.write(&lab.ledger, &lab.root(), &mut before).unwrap();
     let kept = remembered(&store).unwrap().remove(0);
     assert!(
@@ -262,7 +262,7 @@ fn hostile_studies_teach_nothing_and_break_nothing() {
     let mut none = study("none", 0.0, 5);
     none.knobs.clear();
     let all = vec![empty, failed, equal, odd, none];
-    let dreamt = dream(None, all.clone(), 0).unwrap();
+    let dreamt = dream(None, all.clone(), &[], 0).unwrap();
     assert_eq!(
         dreamt.dreamed.verdict,
         DreamVerdict::Review,

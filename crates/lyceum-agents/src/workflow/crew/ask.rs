@@ -236,7 +236,7 @@ fn take(task: &Task, answer: &str) -> Result<(String, u32), String> {
 }
 
 /// Returns an answer without the fence that models put around JSON.
-fn bare(answer: &str) -> &str {
+pub(crate) fn bare(answer: &str) -> &str {
     let text = answer.trim();
     let inner = text
         .strip_prefix("```")

@@ -16,6 +16,7 @@ use lyceum_study::{
 };
 use serde_json::json;
 
+pub(crate) use self::ask::bare;
 use self::{files::Seen, programs::Programs};
 use super::{
     conductor::{Came, Crew, Prepared, Refusal},

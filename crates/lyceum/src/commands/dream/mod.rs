@@ -1,0 +1,164 @@
+//! `lyceum dream`: learns from finished studies and sessions.
+
+mod model;
+mod tell;
+
+use lyceum_ledger::{Ledger, Options, Reader};
+use lyceum_memory::{DreamVerdict, Dreamt, Error, PastSession, PastStudy, Store, dream, present};
+use lyceum_models::Money;
+use lyceum_study::lab::{self, Lab};
+
+use super::memory::person;
+use crate::{
+    context::{LabPlace, known, named},
+    exit::Exit,
+    failure::Failure,
+    view,
+};
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Studies to learn from [default: those of the sessions; without sessions all finished ones of this lab that the store does not know]
+    studies: Vec<String>,
+    /// Sessions to read, at most 100
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    sessions: Vec<String>,
+    /// The language model that dreams, as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL` or `command:PROGRAM` [default: none takes part]
+    #[arg(long, value_name = "MODEL", requires = "sessions", conflicts_with_all = ["studies", "dry_run"])]
+    dreamer: Option<String>,
+    /// What the model is to look at
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "dreamer",
+        default_value = "",
+        hide_default_value = true
+    )]
+    instructions: String,
+    /// Most tokens that the dream may spend
+    #[arg(long, value_name = "NUMBER", requires = "dreamer")]
+    tokens: Option<u64>,
+    /// Most US dollars that the dream may spend; refused for a model without a known price
+    #[arg(long, value_name = "DOLLARS", requires = "dreamer")]
+    money: Option<Money>,
+    /// Tokens that the model's context holds
+    #[arg(long, value_name = "NUMBER", requires = "dreamer", default_value_t = 128_000, value_parser = clap::value_parser!(u64).range(16_384..))]
+    context: u64,
+    /// The store that is dreamt on; made if there is none
+    #[arg(long, value_name = "NAME", default_value = "lab")]
+    store: String,
+    /// Show what would change and how the replay ends, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    match &arguments.dreamer {
+        Some(dreamer) => model::run(place, json, arguments, dreamer),
+        None => without_model(place, json, arguments),
+    }
+}
+
+fn without_model(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+    let lab = place.lab()?;
+    let reader = place.reader()?;
+    let before = match present(&reader, &lab.memory(), &arguments.store) {
+        Ok(store) => Some(store),
+        Err(Error::NoStore { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let sessions = sessions(&reader, arguments)?;
+    let studies = studies(&reader, arguments, before.as_ref(), &sessions)?;
+    if !json {
+        let count = sessions.len();
+        let also = if count == 0 {
+            String::new()
+        } else {
+            format!(" and {count} sessions")
+        };
+        view::note(&format!("dreaming of {} studies{also}", studies.len()));
+    }
+    let now = jiff::Timestamp::now().as_millisecond();
+    let dreamt = dream(before.as_ref(), studies, &sessions, now)?;
+    let told = dreamt.clone();
+    let store = if arguments.dry_run {
+        None
+    } else {
+        drop(reader);
+        Some(write(&lab, &arguments.store, before, dreamt)?)
+    };
+    tell::dreamt(json, &told, store.as_ref());
+    Ok(match told.dreamed.verdict {
+        DreamVerdict::Accepted => Exit::Done,
+        DreamVerdict::Review => Exit::Unsatisfied,
+    })
+}
+
+/// Returns the names of sessions, each once.
+fn session_names(arguments: &Arguments) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in &arguments.sessions {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn sessions(reader: &Reader, arguments: &Arguments) -> Result<Vec<PastSession>, Failure> {
+    let names = session_names(arguments).into_iter();
+    names
+        .map(|name| Ok(lyceum_agents::dream::found(reader, &name)?))
+        .collect()
+}
+
+/// Reads the studies that the dream is about.
+fn studies(
+    reader: &Reader,
+    arguments: &Arguments,
+    before: Option<&Store>,
+    sessions: &[PastSession],
+) -> Result<Vec<PastStudy>, Failure> {
+    let all = lab::studies(reader)?;
+    let names = if !arguments.studies.is_empty() {
+        let given = arguments.studies.iter();
+        given
+            .map(|name| named(reader, name))
+            .collect::<Result<_, _>>()?
+    } else if sessions.is_empty() {
+        let known_before = before.map_or(Ok(vec![]), lyceum_memory::remembered)?;
+        let mut names = all;
+        names.retain(|name| known_before.iter().all(|study| study.name != *name));
+        names
+    } else {
+        let mut names = all;
+        names.retain(|name| sessions.iter().any(|session| session.study == *name));
+        names
+    };
+    let mut studies = Vec::new();
+    for name in names {
+        let known = known(reader, Some(&name))?;
+        if known.state.finished.is_some() {
+            studies.push(lab::past(reader, &name, &known.state, &known.protocol)?);
+        } else if !arguments.studies.is_empty() {
+            let message = format!("study `{name}` is not finished");
+            return Err(Failure::bad_input(message).hint("finish it with `lyceum run`"));
+        }
+    }
+    Ok(studies)
+}
+
+fn write(lab: &Lab, name: &str, before: Option<Store>, dreamt: Dreamt) -> Result<Store, Failure> {
+    let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+    let root = lab.memory();
+    let mut before = match before {
+        Some(store) => store,
+        None => created(&ledger, &root, name)?,
+    };
+    Ok(dreamt.write(&ledger, &root, &mut before)?)
+}
+
+fn created(ledger: &Ledger, root: &std::path::Path, name: &str) -> Result<Store, Failure> {
+    let description = "what finished studies taught";
+    Ok(Store::create(ledger, root, name, description, person())?)
+}

@@ -18,6 +18,7 @@
 //! | `draft` | a store that is being dreamt, before anything of it is written |
 //! | `revise` | what a dreamer wants changed, and how much of it is done |
 //! | `session` | what sessions found and the lab's comparison bears out |
+//! | `schedule` | when dreams are due, each time once |
 //! | `replay` | whether what was dreamt helps on studies that it has not seen |
 //! | `diff` | what a dream changed, line by line |
 
@@ -32,6 +33,7 @@ mod names;
 mod past;
 mod replay;
 mod revise;
+mod schedule;
 mod session;
 mod store;
 
@@ -45,6 +47,7 @@ pub use names::{DREAM_PREFIX, STREAM_PREFIX, check_path, check_store};
 pub use past::{PastStudy, PastTrial};
 pub use replay::{Held, Replay, replay};
 pub use revise::{Line, REVISIONS_MAX, Refusal, Revision, Sources};
+pub use schedule::{Due, Ended, Fired, Happened, Schedule, Scheduled, Skipped, Why};
 pub use session::{PastFinding, PastSession};
 pub use store::{
     Change, ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Must, Note, Operation, Store, Version, names,

@@ -4,5 +4,6 @@
 
 mod dreams;
 mod numbers;
+mod schedules;
 mod stores;
 mod support;

@@ -72,7 +72,10 @@ pub struct Ended {
 
 /// An event of a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is named after the documented struct in it")]
+#[expect(
+    missing_docs,
+    reason = "each variant is named after the documented struct in it"
+)]
 pub enum Happened {
     Scheduled(Scheduled),
     Skipped(Skipped),
@@ -139,6 +142,16 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Returns the names of the schedules of a lab.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn names(reader: &Reader) -> Result<Vec<String>, Error> {
+        let streams = reader.streams()?.into_iter();
+        let names = streams.filter_map(|one| Some(one.stream.strip_prefix(PREFIX)?.to_owned()));
+        Ok(names.collect())
+    }
+
     /// Reads a schedule; of one that is not there, nothing.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod commands;
 mod context;
+mod cron;
 mod exit;
 mod failure;
 mod view;

@@ -6,16 +6,14 @@
 use std::path::Path;
 
 use lyceum_ledger::{Ledger, Reader};
-use lyceum_memory::{
-    Draft, DreamVerdict, Dreamed, Error as MemoryError, PastFinding, PastSession, Refusal, Sources,
-    Store, next_name, present,
-};
+use lyceum_memory::{Draft, DreamVerdict, Dreamed, Refusal, Sources, Store};
 use lyceum_models::{Cancel, ErrorKind, ModelError, Request, Response};
 
 use super::{
     event::{Body, Completed, Created, Failed, Limited, Read},
     material::{self, Room},
-    record::{self, Record, RecordError, State},
+    plan::{Error, Plan, begun, created},
+    record::{Record, State},
     transcript::{Events, Transcript},
 };
 use crate::{
@@ -23,15 +21,12 @@ use crate::{
     mind::{self, Cost, Mind},
     nested,
     session::{
-        self, LogError,
-        event::{Answered, Asked, Body as SessionBody, Limits, RequestEnd},
+        self,
+        event::{Answered, Asked, RequestEnd},
     },
+    stream::Fold as _,
 };
 
-/// The most sessions that one dream reads.
-pub const SESSIONS_MAX: usize = 100;
-/// Longest instructions of a person.
-pub const INSTRUCTIONS_CHARACTERS_MAX: usize = 4096;
 /// Answers of one round that are not taken, at most: a model that cannot keep the form never will.
 const ANSWERS_MAX: usize = 3;
 /// Attempts that the model makes at one request: each may cost what is reserved.
@@ -40,72 +35,6 @@ const ATTEMPTS_MAX: u64 = 3;
 const SESSION_BYTES_MIN: usize = 2048;
 /// Most bytes of one session's transcript: what lasts of a session is short.
 const SESSION_BYTES_MAX: usize = 64 << 10;
-
-/// Why a dream cannot go on at all.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its record cannot be written or read.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A session cannot be read.
-    #[error(transparent)]
-    Session(#[from] LogError),
-    /// A memory store cannot be read or written.
-    #[error(transparent)]
-    Memory(#[from] MemoryError),
-    /// The ledger failed.
-    #[error(transparent)]
-    Ledger(#[from] lyceum_ledger::Error),
-    /// There is no such session.
-    #[error("no session `{session}` in this lab{}", listed(.known))]
-    NoSession {
-        /// What was asked for.
-        session: String,
-        /// The sessions that are there.
-        known: Vec<String>,
-    },
-    /// Too few or too many sessions.
-    #[error("expected 1 to {SESSIONS_MAX} sessions, found {found}")]
-    Sessions {
-        /// How many were given.
-        found: usize,
-    },
-    /// Instructions are too long.
-    #[error(
-        "the instructions have {found} characters, expected at most {INSTRUCTIONS_CHARACTERS_MAX}"
-    )]
-    Instructions {
-        /// How long they are.
-        found: usize,
-    },
-}
-
-fn listed(known: &[String]) -> String {
-    if known.is_empty() {
-        ", which has none: `lyceum session start` makes one".to_owned()
-    } else {
-        format!(", expected one of: {}", known.join(", "))
-    }
-}
-
-/// What a dream is to read, and by whom.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
-    /// The store, as a person names it.
-    pub store: String,
-    /// The sessions.
-    pub sessions: Vec<String>,
-    /// The model, as a person names it.
-    pub dreamer: String,
-    /// What to look at; empty for nothing.
-    pub instructions: String,
-    /// Tokens that the model's context holds.
-    pub context_tokens: u64,
-    /// What it may spend.
-    pub limits: Limits,
-    /// Milliseconds since 1970.
-    pub now: i64,
-}
 
 /// How a stretch of work came out.
 #[derive(Clone, Debug)]
@@ -141,48 +70,6 @@ pub struct Dreaming<'a> {
     halt: Halt,
 }
 
-/// Returns the findings of a session, as a dreamer without a model reads them.
-///
-/// # Errors
-/// When there is no such session, or it cannot be read.
-pub fn found(reader: &Reader, name: &str) -> Result<PastSession, Error> {
-    let state = known_session(reader, name)?;
-    let mut findings = Vec::new();
-    session::read(reader, name, 0, |seq, _, body| {
-        if let SessionBody::Found(found) = body {
-            let evidence = found.evidence;
-            findings.push(PastFinding {
-                seq,
-                claim: found.claim,
-                gain: evidence.gain.zip(evidence.interval),
-                replaced: !state.findings.contains_key(&found.finding),
-            });
-        }
-        Ok(())
-    })?;
-    Ok(PastSession {
-        name: name.to_owned(),
-        stream: session::stream_of(name),
-        study: state
-            .created
-            .map(|created| created.study)
-            .unwrap_or_default(),
-        last: state.last_seq,
-        findings,
-    })
-}
-
-fn known_session(reader: &Reader, name: &str) -> Result<session::State, Error> {
-    let state = session::load(reader, name)?;
-    if state.created.is_some() {
-        return Ok(state);
-    }
-    Err(Error::NoSession {
-        session: name.to_owned(),
-        known: session::sessions(reader)?,
-    })
-}
-
 impl<'a> Dreaming<'a> {
     /// Opens the dream: the one of the same plan that is not over, or a new one. The store must be there.
     ///
@@ -196,17 +83,17 @@ impl<'a> Dreaming<'a> {
         halt: Halt,
     ) -> Result<Dreaming<'a>, Error> {
         let reader = ledger.reader()?;
-        let created = match unfinished(&reader, plan)? {
+        let created = match begun(&reader, plan)? {
             Some(created) => created,
             None => created(&reader, root, plan)?,
         };
         let mut record = Record::open(ledger.clone(), &created.dream)?;
         if record.state().created.is_none() {
-            record.write(&Body::Created(created.clone()))?;
+            record.write(vec![Body::Created(created.clone())])?;
         }
         let limits = plan.limits;
-        if record.state().limits != limits {
-            record.write(&Body::Limited(Limited { limits }))?;
+        if record.state().limits != limits && record.state().ended.is_none() {
+            record.write(vec![Body::Limited(Limited { limits })])?;
         }
         Ok(Dreaming {
             ledger,
@@ -233,6 +120,15 @@ impl<'a> Dreaming<'a> {
     /// # Errors
     /// When the ledger, a session or the store fails.
     pub fn advance(&mut self) -> Result<End, Error> {
+        if let Some(ended) = self.state().ended.clone() {
+            return Ok(match ended {
+                Ok(completed) => End::Completed {
+                    completed,
+                    changes: vec![],
+                },
+                Err(failed) => End::Failed(failed),
+            });
+        }
         self.resolve_request()?;
         let reader = self.ledger.reader()?;
         let (store, last) = (&self.created.store, self.created.store_last);
@@ -244,7 +140,7 @@ impl<'a> Dreaming<'a> {
         for (number, round) in rounds.iter().enumerate() {
             let mut sources = Sources::default();
             for (read, transcript) in round {
-                let stream = session::stream_of(&read.session);
+                let stream = session::State::stream_of(&read.session);
                 sources.last.insert(stream.clone(), read.last);
                 for seq in &transcript.seqs {
                     sources.show(&stream, *seq);
@@ -255,7 +151,7 @@ impl<'a> Dreaming<'a> {
             while self.state().wanted(number).is_none() {
                 if let Some(why) = self.hopeless(number) {
                     let failed = Failed { why };
-                    self.record.write(&Body::Failed(failed.clone()))?;
+                    self.record.write(vec![Body::Failed(failed.clone())])?;
                     return Ok(End::Failed(failed));
                 }
                 let untaken = self.record.state().untaken(number);
@@ -285,13 +181,13 @@ impl<'a> Dreaming<'a> {
         let mut transcripts = Vec::new();
         for read in sessions {
             let mut events = Events::default();
-            session::read(reader, &read.session, 0, |seq, _, body| {
+            session::State::read(reader, &read.session, 0, |seq, _, body| {
                 if seq <= read.last {
                     events.take(seq, body);
                 }
                 Ok(())
             })?;
-            let stream = session::stream_of(&read.session);
+            let stream = session::State::stream_of(&read.session);
             transcripts.push(events.within(&stream, share));
         }
         let mut reads = sessions.iter().cloned();
@@ -330,7 +226,7 @@ impl<'a> Dreaming<'a> {
             tokens: asked.reserved_tokens,
             money: asked.reserved_money.unwrap_or(0),
         };
-        Ok(self.record.write(&Body::Answered(answered))?)
+        Ok(self.record.write(vec![Body::Answered(answered)])?)
     }
 
     /// Asks once. Returns why the dream waits, if it does.
@@ -341,7 +237,7 @@ impl<'a> Dreaming<'a> {
         let Some(asked) = self.reserve(request) else {
             return Ok(Some(End::BudgetReached));
         };
-        self.record.write(&Body::Asked(asked.clone()))?;
+        self.record.write(vec![Body::Asked(asked.clone())])?;
         let reserved = Cost {
             tokens: asked.reserved_tokens,
             money: asked.reserved_money,
@@ -372,12 +268,13 @@ impl<'a> Dreaming<'a> {
                 (end, metered.unwrap_or(unmetered), Some(waits))
             }
         };
-        self.record.write(&Body::Answered(Answered {
+        let answered = Answered {
             request: asked.request,
             end,
             tokens: cost.tokens,
             money: cost.money.or(asked.reserved_money).unwrap_or(0),
-        }))?;
+        };
+        self.record.write(vec![Body::Answered(answered)])?;
         Ok(waits)
     }
 
@@ -453,7 +350,8 @@ impl<'a> Dreaming<'a> {
             let store = draft.write(&self.ledger, self.root, &created.dream, &mut old, &dreamed)?;
             completed.store = Some(store.name().to_owned());
         }
-        self.record.write(&Body::Completed(completed.clone()))?;
+        self.record
+            .write(vec![Body::Completed(completed.clone())])?;
         Ok(End::Completed { completed, changes })
     }
 }
@@ -466,55 +364,4 @@ fn answer_end(response: Response) -> RequestEnd {
         price: response.price,
         model: response.model,
     }
-}
-
-/// Returns the dream of the same plan that is not over.
-fn unfinished(reader: &Reader, plan: &Plan) -> Result<Option<Created>, Error> {
-    for name in record::dreams(reader)? {
-        let state = record::load(reader, &name)?;
-        let Some(created) = state.created.filter(|_| state.ended.is_none()) else {
-            continue;
-        };
-        let sessions = created.sessions.iter().map(|one| &one.session);
-        if sessions.eq(&plan.sessions)
-            && created.asked == plan.store
-            && created.dreamer == plan.dreamer
-            && created.instructions == plan.instructions
-        {
-            return Ok(Some(created));
-        }
-    }
-    Ok(None)
-}
-
-fn created(reader: &Reader, root: &Path, plan: &Plan) -> Result<Created, Error> {
-    let found = plan.sessions.len();
-    if !(1..=SESSIONS_MAX).contains(&found) {
-        return Err(Error::Sessions { found });
-    }
-    let found = plan.instructions.chars().count();
-    if found > INSTRUCTIONS_CHARACTERS_MAX {
-        return Err(Error::Instructions { found });
-    }
-    let mut sessions = Vec::new();
-    for name in &plan.sessions {
-        let last = known_session(reader, name)?.last_seq;
-        sessions.push(Read {
-            session: name.clone(),
-            last,
-        });
-    }
-    let store = present(reader, root, &plan.store)?;
-    Ok(Created {
-        dream: next_name(reader, store.name())?,
-        asked: plan.store.clone(),
-        store: store.name().to_owned(),
-        store_last: store.seq(),
-        sessions,
-        dreamer: plan.dreamer.clone(),
-        instructions: plan.instructions.clone(),
-        context_tokens: plan.context_tokens,
-        now: plan.now,
-        lyceum: env!("CARGO_PKG_VERSION").to_owned(),
-    })
 }

@@ -26,6 +26,9 @@ pub struct Created {
     pub context_tokens: u64,
     /// When, in milliseconds since 1970: what has expired by then is not read.
     pub now: i64,
+    /// The firing of a schedule that it belongs to: no other dream does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub firing: Option<String>,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -66,94 +69,13 @@ pub struct Failed {
     pub why: String,
 }
 
-/// What happened in a dream: one event's content.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "each variant is named after what the documented struct in it tells"
-)]
-pub enum Body {
-    Created(Created),
-    Limited(Limited),
-    Asked(Asked),
-    Answered(Answered),
-    Completed(Completed),
-    Failed(Failed),
-}
-
-/// Why a stored event cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// A kind or version that this lab does not know.
-    #[error(
-        "event `{kind}` version {version} of a dream is not known to this version of lyceum; a newer one wrote it"
-    )]
-    Unknown {
-        /// The kind found.
-        kind: String,
-        /// The version found.
-        version: u32,
-    },
-    /// The body does not fit its kind.
-    #[error("event `{kind}` of a dream has a body that does not fit")]
-    Body {
-        /// The kind.
-        kind: String,
-        /// What does not fit.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-/// Version of every kind here.
-pub(super) const VERSION: u32 = 1;
-
-impl Body {
-    /// Returns the kind under which the body is stored.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Body::Created(_) => "dream.created",
-            Body::Limited(_) => "dream.limited",
-            Body::Asked(_) => "span.model_request_start",
-            Body::Answered(_) => "span.model_request_end",
-            Body::Completed(_) => "dream.completed",
-            Body::Failed(_) => "dream.failed",
-        }
-    }
-
-    /// Returns the body as JSON.
-    pub fn encode(&self) -> Result<String, serde_json::Error> {
-        match self {
-            Body::Created(body) => serde_json::to_string(body),
-            Body::Limited(body) => serde_json::to_string(body),
-            Body::Asked(body) => serde_json::to_string(body),
-            Body::Answered(body) => serde_json::to_string(body),
-            Body::Completed(body) => serde_json::to_string(body),
-            Body::Failed(body) => serde_json::to_string(body),
-        }
-    }
-
-    /// Reads a stored body.
-    pub fn decode(kind: &str, version: u32, json: &str) -> Result<Body, DecodeError> {
-        let unknown = || DecodeError::Unknown {
-            kind: kind.to_owned(),
-            version,
-        };
-        if version != VERSION {
-            return Err(unknown());
-        }
-        match kind {
-            "dream.created" => serde_json::from_str(json).map(Body::Created),
-            "dream.limited" => serde_json::from_str(json).map(Body::Limited),
-            "span.model_request_start" => serde_json::from_str(json).map(Body::Asked),
-            "span.model_request_end" => serde_json::from_str(json).map(Body::Answered),
-            "dream.completed" => serde_json::from_str(json).map(Body::Completed),
-            "dream.failed" => serde_json::from_str(json).map(Body::Failed),
-            _ => return Err(unknown()),
-        }
-        .map_err(|source| DecodeError::Body {
-            kind: kind.to_owned(),
-            source,
-        })
-    }
+lyceum_types::bodies! {
+    /// What happened in a dream: one event's content.
+    "dream":
+    Created(Created) = "dream.created" 1,
+    Limited(Limited) = "dream.limited" 1,
+    Asked(Asked) = "span.model_request_start" 1,
+    Answered(Answered) = "span.model_request_end" 1,
+    Completed(Completed) = "dream.completed" 1,
+    Failed(Failed) = "dream.failed" 1,
 }

@@ -13,6 +13,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `event`, `record` | what happened in a dream; what follows from it, the stream |
+//! | `plan` | what is read, pinned before it begins |
 //! | `transcript` | a session's log as a model reads it: bounded, with the number of each event |
 //! | `material` | rounds: what one request holds |
 //! | `answer` | the form of an answer, and revisions from it |
@@ -22,9 +23,11 @@ mod answer;
 mod conduct;
 mod event;
 mod material;
+mod plan;
 mod record;
 mod transcript;
 
-pub use conduct::{Dreaming, End, Error, INSTRUCTIONS_CHARACTERS_MAX, Plan, SESSIONS_MAX, found};
-pub use event::{Body, Completed, Created, DecodeError, Failed, Limited, Read};
-pub use record::{FoldError, Record, RecordError, Said, State, dreams, load};
+pub use conduct::{Dreaming, End};
+pub use event::{Body, Completed, Created, Failed, Limited, Read};
+pub use plan::{Error, INSTRUCTIONS_CHARACTERS_MAX, Plan, SESSIONS_MAX, found, unread};
+pub use record::{Record, Said, State};

@@ -3,45 +3,19 @@
 //! Invariants, checked while folding: the first event is the creation, and there is one; one request is open at a time,
 //! requests are numbered without gaps, and each ends once; nothing comes after the end.
 
-use lyceum_ledger::{Ledger, NewEvent, Reader};
-use lyceum_memory::{DREAM_PREFIX, Revision};
+use lyceum_ledger::BlobId;
+use lyceum_memory::Revision;
 use lyceum_models::Block;
+use lyceum_types::FoldError;
 
 use super::{
     answer,
-    event::{Body, Completed, Created, DecodeError, Failed, VERSION},
+    event::{Body, Completed, Created, Failed},
 };
-use crate::session::event::{Answered, Asked, Limits, RequestEnd};
-
-/// Events read at once.
-const PAGE: usize = 4096;
-
-/// An event that cannot follow from those before it.
-#[derive(Debug, thiserror::Error)]
-#[error("event {seq} of a dream, `{kind}`, does not follow from those before it")]
-pub struct FoldError {
-    /// The event.
-    pub seq: u64,
-    /// Its kind.
-    pub kind: &'static str,
-}
-
-/// Why a dream's record cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The ledger failed.
-    #[error("the ledger failed")]
-    Ledger(#[from] lyceum_ledger::Error),
-    /// An event cannot be read.
-    #[error(transparent)]
-    Decode(#[from] DecodeError),
-    /// An event cannot be written as JSON.
-    #[error("an event cannot be written as JSON")]
-    Encode(#[from] serde_json::Error),
-    /// An event does not follow.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-}
+use crate::{
+    session::event::{Answered, Asked, Limits, RequestEnd},
+    stream::Fold,
+};
 
 /// An answer of the model in a round.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,12 +49,19 @@ pub struct State {
     pub last_seq: u64,
 }
 
-impl State {
-    /// Takes in an event.
-    ///
-    /// # Errors
-    /// When it does not follow from those before it.
-    pub fn apply(&mut self, seq: u64, body: Body) -> Result<(), FoldError> {
+impl Fold for State {
+    type Body = Body;
+    const PREFIX: &'static str = lyceum_memory::DREAM_PREFIX;
+
+    fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    fn blobs(_: &Body) -> Vec<BlobId> {
+        vec![]
+    }
+
+    fn fold(&mut self, seq: u64, _: i64, body: Body) -> Result<(), FoldError> {
         let kind = body.kind();
         let is_first = self.created.is_none();
         let follows = match &body {
@@ -96,7 +77,8 @@ impl State {
             Body::Completed(_) | Body::Failed(_) => !is_first && self.asked.is_none(),
         };
         if !follows || self.ended.is_some() {
-            return Err(FoldError { seq, kind });
+            let problem = format!("`{kind}` does not follow from the events before it");
+            return Err(FoldError::new("dream", seq, problem));
         }
         self.last_seq = seq;
         match body {
@@ -114,7 +96,9 @@ impl State {
         }
         Ok(())
     }
+}
 
+impl State {
     fn answered(&mut self, answered: Answered) {
         if let Some(asked) = self.asked.take() {
             let money = asked.reserved_money.unwrap_or(0);
@@ -160,77 +144,5 @@ impl State {
     }
 }
 
-/// Returns the names of the dreams in a ledger, in their order.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn dreams(reader: &Reader) -> Result<Vec<String>, RecordError> {
-    let streams = reader.streams()?.into_iter();
-    let names = streams.filter_map(|one| Some(one.stream.strip_prefix(DREAM_PREFIX)?.to_owned()));
-    Ok(names.collect())
-}
-
-/// Folds a dream's events into what is known; of a dream that is not there, nothing.
-///
-/// # Errors
-/// When an event cannot be read or does not follow.
-pub fn load(reader: &Reader, dream: &str) -> Result<State, RecordError> {
-    let mut state = State::default();
-    loop {
-        let page = reader.read(&stream_of(dream), state.last_seq, PAGE)?;
-        if page.is_empty() {
-            return Ok(state);
-        }
-        for event in page {
-            let body = Body::decode(&event.kind, event.version, &event.body)?;
-            state.apply(event.seq, body)?;
-        }
-    }
-}
-
-fn stream_of(dream: &str) -> String {
-    format!("{DREAM_PREFIX}{dream}")
-}
-
 /// A dream that this process writes to.
-pub struct Record {
-    ledger: Ledger,
-    stream: String,
-    state: State,
-}
-
-impl Record {
-    /// Opens a dream, which need not be there yet.
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub fn open(ledger: Ledger, dream: &str) -> Result<Record, RecordError> {
-        let state = load(&ledger.reader()?, dream)?;
-        Ok(Record {
-            stream: stream_of(dream),
-            ledger,
-            state,
-        })
-    }
-
-    /// Returns what is known.
-    pub fn state(&self) -> &State {
-        &self.state
-    }
-
-    /// Writes an event; it is durable and folded when this returns.
-    ///
-    /// # Errors
-    /// When the ledger fails, or somebody else wrote to the stream.
-    pub fn write(&mut self, body: &Body) -> Result<(), RecordError> {
-        let event = NewEvent::new(body.kind(), VERSION, body.encode()?);
-        let expected = self.state.last_seq;
-        let written = self
-            .ledger
-            .append_expecting(&self.stream, expected, vec![event])?;
-        for event in written {
-            self.state.apply(event.seq, body.clone())?;
-        }
-        Ok(())
-    }
-}
+pub type Record = crate::Stream<State>;

@@ -11,12 +11,11 @@ use std::{
 };
 
 use lyceum_agents::{
-    Halt, Meter, Mind,
-    dream::{Body, Dreaming, End, Plan, load},
+    Fold as _, Halt, Meter, Mind,
+    dream::{Body, Dreaming, End, Plan, State},
     session::{
-        Log,
+        self, Log,
         event::{Answered, Body as SessionBody, Limits, Noted, PersonSaid, RequestEnd},
-        stream_of,
     },
 };
 use lyceum_ledger::{Ledger, NewEvent};
@@ -152,11 +151,13 @@ fn plan(sessions: &[&str]) -> Plan {
     Plan {
         store: "lab".into(),
         sessions: sessions.iter().map(|one| (*one).to_owned()).collect(),
+        whatever_is_new: false,
         dreamer: "command:script".into(),
         instructions: String::new(),
         context_tokens: 128_000,
         limits: Limits::default(),
         now: 0,
+        firing: None,
     }
 }
 
@@ -167,8 +168,8 @@ fn cites(stream: &str, events: &[u64]) -> Value {
 /// What the model answers: good operations beside all that may not be.
 fn operations() -> Value {
     let both = json!([
-        { "stream": stream_of("a"), "events": [2] },
-        { "stream": stream_of("b"), "events": [2] },
+        { "stream": session::State::stream_of("a"), "events": [2] },
+        { "stream": session::State::stream_of("b"), "events": [2] },
     ]);
     let line = |text: &str, cites: Value| json!({ "text": text, "cites": cites });
     json!({ "operations": [
@@ -315,12 +316,12 @@ fn a_request_without_a_receipt_is_charged_with_all_that_was_reserved() {
         .iter()
         .position(|one| one.kind == "span.model_request_start");
     killed.take("dream/lab-2", events[..=asked.unwrap()].to_vec());
-    let reserved = load(&killed.ledger.reader().unwrap(), "lab-2")
+    let reserved = State::load(&killed.ledger.reader().unwrap(), "lab-2")
         .unwrap()
         .tokens;
     assert!(reserved > 10_000, "{reserved}");
     killed.dream(script(&Arc::default()), Limits::default());
-    let state = load(&killed.ledger.reader().unwrap(), "lab-2").unwrap();
+    let state = State::load(&killed.ledger.reader().unwrap(), "lab-2").unwrap();
     // The second request took 11 tokens by its own count.
     assert_eq!((state.requests, state.tokens), (2, reserved + 11));
     let kept = killed.events("dream/lab-2").into_iter().filter(|one| {

@@ -66,7 +66,11 @@ fn a_time_is_fired_once_however_often_one_looks() {
     // A clock that was set back fires nothing again.
     assert_eq!(load(&lab).due(HOUR / 2, next), Due::At(Some(2 * HOUR)));
     // Another process that still believes in the old state cannot write.
-    assert!(schedule.write(&lab.ledger, Schedule::firing(HOUR, 0, 0)).is_err());
+    assert!(
+        schedule
+            .write(&lab.ledger, Schedule::firing(HOUR, 0, 0))
+            .is_err()
+    );
 }
 
 #[test]
@@ -88,7 +92,10 @@ fn what_was_missed_is_made_up_for_once_and_what_overlaps_is_skipped() {
         last: 7 * HOUR,
         why: Why::Overlapped,
     };
-    assert_eq!(schedule.happened.last(), Some(&Happened::Skipped(overlapped)));
+    assert_eq!(
+        schedule.happened.last(),
+        Some(&Happened::Skipped(overlapped))
+    );
     assert_eq!(schedule, load(&lab));
     assert_eq!(schedule.due(7 * HOUR + 2, next), Due::At(Some(8 * HOUR)));
 }

@@ -15,6 +15,8 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 pub(super) enum Command {
     /// Name the stores of the lab
     List,
+    /// Show the dreams by models and the schedules of the lab, and what came of them
+    Dreams,
     /// Show the entries of a store, or what one of them says
     Show {
         /// The store
@@ -107,6 +109,7 @@ pub(super) fn shown(text: &str) -> String {
 pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::List => list(place, json),
+        Command::Dreams => super::dream::list::run(place, json),
         Command::Show {
             store,
             path,

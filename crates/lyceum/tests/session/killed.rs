@@ -1,7 +1,7 @@
 //! Killed at random instants, a session comes to the same verified result.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process::Stdio,
     sync::{
         Arc, Condvar, Mutex,
@@ -11,6 +11,7 @@ use std::{
 };
 
 use lyceum_models::scripted::{Received, Server};
+use serde_json::Value;
 
 use crate::{brain, place::Place};
 
@@ -40,7 +41,8 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
 
     let mut left = kills();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut inside = 0;
+    // How many kills fell after an event of this kind, the session's last one by then.
+    let mut inside: BTreeMap<String, usize> = BTreeMap::new();
     while left > 0 {
         let place = Place::judged();
         while left > 0 {
@@ -66,7 +68,9 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
             running.kill().unwrap();
             running.wait().unwrap();
             gate.open();
-            inside += usize::from(!over && is_inside(&place));
+            if !over && let Some(last) = last_inside(&place) {
+                *inside.entry(last).or_default() += 1;
+            }
             left -= 1;
             if over {
                 break;
@@ -77,16 +81,26 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
         assert_nothing_twice(&place);
         place.call(&["verify"]).exits(0);
     }
-    eprintln!("{inside} of {} kills fell inside the session", kills());
-    assert!(inside > 0, "no kill fell inside the session");
+    let count: usize = inside.values().sum();
+    eprintln!("{count} of {} kills fell inside the session, after:", kills());
+    for (kind, count) in &inside {
+        eprintln!("  {count:4}  {kind}");
+    }
+    assert!(count > 0, "no kill fell inside the session");
 }
 
-/// Whether the session had begun and was not over.
-fn is_inside(place: &Place) -> bool {
+/// Returns the kind of the session's last event, if the session had begun and was not over.
+fn last_inside(place: &Place) -> Option<String> {
     let log = place.call(&["session", "log", "parabola", "--json"]);
-    log.code == Some(0)
-        && log.out.contains("\"session.status_running\"")
-        && !log.out.contains("\"session.status_terminated\"")
+    let events = log.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let kinds: Vec<String> = events
+        .map(|event| event["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let has = |kind: &str| kinds.iter().any(|one| one == kind);
+    let is_inside = log.code == Some(0)
+        && has("session.status_running")
+        && !has("session.status_terminated");
+    kinds.last().filter(|_| is_inside).cloned()
 }
 
 /// Holds the answers of a server back while it is closed.

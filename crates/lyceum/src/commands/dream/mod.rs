@@ -1,6 +1,8 @@
 //! `lyceum dream`: learns from finished studies and sessions.
 
+pub(super) mod list;
 mod model;
+mod schedule;
 mod tell;
 
 use lyceum_ledger::{Ledger, Options, Reader};
@@ -23,8 +25,11 @@ pub(super) struct Arguments {
     /// Sessions to read, at most 100
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     sessions: Vec<String>,
+    /// Read the sessions that no dream by a model on this store has read to their end
+    #[arg(long, conflicts_with = "sessions", requires = "dreamer")]
+    new_sessions: bool,
     /// The language model that dreams, as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL` or `command:PROGRAM` [default: none takes part]
-    #[arg(long, value_name = "MODEL", requires = "sessions", conflicts_with_all = ["studies", "dry_run"])]
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["studies", "dry_run"])]
     dreamer: Option<String>,
     /// What the model is to look at
     #[arg(
@@ -50,16 +55,57 @@ pub(super) struct Arguments {
     /// Show what would change and how the replay ends, and write nothing
     #[arg(long)]
     dry_run: bool,
+    /// Wait for these times and dream at each: minute, hour, day of the month, month, day of the week, as "0 3 * * *"
+    #[arg(long, value_name = "CRON", conflicts_with = "dry_run")]
+    schedule: Option<String>,
+    /// Time zone of the schedule, as `Europe/Berlin`
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "schedule",
+        default_value = "UTC"
+    )]
+    zone: String,
+    /// Count the times of a new schedule from this moment on [default: now]
+    #[arg(long, value_name = "TIME", requires = "schedule", value_parser = str::parse::<jiff::Timestamp>)]
+    since: Option<jiff::Timestamp>,
+    /// Do what the schedule has due now, and end
+    #[arg(long, requires = "schedule")]
+    once: bool,
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
-    match &arguments.dreamer {
-        Some(dreamer) => model::run(place, json, arguments, dreamer),
-        None => without_model(place, json, arguments),
+    let has_sessions = arguments.new_sessions || !arguments.sessions.is_empty();
+    if arguments.dreamer.is_some() && !has_sessions {
+        return Err(Failure::bad_input("`--dreamer` needs sessions to read")
+            .hint("name them with `--sessions A,B`, or take `--new-sessions`"));
+    }
+    match &arguments.schedule {
+        Some(times) => schedule::run(place, json, arguments, times),
+        None => once(place, json, arguments, None),
     }
 }
 
-fn without_model(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
+/// Dreams once; `firing` names the time of a schedule that this belongs to.
+fn once(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Arguments,
+    firing: Option<&str>,
+) -> Result<Exit, Failure> {
+    match &arguments.dreamer {
+        Some(dreamer) => model::run(place, json, arguments, dreamer, firing),
+        None => without_model(place, json, arguments, firing.is_some()),
+    }
+}
+
+/// Dreams without a model; where `may_rest`, having nothing new to read is no failure.
+fn without_model(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Arguments,
+    may_rest: bool,
+) -> Result<Exit, Failure> {
     let lab = place.lab()?;
     let reader = place.reader()?;
     let before = match present(&reader, &lab.memory(), &arguments.store) {
@@ -69,6 +115,12 @@ fn without_model(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<
     };
     let sessions = sessions(&reader, arguments)?;
     let studies = studies(&reader, arguments, before.as_ref(), &sessions)?;
+    if may_rest && studies.is_empty() && sessions.is_empty() {
+        if !json {
+            view::note("nothing to dream of: no study was finished since");
+        }
+        return Ok(Exit::Done);
+    }
     if !json {
         let count = sessions.len();
         let also = if count == 0 {

@@ -23,6 +23,7 @@ pub(super) fn run(
     json: bool,
     arguments: &Arguments,
     dreamer: &str,
+    firing: Option<&str>,
 ) -> Result<Exit, Failure> {
     let spec: Spec = dreamer.parse().map_err(|error| {
         Failure::bad_input(format!("`{dreamer}` is no language model: {error}"))
@@ -36,9 +37,22 @@ pub(super) fn run(
         ))
         .hint("bound what it may spend with `--tokens NUMBER`"));
     }
+    let reader = place.reader()?;
+    let sessions = if arguments.new_sessions {
+        lyceum_agents::dream::unread(&reader, &arguments.store)?
+    } else {
+        session_names(arguments)
+    };
+    if sessions.is_empty() && arguments.new_sessions {
+        if !json {
+            view::note("nothing to dream of: every session was read to its end");
+        }
+        return Ok(Exit::Done);
+    }
     let plan = Plan {
+        whatever_is_new: arguments.new_sessions,
         store: arguments.store.clone(),
-        sessions: session_names(arguments),
+        sessions,
         dreamer: spec.to_string(),
         instructions: arguments.instructions.clone(),
         context_tokens: arguments.context,
@@ -47,9 +61,9 @@ pub(super) fn run(
             money: arguments.money.map(|money| money.0),
         },
         now: jiff::Timestamp::now().as_millisecond(),
+        firing: firing.map(str::to_owned),
     };
     // What is not right is told before anything is made.
-    let reader = place.reader()?;
     for session in &plan.sessions {
         lyceum_agents::dream::found(&reader, session)?;
     }
@@ -153,8 +167,7 @@ impl From<Broke> for Failure {
             | Broke::Sessions { .. }
             | Broke::Instructions { .. }) => Failure::bad_input(error.to_string())
                 .hint("`lyceum session list` names the sessions of the lab"),
-            error @ (Broke::Record(_) | Broke::Session(_)) => Failure::internal(&error)
-                .hint("nothing that was recorded is lost: the same command goes on"),
+            Broke::Record(error) => error.into(),
         }
     }
 }

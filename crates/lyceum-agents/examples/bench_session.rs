@@ -22,8 +22,8 @@ use lyceum_agents::{
 };
 use lyceum_ledger::{Ledger, Options as LedgerOptions};
 use lyceum_models::{
-    Arguments, Block, Cancel, Event, Message, Model, ModelError, Options as Connection, Price, Request,
-    Response, Spec, Stop, SystemBlock, Tool, ToolUse, Usage, connect,
+    Arguments, Block, Cancel, Event, Message, Model, ModelError, Options as Connection, Price,
+    Request, Response, Spec, Stop, SystemBlock, Tool, ToolUse, Usage, connect,
     scripted::{Said, Server},
 };
 use lyceum_study::engine::{Broken, Cut};
@@ -142,7 +142,10 @@ fn drive(log: &mut Log, mind: &Mind, turns: u32) -> Result<(), String> {
         mail: None,
         halt: Halt::default(),
     };
-    harness.advance().map(drop).map_err(|error| error.to_string())
+    harness
+        .advance()
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 /// Resident memory of this process in KiB.
@@ -158,7 +161,12 @@ fn cpu() -> Result<Duration, Box<dyn Error>> {
     // Hundredths of a second in user and in system mode.
     let stat = fs::read_to_string("/proc/self/stat")?;
     let rest = stat.rsplit_once(") ").ok_or("no stat")?.1;
-    let ticks: Vec<u64> = rest.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    let ticks: Vec<u64> = rest
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
     Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
 }
 
@@ -205,7 +213,9 @@ fn idle(ledger: &Ledger, sessions: u32) -> Result<(), Box<dyn Error>> {
     // What the threads left is reused before more is taken, so a first round fills the gaps.
     let open = |sessions: u32| -> Result<Vec<Log>, Box<dyn Error>> {
         let names = (0..sessions).map(|number| format!("s{number}"));
-        names.map(|name| Ok(Log::open(ledger.clone(), &name)?)).collect()
+        names
+            .map(|name| Ok(Log::open(ledger.clone(), &name)?))
+            .collect()
     };
     let filling = open(sessions)?;
     let before = resident()?;

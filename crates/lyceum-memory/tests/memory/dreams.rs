@@ -6,7 +6,7 @@ use lyceum_types::{Knob, Setting};
 
 use crate::support::{Lab, note, person, study};
 
-fn family() -> Vec<PastStudy> {
+pub(crate) fn family() -> Vec<PastStudy> {
     (1..=4)
         .map(|one| study(&format!("s{one}"), 0.1 * one as f64, one))
         .collect()

@@ -5,5 +5,6 @@
 mod dreams;
 mod numbers;
 mod schedules;
+mod sessions;
 mod stores;
 mod support;

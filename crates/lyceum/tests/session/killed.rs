@@ -82,7 +82,10 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
         place.call(&["verify"]).exits(0);
     }
     let count: usize = inside.values().sum();
-    eprintln!("{count} of {} kills fell inside the session, after:", kills());
+    eprintln!(
+        "{count} of {} kills fell inside the session, after:",
+        kills()
+    );
     for (kind, count) in &inside {
         eprintln!("  {count:4}  {kind}");
     }
@@ -92,14 +95,16 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
 /// Returns the kind of the session's last event, if the session had begun and was not over.
 fn last_inside(place: &Place) -> Option<String> {
     let log = place.call(&["session", "log", "parabola", "--json"]);
-    let events = log.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events = log
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     let kinds: Vec<String> = events
         .map(|event| event["kind"].as_str().unwrap().to_owned())
         .collect();
     let has = |kind: &str| kinds.iter().any(|one| one == kind);
-    let is_inside = log.code == Some(0)
-        && has("session.status_running")
-        && !has("session.status_terminated");
+    let is_inside =
+        log.code == Some(0) && has("session.status_running") && !has("session.status_terminated");
     kinds.last().filter(|_| is_inside).cloned()
 }
 

@@ -176,10 +176,11 @@ fn steps(directory: &Path, sessions: u32, turns: u32) -> Result<(), Box<dyn Erro
     let ledger = Ledger::open(&directory.join("ledger"), LedgerOptions::default())?;
     let gate = Barrier::new(sessions as usize + 1);
     let (began, cpu_before) = thread::scope(|scope| -> Result<_, Box<dyn Error>> {
+        let mut working = Vec::new();
         for number in 0..sessions {
             let (ledger, gate) = (ledger.clone(), &gate);
             let builder = thread::Builder::new().stack_size(STACK_BYTES);
-            builder.spawn_scoped(scope, move || -> Result<(), String> {
+            let work = builder.spawn_scoped(scope, move || -> Result<(), String> {
                 let name = format!("s{number}");
                 let mut log = Log::open(ledger, &name).map_err(|error| error.to_string())?;
                 let made = log.write(vec![created(&name)]);
@@ -187,16 +188,21 @@ fn steps(directory: &Path, sessions: u32, turns: u32) -> Result<(), Box<dyn Erro
                 made.map_err(|error| error.to_string())?;
                 drive(&mut log, &mind(Box::new(Caller)), turns)
             })?;
+            working.push(work);
         }
         gate.wait();
-        Ok((Instant::now(), cpu()?))
+        let start = (Instant::now(), cpu()?);
+        for work in working {
+            work.join().map_err(|_| "a session panicked")??;
+        }
+        Ok(start)
     })?;
     let took = began.elapsed();
     let used = cpu()?.saturating_sub(cpu_before);
     let reader = ledger.reader()?;
     let mut events = 0;
     for head in reader.streams()? {
-        events += head.last_seq;
+        events += head.seq;
     }
     let done = u64::from(sessions * turns * 2);
     println!(

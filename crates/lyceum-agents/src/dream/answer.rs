@@ -146,17 +146,19 @@ fn cites(given: Vec<Events>) -> Vec<Cite> {
 
 #[cfg(test)]
 mod tests {
+    use lyceum_study::shape::Shape;
+
     use super::*;
-    use crate::workflow::Schema;
 
     #[test]
     fn the_form_can_be_checked_and_what_fits_it_is_read() {
-        let schema = Schema::new(schema().schema).unwrap();
+        let text = schema().schema.to_string();
+        let shape = Shape::parse(text.as_bytes()).unwrap();
         let whole = json!({ "operations": [{
             "kind": "drop", "path": "a", "merged_paths": [], "lines": [], "why": "w",
             "cites": [{ "stream": "session/a", "events": [3] }],
         }] });
-        assert_eq!(schema.fault(&whole), None);
+        assert_eq!(shape.holds(&whole), Ok(()));
         let wants = read(&Stop::EndTurn, &format!("```json\n{whole}\n```")).unwrap();
         let cites = vec![Cite {
             stream: "session/a".into(),

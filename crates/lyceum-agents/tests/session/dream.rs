@@ -381,7 +381,7 @@ fn more_than_one_request_holds_is_read_in_rounds_and_each_sees_what_the_last_wro
     let lab = Lab::new();
     let long = "a long note ".repeat(100);
     let notes: Vec<&str> = std::iter::repeat_n(long.as_str(), 40).collect();
-    let names: Vec<String> = (0..6).map(|one| format!("long-{one}")).collect();
+    let names: Vec<String> = ('a'..='l').map(|one| format!("long-{one}")).collect();
     for name in &names {
         session(&lab.ledger, name, &notes);
     }
@@ -435,5 +435,5 @@ fn more_than_one_request_holds_is_read_in_rounds_and_each_sees_what_the_last_wro
         .filter(|path| path.starts_with("lesson-"))
         .count();
     assert_eq!(lessons as u64, rounds);
-    assert_eq!(rounds, 2);
+    assert!(rounds >= 2, "{rounds}");
 }

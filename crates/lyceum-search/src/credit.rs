@@ -26,6 +26,8 @@ pub(crate) struct Credit {
     /// Proposals that ended, and the sum of the shares of earlier results that each beat.
     tries: usize,
     beaten: f64,
+    /// Turns among them that were let go.
+    passed: usize,
     /// Forecasts that can be judged, and by how many nats they were better than the results before them.
     forecasts: usize,
     nats: f64,
@@ -38,6 +40,7 @@ impl Credit {
             suits,
             tries: 0,
             beaten: 0.0,
+            passed: 0,
             forecasts: 0,
             nats: 0.0,
         };
@@ -60,6 +63,13 @@ impl Credit {
             }
         }
         credit
+    }
+
+    /// Counts this many turns that were let go, as results that beat nothing.
+    pub(crate) fn with_passes(mut self, passed: u32) -> Credit {
+        self.passed = passed as usize;
+        self.tries += self.passed;
+        self
     }
 
     /// Counts a result; a failure beats nothing.
@@ -129,12 +139,18 @@ impl Credit {
         if self.tries == 0 {
             return format!("by the shape of the study, {shape}");
         }
-        let plural = if self.tries == 1 { "" } else { "s" };
-        let beats = format!(
-            "its {} result{plural} beat {:.0} % of those before",
-            self.tries,
-            100.0 * self.rate()
-        );
+        let results = self.tries - self.passed;
+        let plural = if results == 1 { "" } else { "s" };
+        let mut beats = match results {
+            0 => "it has no results".to_owned(),
+            _ => format!(
+                "its {results} result{plural} beat {:.0} % of those before",
+                100.0 * self.beaten / results as f64
+            ),
+        };
+        if self.passed > 0 {
+            beats = format!("{beats}, and it let {} turns go", self.passed);
+        }
         if self.forecasts == 0 {
             return beats;
         }

@@ -9,7 +9,7 @@ const STEP_MAX: f64 = 1.5;
 /// Halvings of a step before the search gives up.
 const HALVINGS: usize = 12;
 /// A smaller fall of the objective ends the search.
-const FALL_MIN: f64 = 1e-5;
+const FALL_MIN: f64 = 1e-3;
 
 /// A function value and its gradient; `None` where the function has none.
 pub(crate) type Slope = Option<(f64, Vec<f64>)>;

@@ -11,11 +11,7 @@ use crate::{
 /// Steps of one climb.
 const STEPS: usize = 40;
 /// Observations that hyper-parameters are fitted to; more say little more and cost the cube.
-const FITTED_MAX: usize = 150;
-/// With more observations than these the starts climb on as many of them, and only the best climbs on, on all.
-const COARSE: usize = 64;
-/// Steps of that last climb.
-const FINE_STEPS: usize = 8;
+const FITTED_MAX: usize = 100;
 
 /// A normal prior on a logarithm.
 #[derive(Clone, Copy, Debug)]
@@ -84,14 +80,7 @@ fn objective(data: &Data, priors: &Priors, list: &[f64]) -> Slope {
 
 /// Returns the process with the most probable hyper-parameters; `None` when no start gave one.
 pub(crate) fn fit(data: &Data, priors: &Priors) -> Option<Gaussian> {
-    let coarse = climbed(&spread(data, COARSE), priors)?;
-    let list = if data.count() > COARSE {
-        let fitted = spread(data, FITTED_MAX);
-        let fine = |list: &[f64]| objective(&fitted, priors, list);
-        minimise(coarse.clone(), FINE_STEPS, fine).map_or(coarse, |(list, _)| list)
-    } else {
-        coarse
-    };
+    let list = climbed(&spread(data, FITTED_MAX), priors)?;
     Gaussian::new(data, &Hyper::from_list(&list))
 }
 

@@ -19,6 +19,7 @@
 //! | `strategy`, `generation`, `eigen` | the `cma` researcher, one generation of it, eigenvectors |
 //! | `evolution` | the `evolution` researcher: typed edits of what is known |
 //! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
+//! | `mixed` | whose turn it is where samplers and an agent share a study |
 //! | `warm` | a researcher that begins with the best of earlier studies |
 //! | `halving` | a researcher that learns from runs that were stopped early |
 //! | `network` | a researcher that asks a prior-fitted network |
@@ -40,6 +41,7 @@ mod halving;
 mod improvement;
 mod kernel;
 mod matrix;
+mod mixed;
 mod models;
 mod network;
 mod normal;
@@ -61,6 +63,7 @@ mod warp;
 
 pub use evolution::Evolution;
 pub use halving::Halving;
+pub use mixed::{Mixed, Turn};
 pub use network::{NetworkError, NetworkResearcher};
 pub use parzen::Parzen;
 pub use portfolio::Portfolio;

@@ -6,7 +6,7 @@ use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
 
 use crate::{
     CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, Halving, LowDiscrepancy,
-    NetworkResearcher, Parzen, Portfolio, Random,
+    NetworkResearcher, Parzen, Portfolio, Random, Turn,
     codec::{Codec, Levels},
     halving,
 };
@@ -148,6 +148,13 @@ pub trait Researcher: Send {
     /// # Errors
     /// [`Error::NoKnobs`] for an empty space, [`Error::Exhausted`] when nothing new is left in a finite one.
     fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error>;
+
+    /// Returns whose turn it is where an agent proposes beside this one, which let `passed` turns go; `None` where the agent
+    /// has all turns.
+    fn turn(&self, ask: &Ask<'_>, passed: u32) -> Option<Turn> {
+        let _ = (ask, passed);
+        None
+    }
 }
 
 /// Returns the researcher of this name, which is one of [`NAMES`] or `asha:` and one of them; `None` when there is none.

@@ -3,6 +3,7 @@
 use lyceum_types::{ExperimentId, Goal, Settings};
 
 use crate::{
+    Turn,
     codec::{Codec, Levels},
     researcher::{Ask, Error, Proposal, Researcher, Trial, TrialResult},
     view::{View, better_first},
@@ -88,6 +89,10 @@ impl WarmStart {
 impl Researcher for WarmStart {
     fn name(&self) -> &str {
         self.inner.name()
+    }
+
+    fn turn(&self, ask: &Ask<'_>, passed: u32) -> Option<Turn> {
+        self.inner.turn(ask, passed)
     }
 
     fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error> {

@@ -172,6 +172,21 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Whose turn it is to propose, where samplers and an agent share a study. It follows from the events before it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TurnGiven {
+    /// The researcher of the study, with all that share it.
+    pub researcher: String,
+    /// Who proposes next.
+    pub to: String,
+    /// Whether that is the agent.
+    pub to_agent: bool,
+    /// The share of the turns of each; they add up to 1.
+    pub shares: BTreeMap<String, f64>,
+    /// The reason in words.
+    pub why: String,
+}
+
 /// Intent: a run is about to start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStarted {
@@ -452,6 +467,7 @@ crate::bodies! {
     SessionStarted(SessionStarted) = "session.started" 1,
     SessionEnded(SessionEnded) = "session.ended" 2,
     PersonAwaited(PersonAwaited) = "person.awaited" 1,
+    TurnGiven(TurnGiven) = "turn.given" 1,
     ExperimentProposed(ExperimentProposed) = "experiment.proposed" 2,
     RunStarted(RunStarted) = "run.started" 1,
     RunReported(RunReported) = "run.reported" 1,
@@ -501,6 +517,7 @@ impl Body {
             Body::ExperimentProposed(proposed) => {
                 proposed.hypothesis.len() as u64 + files(&proposed.files)
             }
+            Body::TurnGiven(given) => given.why.len() as u64,
             Body::OutcomeDefined(defined) => files(&defined.private),
             Body::HandedIn(handed) => handed.claim.len() as u64,
             Body::EvaluationChecked(checked) => checked.why.len() as u64,

@@ -16,7 +16,7 @@ pub use event::{
     Ablated, Body, Claimed, DataDrawn, Decided, Earlier, ExperimentProposed, Finding, Graded,
     MachineFacts, MeasureCut, MemoryRecalled, Pair, PersonAwaited, RunFinished, RunMeasured,
     RunReported, RunStarted, RunVoided, SealedAnswered, SealedOpened, SearchEnded, SessionEnded,
-    SessionStarted, StudyFinished, StudyOpened,
+    SessionStarted, StudyFinished, StudyOpened, TurnGiven,
 };
 pub use ids::{ExperimentId, RunId, Seed};
 pub use measurement::{

@@ -124,6 +124,7 @@ impl Record {
                 self.decided.insert(body.experiment, At { seq, body });
             }
             Body::SearchEnded(_)
+            | Body::TurnGiven(_)
             | Body::OversightBegan(_)
             | Body::IncidentRaised(_)
             | Body::StudyStopped(_)

@@ -1,6 +1,8 @@
 //! The winner's settings and the table of all experiments.
 
-use lyceum_types::{Setting, Settings};
+use std::collections::BTreeMap;
+
+use lyceum_types::{Setting, Settings, Verdict};
 use maud::{Markup, PreEscaped, html};
 
 use super::{
@@ -101,12 +103,47 @@ pub(crate) fn table(report: &Report) -> Markup {
         @if report.experiments.is_empty() {
             p.empty { "No experiment has been proposed yet." }
         } @else {
+            (shared(report))
             table.stack.experiments {
                 thead { tr {
                     th { "" } th { "verdict and why" } th { "hypothesis" }
                     th.num { "predicted" } th.num { "measured" } th.num { "gain" } th { "runs" }
                 } }
                 tbody { @for one in &report.experiments { (row(report, one)) } }
+            }
+        }
+    }
+}
+
+/// Returns who proposed what and what it earned; nothing where one proposed all.
+fn shared(report: &Report) -> Markup {
+    let mut by: BTreeMap<&str, Vec<&Experiment>> = BTreeMap::new();
+    for one in &report.experiments {
+        by.entry(&one.researcher).or_default().push(one);
+    }
+    html! {
+        @if by.len() > 1 {
+            table.stack.researchers {
+                thead { tr { th { "proposed by" } th { "experiments" } th { "kept, with the gain over the best before" } } }
+                tbody {
+                    @for (name, all) in &by {
+                        @let is_kept = |one: &&&Experiment| one.verdict == Some(Verdict::Kept);
+                        @let kept: Vec<&&Experiment> = all.iter().filter(is_kept).collect();
+                        tr {
+                            td.lead data-label="proposed by" { (text::line(name)) }
+                            td data-label="experiments" {
+                                @for one in all { a.id href={ "#" (one.id) } { (one.id) } " " }
+                            }
+                            td data-label="kept" {
+                                @if kept.is_empty() { "none" }
+                                @for one in kept {
+                                    a.id href={ "#" (one.id) } { (one.id) } " "
+                                    (number_or_dash(plain(one.gain.as_ref()).as_ref())) " "
+                                }
+                            }
+                        }
+                    }
+                }
             }
         }
     }

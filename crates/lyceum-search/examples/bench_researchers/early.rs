@@ -18,7 +18,7 @@ const REDUCTION: usize = 3;
 /// Experiments of a study.
 const EXPERIMENTS: u32 = 40;
 /// Experiments of one that may use as many parts as all those whole runs, at most.
-const EXPERIMENTS_MAX: u32 = 200;
+const EXPERIMENTS_MAX: u32 = 100;
 
 /// What was reported at each rung so far.
 #[derive(Default)]

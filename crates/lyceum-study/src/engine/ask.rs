@@ -60,12 +60,12 @@ fn without_value(state: &State, id: ExperimentId) -> Option<TrialResult> {
     failed.then_some(TrialResult::Failed)
 }
 
-/// Asks for one proposal.
-pub(super) fn ask(
+/// Puts what is known as a question to a researcher.
+pub(super) fn with_ask<T>(
     state: &State,
     protocol: &Protocol,
-    researcher: &dyn Researcher,
-) -> Result<ExperimentProposed, AskError> {
+    then: impl FnOnce(&Ask<'_>) -> T,
+) -> T {
     let history = history(state, protocol);
     let known: Vec<ExperimentId> = history.iter().map(|trial| trial.experiment).collect();
     let open = state.searched().filter(|one| one.decided.is_none());
@@ -79,7 +79,7 @@ pub(super) fn ask(
         .map(|(_, value)| *value)
         .collect();
     let start = protocol.space.active_only(&protocol.start);
-    let ask = Ask {
+    then(&Ask {
         space: &protocol.space,
         goal: protocol.goal,
         start: &start,
@@ -93,9 +93,17 @@ pub(super) fn ask(
         seed: protocol.seed,
         number: u64::from(state.proposals),
         budget: protocol.budget.experiments,
-    };
+    })
+}
+
+/// Asks for one proposal.
+pub(super) fn ask(
+    state: &State,
+    protocol: &Protocol,
+    researcher: &dyn Researcher,
+) -> Result<ExperimentProposed, AskError> {
     let name = researcher.name().to_owned();
-    let proposal = match researcher.propose(&ask) {
+    let proposal = match with_ask(state, protocol, |ask| researcher.propose(ask)) {
         Ok(proposal) => proposal,
         Err(lyceum_search::Error::Exhausted { .. }) => {
             return Err(AskError::Exhausted("every setting of the space was tried"));

@@ -33,6 +33,7 @@ use super::{
     settle::{self, LookStep},
     state::State,
     steady::Steady,
+    turn,
     work::{self, Done, Work},
 };
 
@@ -403,6 +404,10 @@ impl Drive<'_, '_> {
             }
             return Ok(false);
         }
+        if !self.is_agents_turn()? {
+            return self.ask_sampler();
+        }
+        let state = &self.driver.state;
         if let Some(questions) = &self.questions {
             // One question at a time, and with all that is known: an agent learns from each result.
             if self.asking || !settle::undecided(state).is_empty() {
@@ -415,6 +420,23 @@ impl Drive<'_, '_> {
             return Ok(true);
         }
         self.ask_sampler()
+    }
+
+    /// Tells whether the agent proposes next; gives the turn where several share the study.
+    fn is_agents_turn(&mut self) -> Result<bool, Error> {
+        if self.questions.is_none() {
+            return Ok(false);
+        }
+        if self.driver.state.turn.is_none() {
+            let driver = &self.driver;
+            let given = turn::turn(&driver.state, driver.protocol, driver.researcher);
+            let Some(given) = given else {
+                return Ok(true);
+            };
+            self.write(vec![given.into()])?;
+        }
+        let turn = self.driver.state.turn.as_ref();
+        Ok(turn.is_some_and(|turn| turn.to_agent))
     }
 
     fn ask_sampler(&mut self) -> Result<bool, Error> {

@@ -24,6 +24,7 @@ mod sealed;
 mod settle;
 mod state;
 mod steady;
+mod turn;
 mod work;
 
 pub use agent::{Agent, Change, HandIn, NoChange, Question};
@@ -41,3 +42,4 @@ pub use protocol::{Budget, Clause, Criterion, Looks, OutcomeRules, Protocol};
 pub use settle::{LookStep, floor_done, next_look, replay_rule, settle, start_failure};
 pub use state::{Experiment, Resource, Run, Session, State};
 pub use steady::{SinceMade, Steady};
+pub use turn::turn;

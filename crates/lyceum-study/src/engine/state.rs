@@ -15,7 +15,8 @@ use lyceum_types::{
     EvaluationStarted, ExperimentId, ExperimentProposed, FoldError, Graded, HandedIn,
     IncidentRaised, Level, MeasureCut, MemoryRecalled, Outcome, OutcomeDefined, Output, Purpose,
     Role, RunFinished, RunId, RunMeasured, RunReported, RunStarted, SealedAnswered, SealedOpened,
-    Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, Verdict,
+    Seed, SessionEnded, SessionStarted, Settings, Split, StudyFinished, StudyOpened, TurnGiven,
+    Verdict,
 };
 
 use super::{
@@ -278,6 +279,10 @@ pub struct State {
     pub spent: Option<Resource>,
     /// Proposals of researchers.
     pub proposals: u32,
+    /// Whose turn it is, where samplers and an agent share the study; `None` until it is given for the next proposal.
+    pub turn: Option<TurnGiven>,
+    /// Turns that the agent let go.
+    pub passed: u32,
     /// What oversight has raised, each with its place in the stream.
     pub incidents: Vec<(u64, IncidentRaised)>,
     /// What oversight has to raise next: it follows from the events so far.
@@ -332,6 +337,12 @@ impl State {
             }
             Body::PersonAwaited(awaited) => self.take_wait(awaited.wall_ms).map_err(fault)?,
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
+            Body::TurnGiven(_) if self.turn.is_some() => {
+                return Err(fault(
+                    "a turn was given before the last one was used".into(),
+                ));
+            }
+            Body::TurnGiven(given) => self.turn = Some(given),
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
             Body::RunReported(reported) => self.take_report(reported).map_err(fault)?,
@@ -410,7 +421,12 @@ impl State {
                 proposed.experiment
             ));
         }
-        self.proposals += u32::from(proposed.role == Role::Search);
+        if proposed.role == Role::Search {
+            self.proposals += 1;
+            // What comes from an agent names the call that it comes from.
+            let passed = |turn: TurnGiven| turn.to_agent && proposed.call.is_none();
+            self.passed += u32::from(self.turn.take().is_some_and(passed));
+        }
         self.cpu_ms += proposed.cpu_ms;
         self.experiments.push(Experiment {
             proposed,

@@ -394,8 +394,11 @@ fn sampler(
     if researchers::is_sampler(name) {
         return researchers::open(name, request.researcher.as_deref());
     }
-    let knows = staff.knows(name);
-    let found = knows.then(|| lyceum_search::by_name(IN_PLACE_OF_AN_AGENT));
+    let knows = researchers::agent_in(name).is_some_and(|agent| staff.knows(agent));
+    let mixed =
+        || lyceum_search::Mixed::named(name).map(|mixed| Box::new(mixed) as Box<dyn Researcher>);
+    let alone = || lyceum_search::by_name(IN_PLACE_OF_AN_AGENT);
+    let found = knows.then(|| mixed().or_else(alone));
     found.flatten().ok_or_else(|| OpenError::Researcher {
         found: name.to_owned(),
         expected: lyceum_search::NAMES.join(", "),
@@ -410,7 +413,8 @@ fn hire(
     if researchers::is_sampler(name) {
         return Ok(None);
     }
-    Ok(Some(staff.hire(name, desk).map_err(Error::from)?))
+    let agent = researchers::agent_in(name).unwrap_or(name);
+    Ok(Some(staff.hire(agent, desk).map_err(Error::from)?))
 }
 
 /// Returns the events with which a session begins.

@@ -51,6 +51,7 @@ pub use place::{DIRECTORY, Lab, is_study_name};
 pub use receipts::Receipts;
 pub use record::{StudyJournal, load, names, read_events, read_stream, stream_of, studies};
 pub use repeat::{Repeated, Repeater, same_measurement};
+pub use researchers::agent_in;
 pub use stop::{ask_to_stop, mark};
 pub use study::{
     OpenError, OpenStudy, Opening, Request, names_an_agent, open, protocol, protocol_as_opened,

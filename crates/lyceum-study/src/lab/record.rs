@@ -140,6 +140,7 @@ fn blobs_of(body: &Body) -> Vec<BlobId> {
         Body::SessionStarted(_)
         | Body::SessionEnded(_)
         | Body::PersonAwaited(_)
+        | Body::TurnGiven(_)
         | Body::RunStarted(_)
         | Body::RunReported(_)
         | Body::RunVoided(_)

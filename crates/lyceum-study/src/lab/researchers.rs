@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lyceum_search::{Halving, NAMES, NetworkResearcher, Researcher, by_name};
+use lyceum_search::{Halving, Mixed, NAMES, NetworkResearcher, Researcher, by_name};
 
 use super::study::{OpenError, names_an_agent};
 
 /// What stands before the name of a sampler when the lab stops runs early by what they report.
 const HALVING: &str = "asha:";
+
+/// What stands before the names of samplers and an agent that share a study.
+const MIXED: &str = "mixed:";
 
 /// What stands before the file of a network where a person names it, and before its hash where the record names it.
 const FILE: &str = "network:";
@@ -23,6 +26,12 @@ const BYTES_MAX: u64 = 64 << 20;
 
 /// Returns the name under which the record has a researcher that was asked for.
 pub(super) fn recorded(asked: &str) -> Result<String, OpenError> {
+    if asked.starts_with(MIXED) {
+        let mixed = Mixed::named(asked).filter(|mixed| names_an_agent(mixed.agent()));
+        return mixed
+            .map(|_| asked.to_owned())
+            .ok_or_else(|| unknown(asked));
+    }
     if let Some(inner) = asked.strip_prefix(HALVING) {
         // Whoever is asked proposes; only the lab stops.
         if stops_early(inner) || !(is_sampler(inner) || names_a_file(inner)) {
@@ -42,7 +51,7 @@ fn unknown(asked: &str) -> OpenError {
     OpenError::Researcher {
         found: asked.to_owned(),
         expected: format!(
-            "{}, {FILE}FILE, or {HALVING} and one of these",
+            "{}, {FILE}FILE, {HALVING} and one of these, or {MIXED}SAMPLER+AGENT",
             NAMES.join(", ")
         ),
     }
@@ -56,6 +65,16 @@ pub(super) fn stops_early(name: &str) -> bool {
 /// Returns the name of who proposes, without what says that runs are stopped early.
 pub(super) fn inner(name: &str) -> &str {
     name.strip_prefix(HALVING).unwrap_or(name)
+}
+
+/// Returns the name of the agent that is asked, where the name is one of an agent, alone or with samplers.
+pub fn agent_in(name: &str) -> Option<&str> {
+    if name.starts_with(MIXED) {
+        // The agent stands last, as it is called.
+        let mixed = Mixed::named(name)?;
+        return name.get(name.len() - mixed.agent().len()..);
+    }
+    names_an_agent(name).then_some(name)
 }
 
 /// Whether a person names a network by its file.

@@ -7,12 +7,13 @@ use lyceum_oversight::{
     digest::Numbered,
     explain,
 };
+use lyceum_search::Mixed;
 use lyceum_types::{
-    AutonomyChanged, Body, DecodeError, Explained, OutcomeResult, Role, RunReported,
+    AutonomyChanged, Body, DecodeError, Explained, OutcomeResult, Role, RunReported, TurnGiven,
 };
 
 use super::{adopted, record};
-use crate::engine::{JournalError, Protocol, Report, State, judge, settle};
+use crate::engine::{JournalError, Protocol, Report, State, judge, settle, turn};
 
 /// What a check of a study found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,6 +213,24 @@ fn reported_again(
     ))
 }
 
+/// Gives a turn again.
+fn turn_again(state: &State, protocol: &Protocol, given: &TurnGiven) -> Result<(), String> {
+    let mixed = Mixed::named(&given.researcher).ok_or_else(|| {
+        let found = &given.researcher;
+        format!("a turn was given by `{found}`, which is no mix of samplers and an agent")
+    })?;
+    match turn(state, protocol, &mixed) {
+        Some(again) if again == *given => Ok(()),
+        again => {
+            let instead = again.map_or_else(|| "nobody's".to_owned(), |again| again.to);
+            Err(format!(
+                "the turn of `{}` does not follow from the events before it: computed again, it is {instead}",
+                given.to
+            ))
+        }
+    }
+}
+
 /// Computes an event that follows from those before it again, by the function that the loop itself uses; `None` for an
 /// event that reports something new.
 fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Result<(), String>> {
@@ -228,6 +247,9 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
     }
     if let Body::RunReported(reported) = body {
         return Some(reported_again(state, protocol, reported));
+    }
+    if let Body::TurnGiven(given) = body {
+        return Some(turn_again(state, protocol, given));
     }
     let what = match body {
         Body::Decided(decided) => format!("the verdict on {}", decided.experiment),
@@ -253,6 +275,7 @@ fn compute_again(state: &State, protocol: &Protocol, body: &Body) -> Option<Resu
         | Body::SessionEnded(_)
         | Body::PersonAwaited(_)
         | Body::ExperimentProposed(_)
+        | Body::TurnGiven(_)
         | Body::RunStarted(_)
         | Body::RunFinished(_)
         | Body::RunReported(_)

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     study: PathBuf,
     /// Who proposes: a sampler (gp, portfolio, network, tpe, cma, evolution, sobol, sweep, random), a network of your own as
     /// `network:FILE`, or a language model as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`,
-    /// `command:PROGRAM` [default: the study's own choice, else gp]
+    /// `command:PROGRAM`, or samplers and a model as `mixed:SAMPLER+MODEL` [default: the study's own choice, else gp]
     #[arg(long, value_name = "NAME")]
     pub(super) researcher: Option<String>,
     /// Root seed of a new study, from which all seeds follow [default: drawn at random]
@@ -85,7 +85,7 @@ fn agency(brief: Brief) -> Agency {
 
 /// Looks whether a language model of this name can be asked, before anything is made or locked.
 pub(super) fn check_model(name: &str) -> Result<(), Failure> {
-    if !lyceum_study::lab::names_an_agent(name) {
+    if lyceum_study::lab::agent_in(name).is_none() {
         return Ok(());
     }
     mind(name).map(drop)
@@ -97,6 +97,7 @@ pub(super) fn has_price(name: &str) -> Result<bool, Failure> {
 }
 
 fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
+    let name = lyceum_study::lab::agent_in(name).unwrap_or(name);
     let spec = name.parse::<lyceum_models::Spec>();
     let spec = spec.map_err(|error| Failure::bad_input(error.to_string()))?;
     lyceum_agents::mind(&spec, &lyceum_models::environment)

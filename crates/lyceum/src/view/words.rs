@@ -116,6 +116,9 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
             decided.verdict,
             clean(&decided.why)
         ),
+        Body::TurnGiven(given) => {
+            format!("  next is {}: {}", clean(&given.to), clean(&given.why))
+        }
         Body::SearchEnded(ended) => format!("search ended: {}", ended.why),
         Body::Claimed(claimed) => format!("{}: {}", claimed.winner, claimed.finding.why),
         Body::Ablated(ablated) => format!("  without {}: {}", ablated.knob, ablated.finding.why),

@@ -8,6 +8,7 @@ mod examples;
 mod faults;
 mod killed;
 mod mended;
+mod mixed;
 mod outcome;
 mod person;
 mod place;

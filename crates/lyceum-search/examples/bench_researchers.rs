@@ -83,7 +83,10 @@ fn main() -> std::process::ExitCode {
             }
         },
         ["noise", names @ ..] if !names.is_empty() => print!("{}", noisy::compare(names)),
-        ["early", names @ ..] if !names.is_empty() => print!("{}", early::compare(names)),
+        ["early", "--late", names @ ..] if !names.is_empty() => {
+            print!("{}", early::compare(names, early::RUNGS.len() - 1));
+        }
+        ["early", names @ ..] if !names.is_empty() => print!("{}", early::compare(names, 0)),
         ["time"] => {
             for knobs in [2, 6, 20] {
                 for experiments in [40, 100, 200] {
@@ -98,7 +101,7 @@ fn main() -> std::process::ExitCode {
         _ => {
             eprintln!(
                 "usage: bench_researchers tasks [--set SET] | run [--set SET] NAME... | table FILE... | noise NAME... | \
-                 early NAME... | time"
+                 early [--late] NAME... | time"
             );
             return std::process::ExitCode::FAILURE;
         }
@@ -135,6 +138,7 @@ fn run(name: &str, sets: &[Set]) {
                         evaluations: EVALUATIONS,
                         noise_told: false,
                         curves: None,
+                        first_rung: 0,
                         parts_max: u64::MAX,
                     },
                     &task,

@@ -134,10 +134,10 @@ impl Credit {
         }
     }
 
-    /// Returns why its share is what it is, in words; without results it is the shape of the study.
-    pub(crate) fn reason(&self, shape: &str) -> String {
+    /// Returns why its share is what it is, in words; without results it is what all begin with.
+    pub(crate) fn reason(&self, beginning: &str) -> String {
         if self.tries == 0 {
-            return format!("by the shape of the study, {shape}");
+            return beginning.to_owned();
         }
         let results = self.tries - self.passed;
         let plural = if results == 1 { "" } else { "s" };

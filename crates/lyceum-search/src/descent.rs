@@ -8,17 +8,16 @@ const MEMORY: usize = 10;
 const STEP_MAX: f64 = 1.5;
 /// Halvings of a step before the search gives up.
 const HALVINGS: usize = 12;
-/// A smaller fall of the objective ends the search.
-const FALL_MIN: f64 = 1e-3;
 
 /// A function value and its gradient; `None` where the function has none.
 pub(crate) type Slope = Option<(f64, Vec<f64>)>;
 
 /// Returns the lowest point found from `start` in at most `steps` steps, and its value; `None` when the function has no
-/// value at the start.
+/// value at the start. A fall by less than `fall_min` ends the search.
 pub(crate) fn minimise(
     start: Vec<f64>,
     steps: usize,
+    fall_min: f64,
     mut slope: impl FnMut(&[f64]) -> Slope,
 ) -> Option<(Vec<f64>, f64)> {
     let mut point = start;
@@ -65,7 +64,7 @@ pub(crate) fn minimise(
         }
         let fall = value - lower;
         (point, value, gradient) = (next, lower, next_gradient);
-        if fall < FALL_MIN {
+        if fall < fall_min {
             break;
         }
     }
@@ -122,7 +121,7 @@ mod tests {
                 vec![-2.0 * a - 400.0 * x[0] * b, 200.0 * b],
             ))
         };
-        let (point, value) = minimise(vec![-1.2, 1.0], 200, rosenbrock).unwrap();
+        let (point, value) = minimise(vec![-1.2, 1.0], 200, 1e-5, rosenbrock).unwrap();
         assert!(value < 1e-6, "{value} at {point:?}");
     }
 
@@ -130,8 +129,8 @@ mod tests {
     fn a_wall_without_values_is_kept_away_from() {
         let logarithm =
             |x: &[f64]| (x[0] > 0.0).then(|| (x[0] - x[0].ln(), vec![1.0 - 1.0 / x[0]]));
-        let (point, _) = minimise(vec![5.0], 100, logarithm).unwrap();
+        let (point, _) = minimise(vec![5.0], 100, 1e-5, logarithm).unwrap();
         assert!((point[0] - 1.0).abs() < 1e-2, "{point:?}");
-        assert!(minimise(vec![-1.0], 100, logarithm).is_none());
+        assert!(minimise(vec![-1.0], 100, 1e-5, logarithm).is_none());
     }
 }

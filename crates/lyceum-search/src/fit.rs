@@ -10,6 +10,8 @@ use crate::{
 
 /// Steps of one climb.
 const STEPS: usize = 40;
+/// A smaller gain in the log posterior ends a climb.
+const FALL_MIN: f64 = 1e-5;
 /// Observations that hyper-parameters are fitted to; more say little more and cost the cube.
 const FITTED_MAX: usize = 100;
 
@@ -107,7 +109,8 @@ fn climbed(data: &Data, priors: &Priors) -> Option<Vec<f64>> {
     let starts = [mode(0.0, 0.0), mode(-1.0, -0.5), mode(0.7, 1.0)];
     let mut best: Option<(Vec<f64>, f64)> = None;
     for start in starts {
-        let Some((list, value)) = minimise(start, STEPS, |list| objective(data, priors, list))
+        let Some((list, value)) =
+            minimise(start, STEPS, FALL_MIN, |list| objective(data, priors, list))
         else {
             continue;
         };

@@ -29,8 +29,9 @@ pub(crate) struct Rungs {
 impl Rungs {
     /// Returns the rung at which a run with these reports is stopped, by the lab's rule: it goes on only among the best
     /// third of those that reported there by then, itself included, and of fewer than three only as the best.
-    pub(crate) fn stop(&mut self, reports: &[f64]) -> Option<usize> {
-        for (rung, (own, others)) in reports.iter().zip(&mut self.reported).enumerate() {
+    pub(crate) fn stop(&mut self, reports: &[f64], first: usize) -> Option<usize> {
+        let rungs = reports.iter().zip(&mut self.reported).enumerate();
+        for (rung, (own, others)) in rungs.skip(first) {
             let before = others.iter().filter(|other| *other < own).count();
             let go_on = ((others.len() + 1) / REDUCTION).max(1);
             if !own.is_finite() {
@@ -53,8 +54,8 @@ struct Three {
     same_training: Found,
 }
 
-/// Returns the comparison of each researcher with itself, as a Markdown table.
-pub(crate) fn compare(names: &[&str]) -> String {
+/// Returns the comparison of each researcher with itself, as a Markdown table, where runs are compared from this rung on.
+pub(crate) fn compare(names: &[&str], first_rung: usize) -> String {
     let curves = Curves::all();
     let mut text = String::from(
         "| researcher | training used | won in as many experiments | experiments in the same training | won in the same training |\n\
@@ -75,6 +76,7 @@ pub(crate) fn compare(names: &[&str]) -> String {
                         evaluations,
                         noise_told,
                         curves,
+                        first_rung,
                         parts_max,
                     };
                     study(&terms, task)

@@ -51,6 +51,7 @@ fn at(name: &str, level: f64) -> Studies {
                 evaluations: EVALUATIONS,
                 noise_told: true,
                 curves: None,
+                first_rung: 0,
                 parts_max: u64::MAX,
             };
             let found = study(&terms, &task);

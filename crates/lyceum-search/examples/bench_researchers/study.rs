@@ -33,6 +33,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) noise_told: bool,
     /// What runs report on their way, where those that fall behind are stopped.
     pub(crate) curves: Option<&'a crate::tables::Curves>,
+    /// The first rung at which they are.
+    pub(crate) first_rung: usize,
     /// Ends the study when so many parts of runs are used.
     pub(crate) parts_max: u64,
 }
@@ -77,7 +79,9 @@ pub(crate) fn study(terms: &Terms<'_>, task: &Task) -> Found {
                 history: &history,
                 pending: &[],
                 noise_sd: terms.noise_told.then_some(task.noise_sd),
-                rungs: terms.curves.map_or(0, |_| early::RUNGS.len() as u32),
+                rungs: terms
+                    .curves
+                    .map_or(0, |_| (early::RUNGS.len() - terms.first_rung) as u32),
                 seed: Seed(task.seed).derive(task.name, 0),
                 number: u64::from(number),
                 budget: terms.evaluations,
@@ -87,11 +91,11 @@ pub(crate) fn study(terms: &Terms<'_>, task: &Task) -> Found {
         let reported = terms
             .curves
             .map_or(&[][..], |curves| curves.of(&proposal.settings));
-        let stopped = rungs.stop(reported);
+        let stopped = rungs.stop(reported, terms.first_rung);
         parts += stopped.map_or(early::PARTS, |rung| early::RUNGS[rung]);
         let result = if let Some(rung) = stopped {
             TrialResult::StoppedEarly {
-                rung: rung as u32,
+                rung: (rung - terms.first_rung) as u32,
                 reported: Some(reported[rung]).filter(|value| value.is_finite()),
             }
         } else {

@@ -337,12 +337,7 @@ impl State {
             }
             Body::PersonAwaited(awaited) => self.take_wait(awaited.wall_ms).map_err(fault)?,
             Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
-            Body::TurnGiven(_) if self.turn.is_some() => {
-                return Err(fault(
-                    "a turn was given before the last one was used".into(),
-                ));
-            }
-            Body::TurnGiven(given) => self.turn = Some(given),
+            Body::TurnGiven(given) => self.take_turn(given).map_err(fault)?,
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
             Body::RunReported(reported) => self.take_report(reported).map_err(fault)?,
@@ -433,6 +428,14 @@ impl State {
             runs: Vec::new(),
             decided: None,
         });
+        Ok(())
+    }
+
+    fn take_turn(&mut self, given: TurnGiven) -> Result<(), String> {
+        if self.turn.is_some() {
+            return Err("a turn was given before the last one was used".into());
+        }
+        self.turn = Some(given);
         Ok(())
     }
 

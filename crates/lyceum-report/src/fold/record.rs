@@ -62,11 +62,7 @@ impl Record {
         if let Some(session) = self.sessions.last_mut() {
             session.last_at = at;
         }
-        let outputs = match &body {
-            Body::RunFinished(finished) => finished.outputs.iter().map(|one| one.bytes).sum(),
-            _ => 0,
-        };
-        self.bytes_kept += body.disk_bytes() - outputs;
+        self.bytes_kept += body.disk_bytes() - outputs_of(&body);
         match body {
             Body::StudyOpened(body) => self.opened = Some(At { seq, body }),
             Body::DataDrawn(body) => self.data = Some(At { seq, body }),
@@ -201,5 +197,13 @@ impl RunRecord {
             .iter()
             .any(|one| matches!(one.body.measured, Measured::Failed(_)));
         matches!(outcome, Some(Outcome::Failed(_))) || judged
+    }
+}
+
+/// Returns the bytes of the outputs of a run that ended.
+fn outputs_of(body: &Body) -> u64 {
+    match body {
+        Body::RunFinished(finished) => finished.outputs.iter().map(|one| one.bytes).sum(),
+        _ => 0,
     }
 }

@@ -429,14 +429,12 @@ impl Drive<'_, '_> {
         }
         if self.driver.state.turn.is_none() {
             let driver = &self.driver;
-            let given = turn::turn(&driver.state, driver.protocol, driver.researcher);
-            let Some(given) = given else {
-                return Ok(true);
-            };
-            self.write(vec![given.into()])?;
+            match turn::turn(&driver.state, driver.protocol, driver.researcher) {
+                Some(given) => self.write(vec![given.into()])?,
+                None => return Ok(true),
+            }
         }
-        let turn = self.driver.state.turn.as_ref();
-        Ok(turn.is_some_and(|turn| turn.to_agent))
+        Ok((self.driver.state.turn.as_ref()).is_some_and(|turn| turn.to_agent))
     }
 
     fn ask_sampler(&mut self) -> Result<bool, Error> {

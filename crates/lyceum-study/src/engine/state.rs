@@ -336,8 +336,9 @@ impl State {
                     .ended = Some(ended);
             }
             Body::PersonAwaited(awaited) => self.take_wait(awaited.wall_ms).map_err(fault)?,
-            Body::ExperimentProposed(proposed) => self.take_proposal(proposed).map_err(fault)?,
-            Body::TurnGiven(given) => self.take_turn(given).map_err(fault)?,
+            Body::TurnGiven(_) | Body::ExperimentProposed(_) => {
+                self.take_next(body).map_err(fault)?
+            }
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,
             Body::RunReported(reported) => self.take_report(reported).map_err(fault)?,
@@ -383,12 +384,7 @@ impl State {
             Body::StudyStopped(stopped) => self.stopped = Some(stopped.why),
             Body::StudyResumed(_) => self.stopped = None,
             Body::ApprovalUsed(_) => {}
-            Body::MemoryRecalled(_) if self.recalled.is_some() || !self.experiments.is_empty() => {
-                return Err(fault(
-                    "memory was recalled after the study had begun".into(),
-                ));
-            }
-            Body::MemoryRecalled(recalled) => self.recalled = Some(recalled),
+            Body::MemoryRecalled(recalled) => self.take_memory(recalled).map_err(fault)?,
             Body::Explained(explained) => {
                 self.debt = if explained.passed { 0 } else { self.debt };
             }
@@ -431,11 +427,23 @@ impl State {
         Ok(())
     }
 
-    fn take_turn(&mut self, given: TurnGiven) -> Result<(), String> {
-        if self.turn.is_some() {
-            return Err("a turn was given before the last one was used".into());
+    fn take_memory(&mut self, recalled: MemoryRecalled) -> Result<(), String> {
+        if self.recalled.is_some() || !self.experiments.is_empty() {
+            return Err("memory was recalled after the study had begun".into());
         }
-        self.turn = Some(given);
+        self.recalled = Some(recalled);
+        Ok(())
+    }
+
+    fn take_next(&mut self, body: Body) -> Result<(), String> {
+        match body {
+            Body::ExperimentProposed(proposed) => self.take_proposal(proposed)?,
+            Body::TurnGiven(_) if self.turn.is_some() => {
+                return Err("a turn was given before the last one was used".into());
+            }
+            Body::TurnGiven(given) => self.turn = Some(given),
+            _ => {}
+        }
         Ok(())
     }
 

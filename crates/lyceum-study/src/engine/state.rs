@@ -337,7 +337,7 @@ impl State {
             }
             Body::PersonAwaited(awaited) => self.take_wait(awaited.wall_ms).map_err(fault)?,
             Body::TurnGiven(_) | Body::ExperimentProposed(_) => {
-                self.take_next(body).map_err(fault)?
+                self.take_next(body).map_err(fault)?;
             }
             Body::RunStarted(started) => self.take_intent(started, seq, at).map_err(fault)?,
             Body::RunFinished(finished) => self.take_receipt(finished, seq, at).map_err(fault)?,

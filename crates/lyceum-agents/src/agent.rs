@@ -24,7 +24,9 @@ use crate::{
     people::People,
     session::{
         Item, Log, Said, Status,
-        event::{Body, Created, Idle, LabSaid, Limits, Policy, Running, StopReason, Terminated},
+        event::{
+            Body, Created, Idle, LabSaid, Limits, Mount, Policy, Running, StopReason, Terminated,
+        },
     },
     tool::{StudyTools, Workbench, charged, in_its_place},
 };
@@ -50,6 +52,8 @@ pub struct Brief {
     pub options: Options,
     /// Tools of which each call needs a person's word, beside what the study asks for.
     pub ask: BTreeSet<AskedTool>,
+    /// Memory stores that a new session sees.
+    pub mounts: Vec<Mount>,
     /// Whether a person is there to be asked; `None` where the study says.
     pub person: Option<bool>,
     /// Whether one is where nobody says so: the lab has a terminal.
@@ -77,6 +81,7 @@ pub struct StudyAgent {
     log: Mutex<Log>,
     halt: Halt,
     people: People,
+    mounts: Vec<Mount>,
     tell: Tell,
 }
 
@@ -101,6 +106,7 @@ impl StudyAgent {
                 model: name.to_owned(),
                 limits: brief.limits,
                 policy: policy(desk, brief),
+                mounts: brief.mounts.clone(),
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
             }));
         }
@@ -110,6 +116,8 @@ impl StudyAgent {
         }
         log.write(first)?;
         let people = people(desk, brief, &log, &tell);
+        let created = log.state().created.as_ref();
+        let mounts = created.map_or(vec![], |created| created.mounts.clone());
         Ok(StudyAgent {
             name: name.to_owned(),
             session: desk.study.to_owned(),
@@ -123,6 +131,7 @@ impl StudyAgent {
                 now: Arc::new(AtomicBool::new(false)),
             },
             people,
+            mounts,
             tell,
         })
     }
@@ -138,6 +147,7 @@ impl StudyAgent {
             study,
             left,
             session: &self.session,
+            mounts: &self.mounts,
             charged_cpu_ms: charged(study, &self.session),
         }
     }

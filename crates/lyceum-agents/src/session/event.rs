@@ -25,6 +25,9 @@ pub struct Created {
     /// What it may not do without a person's word. Version 1 of this event did not have it.
     #[serde(default, skip_serializing_if = "Policy::is_empty")]
     pub policy: Policy,
+    /// Memory stores that it sees. Version 1 of this event did not have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
     /// Version of the lab.
     pub lyceum: String,
 }
@@ -36,6 +39,15 @@ pub struct Limits {
     pub tokens: Option<u64>,
     /// Billionths of a US dollar.
     pub money: Option<u64>,
+}
+
+/// A memory store that a session sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Its name.
+    pub store: String,
+    /// Whether the session may change it.
+    pub write: bool,
 }
 
 /// What a session may not do without a person's word. Never changes.
@@ -533,7 +545,7 @@ mod tests {
             (
                 "session.created",
                 2,
-                r#"{"session":"s","objective":"o","constraints":[],"study":"s","model":"m","limits":{"tokens":1,"money":null},"policy":{"tools":["bash"],"outside":["a/**"],"after":3},"lyceum":"0.1.0"}"#,
+                r#"{"session":"s","objective":"o","constraints":[],"study":"s","model":"m","limits":{"tokens":1,"money":null},"policy":{"tools":["bash"],"outside":["a/**"],"after":3},"mounts":[{"store":"m","write":true}],"lyceum":"0.1.0"}"#,
             ),
             (
                 "session.status_idle",

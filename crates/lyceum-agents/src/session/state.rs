@@ -66,6 +66,8 @@ pub enum Said {
 /// A call that has no result yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
+    /// Number of its event.
+    pub seq: u64,
     /// What the model wants.
     pub used: ToolUsed,
     /// Whether its intent is written.
@@ -296,6 +298,7 @@ impl State {
                 self.calls_made += 1;
                 self.compare_with_last(&used);
                 self.calls.push(Call {
+                    seq,
                     used,
                     started: false,
                     asked: None,

@@ -282,6 +282,7 @@ fn open_session(
                 model: spec.to_string(),
                 limits: Limits::default(),
                 policy: Policy::default(),
+                mounts: vec![],
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
             }),
         )?;

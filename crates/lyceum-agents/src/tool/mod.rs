@@ -5,6 +5,7 @@
 
 mod bench;
 pub(crate) mod book;
+mod memory;
 mod offers;
 mod outcome;
 mod propose;

@@ -10,14 +10,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{
-    Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, offers, outcome,
+    Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, memory, offers, outcome,
     propose::{self, Makings},
     shown, word,
 };
 use crate::{
     hands,
     line::one_line,
-    session::{Request, State},
+    session::{Request, State, event::Mount},
 };
 
 /// Seconds that a shell's command gets when it asks for no other time, and at most.
@@ -41,6 +41,8 @@ pub struct StudyTools<'a> {
     pub left: Left,
     /// Name of the session, the first half of a call's name in the study's record.
     pub session: &'a str,
+    /// Memory stores that the session sees.
+    pub mounts: &'a [Mount],
     /// CPU milliseconds of the session that the study has been charged with.
     pub charged_cpu_ms: u64,
 }
@@ -265,7 +267,7 @@ pub(crate) fn call_name(session: &str, call: &str) -> String {
 
 impl Toolbox for StudyTools<'_> {
     fn offers(&self) -> Vec<Tool> {
-        offers::all(self.protocol.outcome.is_some())
+        offers::all(self.protocol.outcome.is_some(), !self.mounts.is_empty())
     }
 
     fn brief(&self, session: &State) -> String {
@@ -313,6 +315,14 @@ impl Toolbox for StudyTools<'_> {
             "newest:\n{}",
             shown::list(study, protocol, BRIEF_EXPERIMENTS)
         );
+        for mount in self.mounts {
+            let access = if mount.write {
+                "read and write"
+            } else {
+                "read"
+            };
+            let _ = writeln!(text, "memory store `{}`: {access}", mount.store);
+        }
         let names: Vec<&str> = session
             .files
             .iter()
@@ -342,6 +352,9 @@ impl Toolbox for StudyTools<'_> {
             "run_experiment" => return self.propose(session, call),
             "submit_outcome" => return Ok(self.hand_in(session, call)),
             name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call, cut)?,
+            name if memory::NAMES.contains(&name) && !self.mounts.is_empty() => {
+                self.with_memory(session, call)?
+            }
             _ => self.with_study(session, call),
         };
         Ok(Outcome::Result(done.unwrap_or_else(Done::refused)))
@@ -364,7 +377,7 @@ impl Toolbox for StudyTools<'_> {
             };
         }
         if !IN_THE_SANDBOX.contains(&call.name.as_str()) {
-            // Its effect and its result are written together: there is neither.
+            // Its effect and its result are written together, and there is neither; or the store tells what is made.
             return self.call(session, call, cut);
         }
         Ok(Outcome::Result(Done {

@@ -181,6 +181,7 @@ pub(crate) fn created() -> Body {
         model: "command:script".into(),
         limits: Limits::default(),
         policy: Policy::default(),
+        mounts: vec![],
         lyceum: "0".into(),
     })
 }

@@ -7,6 +7,7 @@ mod brain;
 mod examples;
 mod faults;
 mod killed;
+mod memory;
 mod mended;
 mod mixed;
 mod outcome;

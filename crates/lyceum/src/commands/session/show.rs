@@ -61,6 +61,14 @@ fn standing(state: &State) -> String {
         for constraint in &created.constraints {
             line("constraint", constraint);
         }
+        for mount in &created.mounts {
+            let access = if mount.write {
+                "read and write"
+            } else {
+                "read"
+            };
+            line("memory store", &format!("{}, {access}", mount.store));
+        }
         let policy = &created.policy;
         if !policy.tools.is_empty() {
             line("asks for each", &policy.tools.join(", "));

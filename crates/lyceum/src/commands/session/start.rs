@@ -1,6 +1,9 @@
 //! `lyceum session start`: a study with a language model as its researcher.
 
-use lyceum_agents::{Brief, session::event::Limits};
+use lyceum_agents::{
+    Brief,
+    session::event::{Limits, Mount},
+};
 use lyceum_models::Money;
 use lyceum_study::format::AskedTool;
 
@@ -22,6 +25,9 @@ pub(crate) struct Start {
     /// Tool of which each call needs a person's word in a new session, beside those of the study's `[session] ask`
     #[arg(long, value_name = "TOOL", value_parser = tool)]
     ask: Vec<AskedTool>,
+    /// Memory store that a new session sees, and with `:rw` may change; can be given several times
+    #[arg(long, value_name = "STORE[:ro|rw]", value_parser = mount)]
+    mount: Vec<Mount>,
     /// Tokens that the model's context holds
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(4096..))]
     context: Option<u64>,
@@ -42,6 +48,49 @@ fn constraint(text: &str) -> Result<String, String> {
         )),
         text => Ok(text.to_owned()),
     }
+}
+
+/// Most memory stores of a session.
+const MOUNTS_MAX: usize = 8;
+
+fn mount(text: &str) -> Result<Mount, String> {
+    let (store, write) = match text.rsplit_once(':') {
+        None => (text, false),
+        Some((store, "ro")) => (store, false),
+        Some((store, "rw")) => (store, true),
+        Some((_, found)) => {
+            return Err(format!(
+                "expected `ro` or `rw` after the `:`, found `{found}`"
+            ));
+        }
+    };
+    lyceum_memory::check_store(store).map_err(|error| error.to_string())?;
+    let store = store.to_owned();
+    Ok(Mount { store, write })
+}
+
+/// Looks whether the stores are there, each of them once.
+fn check_mounts(place: &LabPlace, mounts: &[Mount]) -> Result<(), Failure> {
+    if mounts.is_empty() {
+        return Ok(());
+    }
+    if mounts.len() > MOUNTS_MAX {
+        let found = mounts.len();
+        return Err(Failure::bad_input(format!(
+            "expected at most {MOUNTS_MAX} memory stores, found {found}"
+        )));
+    }
+    let (reader, root) = (place.reader()?, place.lab()?.memory());
+    for (at, one) in mounts.iter().enumerate() {
+        lyceum_memory::present(&reader, &root, &one.store)?;
+        if mounts[..at].iter().any(|before| before.store == one.store) {
+            let store = &one.store;
+            return Err(Failure::bad_input(format!(
+                "memory store `{store}` is given twice"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn tool(text: &str) -> Result<AskedTool, String> {
@@ -76,12 +125,14 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
         ))
         .hint("bound what it may spend with `--tokens NUMBER`"));
     }
+    check_mounts(place, &arguments.mount)?;
     let mut brief = Brief {
         constraints: arguments.constraint.clone(),
         limits: Limits {
             tokens: arguments.tokens,
             money: arguments.money.map(|money| money.0),
         },
+        mounts: arguments.mount.clone(),
         ask: arguments.ask.iter().copied().collect(),
         ..Brief::default()
     };

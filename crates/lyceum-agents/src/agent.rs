@@ -104,7 +104,7 @@ impl StudyAgent {
                 constraints: constraints(desk, brief),
                 study: desk.study.to_owned(),
                 model: name.to_owned(),
-                limits: brief.limits,
+                limits: limits(desk, brief),
                 policy: policy(desk, brief),
                 mounts: brief.mounts.clone(),
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
@@ -346,6 +346,16 @@ fn constraints(desk: &Desk<'_>, brief: &Brief) -> Vec<String> {
         ));
     }
     all
+}
+
+/// Returns what the session may spend: the least of what its person and the study allow.
+fn limits(desk: &Desk<'_>, brief: &Brief) -> Limits {
+    let of_study = desk.executor.study().study.budget.tokens;
+    let tokens = brief.limits.tokens.into_iter().chain(of_study).min();
+    Limits {
+        tokens,
+        ..brief.limits
+    }
 }
 
 /// Returns what the session may not do without a person's word.

@@ -318,6 +318,8 @@ pub struct Budget {
     pub cpu: Option<Span>,
     /// Disk space of the study's records and outputs.
     pub disk: Option<Bytes>,
+    /// Tokens of the language model that works on it, over all its requests.
+    pub tokens: Option<u64>,
 }
 
 /// How a run says how far it is.

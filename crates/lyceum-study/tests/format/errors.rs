@@ -572,21 +572,14 @@ fn impossible_budgets() {
 }
 
 #[test]
-fn money_that_nobody_spends() {
+fn money_in_a_study_file() {
     assert_snapshot!(report(&[("experiments = 10", "tokens = 200_000\nmoney = \"5.00 USD\"")]), @r#"
-    error: no researcher of this version spends tokens
-      --> DIR/study.toml:70:1
-       |
-    70 | tokens = 200_000
-       | ^^^^^^
-      hint: remove the key
-
-    error: no researcher of this version spends money
+    error: a study file cannot have a budget of money
       --> DIR/study.toml:71:1
        |
     71 | money = "5.00 USD"
        | ^^^^^
-      hint: remove the key
+      hint: prices belong to models: `lyceum session start --money DOLLARS`
     "#);
 }
 

@@ -297,6 +297,11 @@ fn given(file: Option<&Path>) -> Result<String, Failure> {
 fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failure> {
     let text = given(arguments.from.as_deref())?;
     let lab = place.lab()?;
+    lyceum_memory::check_store(&arguments.store)?;
+    if !lab.ledger().exists() {
+        // A store may be the first thing in a lab.
+        drop(Ledger::open(&lab.ledger(), Options::default())?);
+    }
     let known = names(&place.reader()?)?;
     if !known.contains(&arguments.store) {
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;

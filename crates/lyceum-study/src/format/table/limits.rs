@@ -20,9 +20,11 @@ pub(crate) struct Budget {
     pub(crate) cpu: Option<Span>,
     /// Disk space of what the lab keeps of this study: outputs, data, records and logs.
     pub(crate) disk: Option<Bytes>,
-    /// Reserved for researchers that use a language model; refused while no researcher of this version does.
+    /// Tokens that a language model may read and write, over all requests of the study's session. Refused beside a criterion
+    /// of kind `judgement`, whose tokens nobody counts.
+    #[schemars(range(min = 1))]
     pub(crate) tokens: Option<u64>,
-    /// Reserved for researchers that cost money; refused while no researcher of this version does.
+    /// Refused: prices belong to models, so `lyceum session start --money` bounds what one may cost.
     pub(crate) money: Option<String>,
 }
 

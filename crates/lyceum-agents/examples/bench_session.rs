@@ -14,10 +14,10 @@ use std::{
 };
 
 use lyceum_agents::{
-    Done, Halt, Harness, Meter, Mind, Options, Outcome, Toolbox, Wanted,
+    Done, Halt, Harness, Meter, Mind, Options, Outcome, People, Toolbox, Wanted,
     session::{
         Log, State,
-        event::{Body, Created, Limits, Noted},
+        event::{Body, Created, Limits, Noted, Policy},
     },
 };
 use lyceum_ledger::{Ledger, Options as LedgerOptions};
@@ -127,6 +127,8 @@ fn created(session: &str) -> Body {
         study: "bench".into(),
         model: "none".into(),
         limits: Limits::default(),
+        policy: Policy::default(),
+        mounts: vec![],
         lyceum: "bench".into(),
     })
 }
@@ -141,6 +143,7 @@ fn drive(log: &mut Log, mind: &Mind, turns: u32) -> Result<(), String> {
         turns_max: turns,
         mail: None,
         halt: Halt::default(),
+        people: People::default(),
     };
     harness
         .advance()

@@ -18,7 +18,7 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Have a language model work on a study: `lyceum run` with what a session may be told and may spend
-    Start(start::Start),
+    Start(Box<start::Start>),
     /// Say something to a session
     Send(speak::Say),
     /// Let a call be carried out that waits for a person's word

@@ -20,7 +20,8 @@ use crate::{
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Studies to learn from [default: those of the sessions; without sessions all finished ones of this lab that the store does not know]
+    /// Studies to learn from [default: those of the sessions; without sessions all finished ones of this lab
+    /// that the store does not know]
     studies: Vec<String>,
     /// Sessions to read, at most 100
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
@@ -28,7 +29,8 @@ pub(super) struct Arguments {
     /// Read the sessions that no dream by a model on this store has read to their end
     #[arg(long, conflicts_with = "sessions", requires = "dreamer")]
     new_sessions: bool,
-    /// The language model that dreams, as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL` or `command:PROGRAM` [default: none takes part]
+    /// The language model that dreams, as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL` or `command:PROGRAM`
+    /// [default: none takes part]
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["studies", "dry_run"])]
     dreamer: Option<String>,
     /// What the model is to look at

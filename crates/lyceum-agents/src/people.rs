@@ -1,7 +1,8 @@
 //! A person's word: asked for by an event, waited for, and taken for the one call that it is about.
 //!
 //! Calls are carried out in their order. All of an answer that need a word are asked for at once, so that a person can
-//! see them together; those before the first of them have been carried out then.
+//! see them together; those before the first of them have been carried out then. What acts on more than its arguments is
+//! asked for when it comes next: nothing changes between the word and the deed.
 
 use std::{
     sync::{
@@ -25,6 +26,8 @@ use crate::{
 
 /// How often letters are looked for while a person is waited for: as often as a follower of the log looks.
 const POLL: Duration = Duration::from_millis(200);
+/// Tools that act on more than their arguments: on the files and the experiments that earlier calls leave.
+const ASKED_LAST: [&str; 2] = ["run_experiment", "submit_outcome"];
 /// Most bytes of a call's arguments in what a person is told; the log has all.
 const TOLD_BYTES_MAX: usize = 160;
 
@@ -90,6 +93,9 @@ impl Harness<'_> {
         let mut bodies = Vec::new();
         for call in state.calls.iter().filter(|one| one.asked.is_none()) {
             let is_first = call.used.call == first.used.call;
+            if !is_first && ASKED_LAST.contains(&call.used.name.as_str()) {
+                continue;
+            }
             let Ok(wanted) = wanted(&call.used) else {
                 continue;
             };

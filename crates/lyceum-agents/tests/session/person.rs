@@ -160,6 +160,36 @@ fn calls_wait_for_their_word_in_order_and_all_of_an_answer_are_asked_for_at_once
 }
 
 #[test]
+fn an_experiment_is_asked_for_once_nothing_can_change_its_files_any_more() {
+    let mut log = Log::open(ledger(), "s").unwrap();
+    log.write(vec![created()]).unwrap();
+    let tools = Tools {
+        asked: vec!["bash", "run_experiment", "submit_outcome"],
+        ..tools()
+    };
+    let next = |request: &Request| {
+        let mut blocks = request.messages.iter().flat_map(|message| &message.blocks);
+        if blocks.any(|block| matches!(block, Block::ToolUse(_))) {
+            return vec![Block::text("done")];
+        }
+        let mut all = call("ask_person", json!({}));
+        all.extend(call("work", json!({ "step": 1 })));
+        all.extend(call("run_experiment", json!({})));
+        all.extend(call("bash", json!({ "command": "second" })));
+        all.extend(call("submit_outcome", json!({})));
+        all
+    };
+    let step = |log: &mut Log| drive(log, Script(Box::new(next)), &tools, Options::default());
+    // What earlier calls leave is in neither the call nor its digest, so a word before them would cover it unseen.
+    for waiting in [&["1.0", "1.3"][..], &["1.2", "1.3"], &["1.3"], &["1.4"]] {
+        assert_eq!(step(&mut log), waits(waiting));
+        let said = word(&log, waiting[0]);
+        log.write(vec![said]).unwrap();
+    }
+    assert_eq!(step(&mut log), Advance::Stopped(StopReason::EndTurn));
+}
+
+#[test]
 fn killed_between_any_two_events_a_request_is_made_once_and_a_word_counts_once() {
     let whole = ledger();
     let mut log = Log::open(whole.clone(), "s").unwrap();

@@ -303,7 +303,15 @@ fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failur
         drop(Ledger::open(&lab.ledger(), Options::default())?);
     }
     let known = names(&place.reader()?)?;
-    if !known.contains(&arguments.store) {
+    if known.contains(&arguments.store) {
+        if let Some(by) = load(place, &arguments.store)?.succeeded() {
+            let message = format!(
+                "`{by}` is read in place of memory store `{}`",
+                arguments.store
+            );
+            return Err(Failure::bad_input(message).hint(format!("write to `{by}`")));
+        }
+    } else {
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
         Store::create(&ledger, &lab.memory(), &arguments.store, "", person())?;
     }
@@ -328,13 +336,41 @@ fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failur
     })
 }
 
+/// Returns the entries that changed after a dream had read them and that the dreamt store does not have as they are now.
+fn written_since(before: &Store, read: u64, dreamt: &Store) -> Vec<String> {
+    let hash = |store: &Store, path: &str| store.entry(path).ok().map(|one| one.hash.clone());
+    let since = before.versions().iter().filter(|one| one.entry.seq > read);
+    let mut lost: Vec<String> = since
+        .filter(|one| hash(before, &one.entry.path) != hash(dreamt, &one.entry.path))
+        .map(|one| format!("`{}`", one.entry.path))
+        .collect();
+    lost.sort_unstable();
+    lost.dedup();
+    lost
+}
+
 fn accept(place: &LabPlace, json: bool, name: &str, why: &str) -> Result<Exit, Failure> {
     let dreamt = load(place, name)?;
     let from = dreamt.dreamed().and_then(|dreamed| dreamed.from.clone());
-    let Some((from, _)) = from else {
+    let Some((from, read)) = from else {
         let message = format!("memory store `{name}` was not dreamt from another");
         return Err(Failure::bad_input(message).hint("`lyceum memory list` names those that were"));
     };
+    let before = load(place, &from)?;
+    if let Some(by) = before.succeeded() {
+        let message = format!("`{by}` is read in place of memory store `{from}` already");
+        return Err(Failure::bad_input(message).hint("`lyceum dream` goes on from what is read"));
+    }
+    let lost = written_since(&before, read, &dreamt);
+    if !lost.is_empty() {
+        let message = format!(
+            "memory store `{from}` changed after `{name}` was dreamt from it: {}",
+            shown(&lost.join(", "))
+        );
+        return Err(Failure::bad_input(message).hint(format!(
+            "change `{name}` in the same way, or leave it and dream again"
+        )));
+    }
     change(place, json, &from, |store, ledger| {
         store.succeed(ledger, name, person(), why)?;
         Ok(format!("`{name}` is read in its place"))

@@ -175,3 +175,39 @@ fn what_a_memory_cannot_do_is_said() {
         .prints("redacted");
     place.assert_intact();
 }
+
+#[test]
+fn no_note_is_lost_when_a_dream_is_accepted() {
+    let place = Place::new();
+    // One study: none can be held out, so that the dream is kept for review.
+    place.study(&Tiny {
+        name: "one".into(),
+        budget: "experiments = 4".into(),
+        ..Tiny::default()
+    });
+    assert!(place.run("one", &[]).code <= 1);
+    fs::write(place.path().join("note"), "later words\n").unwrap();
+    let write =
+        |store: &str, path: &str| place.call(&["memory", "write", store, path, "--from", "note"]);
+    write("lab", "early").exits(0);
+    place.call(&["dream"]).exits(1);
+    let accept = || place.call(&["memory", "accept", "lab-2"]);
+    write("lab", "later").exits(0);
+    accept()
+        .exits(2)
+        .says(&["changed after `lab-2` was dreamt", "`later`"]);
+    // Nothing was lost and nothing accepted: the old store is read and written as before.
+    write("lab", "more").exits(0);
+    place.call(&["memory", "delete", "lab", "more"]).exits(0);
+    write("lab-2", "later").exits(0);
+    accept().exits(0);
+    accept().exits(2).says(&["`lab-2` is read in place"]);
+    write("lab", "late")
+        .exits(2)
+        .says(&["`lab-2` is read in place", "write to `lab-2`"]);
+    place
+        .call(&["memory", "show", "lab-2", "later"])
+        .exits(0)
+        .prints("later words");
+    place.assert_intact();
+}

@@ -183,13 +183,7 @@ impl Harness<'_> {
         let Some((lab, session)) = self.mail else {
             return Ok(());
         };
-        let (bodies, files) = letters::take(lab, session, self.log.state());
-        self.log.write(bodies)?;
-        for file in files {
-            // One that stays is known by its name, and not taken in again.
-            drop(std::fs::remove_file(file));
-        }
-        Ok(())
+        Ok(letters::take_in(lab, session, self.log)?)
     }
 
     // --- calls ---

@@ -8,11 +8,14 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use lyceum_study::lab::{Lab, is_study_name};
+use lyceum_study::{
+    engine::JournalError,
+    lab::{Lab, is_study_name},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::session::{
-    State, Word,
+    Log, State, Word,
     event::{Body, Confirmed, Interrupted, Permission, PersonAnswered, PersonSaid},
 };
 
@@ -167,13 +170,17 @@ pub(crate) fn waiting(lab: &Lab, session: &str) -> Vec<(PathBuf, String, Letter)
     files.sort();
     let letters = files.into_iter().filter_map(|path| {
         let name = path.file_name()?.to_str()?.to_owned();
-        let letter = read(&path).filter(|_| name.ends_with(END))?;
+        let letter = name.ends_with(END).then(|| read(&path)).flatten()?;
         Some((path, name, letter))
     });
     letters.take(LETTERS_MAX).collect()
 }
 
 fn read(path: &Path) -> Option<Letter> {
+    // Opening anything else could wait for ever, as a pipe without a writer does.
+    if !fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
     let mut text = String::new();
     let file = fs::File::open(path).ok()?;
     file.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
@@ -198,6 +205,17 @@ pub(crate) fn take(lab: &Lab, session: &str, state: &State) -> (Vec<Body>, Vec<P
         files.push(path);
     }
     (bodies, files)
+}
+
+/// Takes what waits for a session into its log, for one who holds the lab: what is said next comes after it.
+pub fn take_in(lab: &Lab, session: &str, log: &mut Log) -> Result<(), JournalError> {
+    let (bodies, files) = take(lab, session, log.state());
+    log.write(bodies)?;
+    for file in files {
+        // One that stays is known by its name, and not taken in again.
+        drop(fs::remove_file(file));
+    }
+    Ok(())
 }
 
 /// Tells whether a word on this call is on its way to whoever drives the session.

@@ -52,7 +52,7 @@ pub mod workflow;
 
 pub use agent::{Brief, StudyAgent, Tell};
 pub use harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX};
-pub use letters::{LETTER_BYTES_MAX, Letter, is_on_its_way, leave};
+pub use letters::{LETTER_BYTES_MAX, Letter, is_on_its_way, leave, take_in};
 pub use mind::{Cost, Meter, Mind, PriceOf};
 pub use people::People;
 pub use referee::Referee;

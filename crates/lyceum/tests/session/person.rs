@@ -131,19 +131,30 @@ fn a_denied_call_is_told_with_its_reason_and_an_approved_one_survives_a_kill() {
         "{told}"
     );
 
+    // A word that is on its way when the process dies stands: a contrary one does not pass it.
+    running.signal("-STOP");
+    let sent = session(&place, &["deny", "parabola", &second]).exits(0);
+    assert!(sent.out.contains("sent to the process"), "{}", sent.out);
     running.0.kill().unwrap();
     running.0.wait().unwrap();
-    let approved = session(&place, &["approve", "parabola", &second]).exits(0);
+    let late = session(&place, &["approve", "parabola", &second]).exits(2);
+    assert!(late.err.contains("was denied already"), "{}", late.err);
+    let mut running = Running::start(&place, &Place::words(&model));
+    let third = call_of(&awaited(&place, &mut running, &second));
+
+    running.0.kill().unwrap();
+    running.0.wait().unwrap();
+    let approved = session(&place, &["approve", "parabola", &third]).exits(0);
     assert!(approved.out.contains("written down"), "{}", approved.out);
-    let twice = session(&place, &["approve", "parabola", &second]).exits(2);
+    let twice = session(&place, &["approve", "parabola", &third]).exits(2);
     assert!(twice.err.contains("was approved already"), "{}", twice.err);
     place.call(&Place::words(&model)).exits(0);
 
-    assert_eq!(place.session("agent.approval_requested").len(), 2);
-    assert_eq!(place.session("user.tool_confirmation").len(), 2);
+    assert_eq!(place.session("agent.approval_requested").len(), 3);
+    assert_eq!(place.session("user.tool_confirmation").len(), 3);
     let started = place.session("agent.tool_started");
     let of = |id: &str| started.iter().filter(|one| one["call"] == id).count();
-    assert_eq!((of(&id), of(&second)), (0, 1));
+    assert_eq!((of(&id), of(&second), of(&third)), (0, 0, 1));
     place.call(&["verify"]).exits(0);
 }
 
@@ -189,7 +200,7 @@ fn asks(received: &Received) -> Turn {
         return brain::researcher(received);
     }
     assert_eq!(brain::proposed(&said), 0);
-    let question = json!({ "question": "which rate?", "choices": ["0.9", "0.3"] });
+    let question = json!({ "question": "which rate?", "choices": ["0.9", "0.3", "1"] });
     Said::tool("q", "ask_person", &question).into()
 }
 
@@ -201,13 +212,15 @@ fn a_question_waits_for_its_answer_or_is_told_that_nobody_is_there() {
     let place = Place::new();
     let mut running = Running::start(&place, &[&words[..], &["--person"]].concat());
     let waiting = awaited(&place, &mut running, "");
-    assert_eq!(waiting["question"]["choices"], json!(["0.9", "0.3"]));
+    assert_eq!(waiting["question"]["choices"], json!(["0.9", "0.3", "1"]));
     let shown = session(&place, &["show"]).exits(0).out;
     assert!(
-        shown.contains("1.0 ask_person: which rate? 1) 0.9 2) 0.3"),
+        shown.contains("1.0 ask_person: which rate? 1) 0.9 2) 0.3 3) 1"),
         "{shown}"
     );
     session(&place, &["deny", "parabola", "1.0"]).exits(2);
+    let no = session(&place, &["answer", "parabola", "1.0", "4"]).exits(2);
+    assert!(no.err.contains("a choice from 1 to 3"), "{}", no.err);
     session(&place, &["answer", "parabola", "1.0", "2"]).exits(0);
     assert_eq!(running.code(), Some(0));
     assert_eq!(place.session("user.answer")[0]["text"], "0.3");

@@ -3,6 +3,7 @@
 use lyceum_agents::{
     Fold as _, Letter, is_on_its_way, leave,
     session::{Log, Request, Requested, State, Word},
+    take_in,
 };
 use lyceum_ledger::{Holding, Ledger, Options};
 
@@ -44,21 +45,21 @@ pub(crate) struct Answer {
 pub(super) fn approve(place: &LabPlace, json: bool, said: &Approve) -> Result<Exit, Failure> {
     let (id, why) = (&said.id, said.why.as_deref().map(within).transpose()?);
     send(place, json, &said.session, id, |_| {
-        Said::Word(true, why.clone())
+        Ok(Said::Word(true, why.clone()))
     })
 }
 
 pub(super) fn deny(place: &LabPlace, json: bool, said: &Deny) -> Result<Exit, Failure> {
     let (id, why) = (&said.id, said.why.as_deref().map(within).transpose()?);
     send(place, json, &said.session, id, |_| {
-        Said::Word(false, why.clone())
+        Ok(Said::Word(false, why.clone()))
     })
 }
 
 pub(super) fn answer(place: &LabPlace, json: bool, said: &Answer) -> Result<Exit, Failure> {
     let text = within(&said.text)?;
     send(place, json, &said.session, &said.id, |asked| {
-        Said::Answer(chosen(asked, &text))
+        Ok(Said::Answer(chosen(asked, &text)?))
     })
 }
 
@@ -70,16 +71,22 @@ enum Said {
     Answer(String),
 }
 
-/// Returns the choice of this number, or the text itself.
-fn chosen(asked: &Requested, text: &str) -> String {
+/// Returns the answer that a text stands for: a choice in its own words, else the choice of this number, else the text.
+fn chosen(asked: &Requested, text: &str) -> Result<String, Failure> {
     let Request::Question { choices, .. } = &asked.request else {
-        return text.to_owned();
+        return Ok(text.to_owned());
     };
     let number = text.parse::<usize>().ok();
-    let choice = number
-        .and_then(|number| number.checked_sub(1))
-        .and_then(|at| choices.get(at));
-    choice.cloned().unwrap_or_else(|| text.to_owned())
+    match number.filter(|_| !choices.is_empty() && !choices.iter().any(|one| one == text)) {
+        None => Ok(text.to_owned()),
+        Some(number) => {
+            let choice = number.checked_sub(1).and_then(|at| choices.get(at));
+            choice.cloned().ok_or_else(|| {
+                let all = choices.len();
+                Failure::bad_input(format!("expected a choice from 1 to {all}, found {number}"))
+            })
+        }
+    }
 }
 
 /// Returns the word as a letter, and the call that it is about; refuses one on what does not wait.
@@ -87,14 +94,14 @@ fn letter(
     state: &State,
     session: &str,
     id: &str,
-    say: &impl Fn(&Requested) -> Said,
+    say: &impl Fn(&Requested) -> Result<Said, Failure>,
 ) -> Result<(Letter, String), Failure> {
     let mut awaited = state.awaited();
     let Some((used, asked)) = awaited.find(|(used, _)| used.call == id) else {
         return Err(not_awaited(state, session, id));
     };
     let (call, digest) = (used.call.clone(), asked.digest.clone());
-    let letter = match say(asked) {
+    let letter = match say(asked)? {
         Said::Word(allow, why) => Letter::Confirm {
             call,
             digest,
@@ -144,7 +151,7 @@ fn send(
     json: bool,
     session: &str,
     id: &str,
-    say: impl Fn(&Requested) -> Said,
+    say: impl Fn(&Requested) -> Result<Said, Failure>,
 ) -> Result<Exit, Failure> {
     let reader = place.reader()?;
     let name = named(&reader, Some(session))?;
@@ -153,6 +160,8 @@ fn send(
     let (about, now) = if Ledger::holding(&ledger)? == Holding::Nobody {
         let ledger = Ledger::open(&ledger, Options::default())?;
         let mut log = Log::open(ledger, &name)?;
+        // A word that was left for a process which is gone came first.
+        take_in(&lab, &name, &mut log)?;
         let (letter, about) = letter(log.state(), &name, id, &say)?;
         log.write(vec![letter.event(None)])?;
         (about, "written down; it counts when the study goes on")

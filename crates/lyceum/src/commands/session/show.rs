@@ -97,6 +97,7 @@ pub(super) fn described(used: &ToolUsed, asked: &Requested) -> String {
     }
     text = words::clean(&text);
     let mut line = |name: &str, value: &str| {
+        let value = if value.is_empty() { "(empty)" } else { value };
         for (at, part) in value.lines().enumerate() {
             let name = if at == 0 { name } else { "" };
             let _ = write!(text, "\n  {name:>12} | {}", words::clean(part));

@@ -3,6 +3,7 @@
 use lyceum_agents::{
     Fold as _, LETTER_BYTES_MAX, Letter, leave,
     session::{Log, State, Status},
+    take_in,
 };
 use lyceum_ledger::{Holding, Ledger, Options};
 
@@ -82,6 +83,8 @@ fn send(
                 "nobody works in the lab: session `{name}` has nothing to interrupt"
             )));
         }
+        // What was left for a process which is gone came first.
+        take_in(&lab, &name, &mut log)?;
         log.write(vec![letter.event(None)])?;
         "written down; it is read when the study goes on"
     } else {

@@ -413,6 +413,17 @@ pub struct SealedAnswered {
     pub why: String,
 }
 
+impl SealedAnswered {
+    /// Returns what came of the look, in words for people: the value in them with five significant digits.
+    pub fn words(&self) -> String {
+        let Some(value) = self.released else {
+            return self.why.clone();
+        };
+        let short: f64 = format!("{value:.4e}").parse().unwrap_or(value);
+        self.why.replace(&value.to_string(), &short.to_string())
+    }
+}
+
 /// One criterion of the rubric was checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Graded {
@@ -532,6 +543,20 @@ mod tests {
     use super::*;
     use crate::DecodeError;
     use crate::FailureReason;
+
+    #[test]
+    fn a_released_value_is_short_in_words_alone() {
+        let answered = |value: Option<f64>, why: &str| SealedAnswered {
+            look: 1,
+            better: value.is_some(),
+            released: value,
+            why: why.into(),
+        };
+        let found = answered(Some(0.978_565_507_997_958_3), "0.9785655079979583 to it");
+        assert_eq!(found.words(), "0.97857 to it");
+        assert_eq!(answered(Some(-12.0), "-12 to it").words(), "-12 to it");
+        assert_eq!(answered(None, "nothing").words(), "nothing");
+    }
 
     #[test]
     fn a_body_reads_what_it_writes() {

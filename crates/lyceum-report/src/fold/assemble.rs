@@ -294,11 +294,7 @@ impl<'a> Fold<'a> {
         Some(Sealed {
             start: mean(&opened.start),
             winner: mean(&opened.winner),
-            look: self
-                .record
-                .answered
-                .as_ref()
-                .map(|one| one.body.why.clone()),
+            look: self.record.answered.as_ref().map(|one| one.body.words()),
         })
     }
 

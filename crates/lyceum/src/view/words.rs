@@ -122,7 +122,7 @@ fn plain_event(state: &State, body: &Body) -> Option<String> {
         Body::SearchEnded(ended) => format!("search ended: {}", ended.why),
         Body::Claimed(claimed) => format!("{}: {}", claimed.winner, claimed.finding.why),
         Body::Ablated(ablated) => format!("  without {}: {}", ablated.knob, ablated.finding.why),
-        Body::SealedAnswered(answered) => format!("sealed data, {}", answered.why),
+        Body::SealedAnswered(answered) => format!("sealed data, {}", answered.words()),
         Body::Graded(graded) => format!(
             "{} {}: {}",
             if graded.satisfied { "✓" } else { "✗" },

@@ -12,7 +12,7 @@ use crate::{
     error::Error,
     event::{Actor, Cite, DreamVerdict, Dreamed},
     names::DREAM_PREFIX,
-    store::{Must, Note, Store, names},
+    store::{Entry, Must, Note, Store, names},
 };
 
 /// Where digests of studies are in a store.
@@ -46,9 +46,16 @@ pub struct Drafted<'a> {
     pub expires_at: Option<i64>,
 }
 
-/// Whether the lab computes what an entry says.
+/// Whether the lab computes what an entry of this path says. The directories' own names are its too: no entry may take
+/// their place.
 pub(crate) fn is_computed(path: &str) -> bool {
-    path.starts_with(STUDIES) || path.starts_with(FAMILIES)
+    let mut directories = [STUDIES, FAMILIES].into_iter();
+    directories.any(|one| path.starts_with(one) || Some(path) == one.strip_suffix('/'))
+}
+
+/// Whether the lab computed it. Others could write such entries once; they are not believed, and not taken over.
+pub(crate) fn was_computed(entry: &Entry) -> bool {
+    is_computed(&entry.path) && matches!(entry.actor, Actor::Dream(_))
 }
 
 impl Draft {
@@ -59,7 +66,7 @@ impl Draft {
     /// When an entry cannot be read.
     pub fn of(store: &Store, now: i64) -> Result<Draft, Error> {
         let mut draft = Draft::of_words(store, now)?;
-        for entry in store.entries().filter(|entry| is_computed(&entry.path)) {
+        for entry in store.entries().filter(|entry| was_computed(entry)) {
             let text = store.read(&entry.path)?;
             draft.texts.insert(
                 entry.path.clone(),

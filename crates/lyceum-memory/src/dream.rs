@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use lyceum_ledger::Ledger;
 
 use crate::{
-    draft::{Draft, FAMILIES, STUDIES, Texts, merged, named, next_name},
+    draft::{Draft, FAMILIES, STUDIES, Texts, merged, named, next_name, was_computed},
     error::Error,
     event::{Cite, DreamVerdict, Dreamed},
     lesson::{Lesson, MATTERS, Suggestion, lessons, suggest},
@@ -82,7 +82,7 @@ fn family_of(study: &PastStudy) -> String {
 pub fn remembered(store: &Store) -> Result<Vec<PastStudy>, Error> {
     let digests = store
         .entries()
-        .filter(|entry| entry.path.starts_with(STUDIES));
+        .filter(|entry| entry.path.starts_with(STUDIES) && was_computed(entry));
     digests
         .map(|entry| {
             let text = store.read(&entry.path)?;

@@ -73,6 +73,14 @@ pub enum Error {
         /// The store.
         store: String,
     },
+    /// Others than a dream want to write what a dream computes.
+    #[error(
+        "`{path}` is the lab's: `studies` and `families` are written by dreams alone; choose another path"
+    )]
+    Computed {
+        /// The path.
+        path: String,
+    },
     /// What the entry said was taken away.
     #[error("version {seq} of `{path}` was redacted")]
     Redacted {

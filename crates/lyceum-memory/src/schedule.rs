@@ -15,8 +15,12 @@ const PREFIX: &str = "schedule/";
 const VERSION: u32 = 1;
 /// Events that are read at a time.
 const PAGE: usize = 1000;
-/// The most times that are counted one by one: more than two years of minutes.
-const TIMES_MAX: u64 = 1_100_000;
+/// How far back from now times are counted, one stretch after the other, in days: of frequent times there are enough in the
+/// first, and the last holds any that comes at all. Times before the stretch are not counted.
+const STRETCHES: [i64; 4] = [1, 40, 400, 41 * 366];
+const DAY_MS: i64 = 86_400_000;
+/// Times in a stretch from which no longer one is looked at.
+const ENOUGH: u64 = 50;
 
 /// A schedule begins.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,8 +48,11 @@ pub enum Why {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Skipped {
-    /// How many.
+    /// How many; where `more` is set, at least.
     pub count: u64,
+    /// Whether there were earlier ones that were not counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// The last of them, in milliseconds since 1970.
     pub last: i64,
     /// Why.
@@ -121,6 +128,8 @@ pub enum Due {
         missed: u64,
         /// The last of those.
         last_missed: i64,
+        /// Whether there may be earlier ones, which were not counted.
+        more: bool,
     },
     /// The firing of this time has begun and is not over.
     Open(i64),
@@ -230,20 +239,22 @@ impl Schedule {
         }
         match self.passed(now, &next) {
             None => Due::At(next(self.last.max(now))),
-            Some((count, before, at)) => Due::Now {
-                at,
-                missed: count - 1,
-                last_missed: before,
+            Some(passed) => Due::Now {
+                at: passed.last,
+                missed: passed.count - 1,
+                last_missed: passed.before,
+                more: passed.more,
             },
         }
     }
 
     /// Returns the events that begin a firing.
-    pub fn firing(at: i64, missed: u64, last_missed: i64) -> Vec<Happened> {
+    pub fn firing(at: i64, missed: u64, last_missed: i64, more: bool) -> Vec<Happened> {
         let mut bodies = Vec::new();
         if missed > 0 {
             bodies.push(Happened::Skipped(Skipped {
                 count: missed,
+                more,
                 last: last_missed,
                 why: Why::Missed,
             }));
@@ -261,27 +272,58 @@ impl Schedule {
         next: impl Fn(i64) -> Option<i64>,
     ) -> Vec<Happened> {
         let mut bodies = vec![Happened::Ended(Ended { at, outcome })];
-        if let Some((count, _, last)) = self.passed(now, &next) {
+        if let Some(passed) = self.passed(now, &next) {
             bodies.push(Happened::Skipped(Skipped {
-                count,
-                last,
+                count: passed.count,
+                more: passed.more,
+                last: passed.last,
                 why: Why::Overlapped,
             }));
         }
         bodies
     }
 
-    /// Returns how many times passed that are not settled, the last but one of them, and the last.
-    fn passed(&self, now: i64, next: &impl Fn(i64) -> Option<i64>) -> Option<(u64, i64, i64)> {
-        let mut found: Option<(u64, i64, i64)> = None;
-        let mut last = self.last;
-        while let Some(time) = next(last).filter(|time| *time <= now && *time > last) {
-            found = Some(found.map_or((1, time, time), |(count, _, at)| (count + 1, at, time)));
-            last = time;
-            if found.is_some_and(|(count, ..)| count >= TIMES_MAX) {
+    /// Returns the times that passed and are not settled, as many as there are in the shortest stretch with enough of them.
+    fn passed(&self, now: i64, next: &impl Fn(i64) -> Option<i64>) -> Option<Passed> {
+        let mut found = None;
+        for days in STRETCHES {
+            let begin = self.last.max(now.saturating_sub(days * DAY_MS));
+            found = self.passed_since(begin, now, next);
+            if begin == self.last || found.is_some_and(|one| one.count >= ENOUGH) {
                 break;
             }
         }
         found
     }
+
+    fn passed_since(
+        &self,
+        begin: i64,
+        now: i64,
+        next: &impl Fn(i64) -> Option<i64>,
+    ) -> Option<Passed> {
+        let mut passed: Option<Passed> = None;
+        let mut last = begin;
+        while let Some(time) = next(last).filter(|time| *time <= now && *time > last) {
+            let (count, before) = passed.map_or((1, time), |one| (one.count + 1, one.last));
+            passed = Some(Passed {
+                count,
+                before,
+                last: time,
+                more: begin > self.last,
+            });
+            last = time;
+        }
+        passed
+    }
+}
+
+/// Times that passed: how many, the last but one of them, and the last.
+#[derive(Clone, Copy)]
+struct Passed {
+    count: u64,
+    before: i64,
+    last: i64,
+    /// Whether there may be earlier ones.
+    more: bool,
 }

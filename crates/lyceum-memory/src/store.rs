@@ -10,6 +10,7 @@ use lyceum_ledger::{Ledger, Reader};
 
 use crate::{
     contents,
+    draft::is_computed,
     error::Error,
     event::{Actor, Body, Cite, Created, Deleted, Dreamed, Redacted, Succeeded, Written},
     names::{STREAM_PREFIX, check_path, check_store, stream},
@@ -395,6 +396,11 @@ impl Store {
         must: &Must,
     ) -> Result<Change, Error> {
         check_path(path)?;
+        if is_computed(path) && !matches!(note.actor, Actor::Dream(_)) {
+            return Err(Error::Computed {
+                path: path.to_owned(),
+            });
+        }
         if text.len() > ENTRY_BYTES_MAX {
             return Err(Error::TooLong { bytes: text.len() });
         }

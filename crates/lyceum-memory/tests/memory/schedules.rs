@@ -34,11 +34,12 @@ fn fire(lab: &Lab, schedule: &mut Schedule, now: i64) -> i64 {
         at,
         missed,
         last_missed,
+        more,
     } = schedule.due(now, next)
     else {
         panic!("{:?}", schedule.due(now, next));
     };
-    let bodies = Schedule::firing(at, missed, last_missed);
+    let bodies = Schedule::firing(at, missed, last_missed, more);
     schedule.write(&lab.ledger, bodies).unwrap();
     at
 }
@@ -68,7 +69,7 @@ fn a_time_is_fired_once_however_often_one_looks() {
     // Another process that still believes in the old state cannot write.
     assert!(
         schedule
-            .write(&lab.ledger, Schedule::firing(HOUR, 0, 0))
+            .write(&lab.ledger, Schedule::firing(HOUR, 0, 0, false))
             .is_err()
     );
 }
@@ -81,6 +82,7 @@ fn what_was_missed_is_made_up_for_once_and_what_overlaps_is_skipped() {
     assert_eq!(at, 5 * HOUR);
     let missed = Skipped {
         count: 4,
+        more: false,
         last: 4 * HOUR,
         why: Why::Missed,
     };
@@ -89,6 +91,7 @@ fn what_was_missed_is_made_up_for_once_and_what_overlaps_is_skipped() {
     end(&lab, &mut schedule, at, 7 * HOUR + 1);
     let overlapped = Skipped {
         count: 2,
+        more: false,
         last: 7 * HOUR,
         why: Why::Overlapped,
     };
@@ -98,6 +101,28 @@ fn what_was_missed_is_made_up_for_once_and_what_overlaps_is_skipped() {
     );
     assert_eq!(schedule, load(&lab));
     assert_eq!(schedule.due(7 * HOUR + 2, next), Due::At(Some(8 * HOUR)));
+}
+
+#[test]
+fn times_of_half_a_century_are_not_counted_one_by_one() {
+    let lab = Lab::new();
+    let mut schedule = begun(&lab);
+    let now = 50 * 366 * 24 * HOUR;
+    let asked = std::cell::Cell::new(0);
+    let counted = |after| {
+        asked.set(asked.get() + 1);
+        next(after)
+    };
+    let due = schedule.due(now, counted);
+    assert!(asked.get() < 3000, "{}", asked.get());
+    let Due::Now { missed, more, .. } = due else {
+        panic!("{due:?}");
+    };
+    assert_eq!((missed, more), (40 * 24 - 1, true));
+    assert_eq!(fire(&lab, &mut schedule, now), now);
+    end(&lab, &mut schedule, now, now + 1);
+    let next_one = Due::At(Some(now + HOUR));
+    assert_eq!(load(&lab).due(now + 2, next), next_one);
 }
 
 #[test]

@@ -141,6 +141,14 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     assert!(refused("a/b/c", "x").contains("cannot both be"));
     let long = "x".repeat(ENTRY_BYTES_MAX + 1);
     assert!(refused("long", &long).contains("at most 102400"));
+    for path in [
+        "studies/a.json",
+        "families/a/knobs.md",
+        "studies",
+        "families",
+    ] {
+        assert!(refused(path, "x").contains("written by dreams alone"));
+    }
     assert_eq!(again(&lab).seq(), before);
     let twice = Store::create(&lab.ledger, &lab.root(), "tuning", "", person());
     assert!(matches!(twice, Err(Error::StoreExists { .. })));

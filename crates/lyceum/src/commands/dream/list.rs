@@ -102,8 +102,9 @@ fn in_words(happened: &Happened) -> String {
                 Why::Missed => "nobody waited for them",
                 Why::Overlapped => "another firing was under way",
             };
+            let least = if skipped.more { "at least " } else { "" };
             format!(
-                "{} skipped, {} times until then: {why}",
+                "{} skipped, {least}{} times until then: {why}",
                 moment(skipped.last),
                 skipped.count
             )

@@ -186,7 +186,8 @@ impl Waiter<'_> {
                     at,
                     missed,
                     last_missed,
-                } => Schedule::firing(at, missed, last_missed),
+                    more,
+                } => Schedule::firing(at, missed, last_missed, more),
                 // Another process was faster.
                 Due::At(_) | Due::Open(_) => vec![],
             }

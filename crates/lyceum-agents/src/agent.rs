@@ -97,7 +97,12 @@ impl StudyAgent {
         let ledger = desk.executor.kit().ledger().clone();
         let mut log = Log::open(ledger, desk.study)?;
         let mut first = Vec::new();
-        if log.state().created.is_none() {
+        if let Some(created) = &log.state().created {
+            if let Some(what) = not_begun_with(created, brief) {
+                let session = created.session.clone();
+                return Err(Error::Begun { session, what });
+            }
+        } else {
             first.push(Body::Created(Created {
                 session: desk.study.to_owned(),
                 objective: desk.opened.question.clone(),
@@ -358,6 +363,30 @@ fn limits(desk: &Desk<'_>, brief: &Brief) -> Limits {
     }
 }
 
+/// Returns what a person asks for that the session was not begun with: nobody is to believe in a bound that is none.
+fn not_begun_with(created: &Created, brief: &Brief) -> Option<String> {
+    let looser = |has: Option<u64>, wanted: Option<u64>| {
+        wanted.filter(|wanted| has.is_none_or(|has| has > *wanted))
+    };
+    let tools = &created.policy.tools;
+    let mut asks = brief.ask.iter().map(|tool| tool.name());
+    let ask = asks.find(|tool| !tools.iter().any(|one| one == tool));
+    let mut said = brief.constraints.iter();
+    let mut mounts = brief.mounts.iter();
+    let limits = (created.limits, brief.limits);
+    let found = [
+        ask.map(|tool| format!("`--ask {tool}`")),
+        looser(limits.0.tokens, limits.1.tokens).map(|tokens| format!("`--tokens {tokens}`")),
+        looser(limits.0.money, limits.1.money).map(|_| "this `--money`".to_owned()),
+        said.find(|one| !created.constraints.contains(one))
+            .map(|_| "one of these `--constraint`s".to_owned()),
+        mounts
+            .find(|one| !created.mounts.contains(one))
+            .map(|_| "one of these `--mount`s".to_owned()),
+    ];
+    found.into_iter().flatten().next()
+}
+
 /// Returns what the session may not do without a person's word.
 fn policy(desk: &Desk<'_>, brief: &Brief) -> Policy {
     let rules = &desk.executor.study().study.session;
@@ -402,6 +431,7 @@ fn broken_lab(error: Error) -> Broken {
     match error {
         Error::Broken(broken) => broken,
         Error::Log(error) => Broken::while_doing("keeping the session's record")(error),
+        begun @ Error::Begun { .. } => Broken::while_doing("going on with the session")(begun),
     }
 }
 

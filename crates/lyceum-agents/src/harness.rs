@@ -80,6 +80,14 @@ pub enum Error {
     /// The lab failed.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// A person wants of a session what it was not begun with.
+    #[error("session `{session}` was begun without {what}, and keeps to what it was begun with")]
+    Begun {
+        /// The session.
+        session: String,
+        /// What is wanted, as it is asked for.
+        what: String,
+    },
 }
 
 /// What a stretch of work came to.

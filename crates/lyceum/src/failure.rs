@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Write as _};
 use lyceum_ledger::{BundleError, Error as LedgerError};
 use lyceum_sandbox::Refusal;
 use lyceum_study::{
-    engine::{Error as DriveError, JournalError},
+    engine::{Broken, Error as DriveError, JournalError},
     format,
     lab::{ConductError, OpenError},
     workspace::Changed,
@@ -180,6 +180,12 @@ impl From<OpenError> for Failure {
     }
 }
 
+/// Whether a person wants of a session what it was not begun with.
+fn is_begun(broken: &Broken) -> bool {
+    let error = broken.source.downcast_ref::<lyceum_agents::Error>();
+    error.is_some_and(|error| matches!(error, lyceum_agents::Error::Begun { .. }))
+}
+
 impl From<ConductError> for Failure {
     fn from(error: ConductError) -> Failure {
         match error {
@@ -188,6 +194,11 @@ impl From<ConductError> for Failure {
             ConductError::Drive(DriveError::Broken(broken)) if broken.source.is::<Changed>() => {
                 Failure::bad_input(chain(&broken)).hint(
                     "put the file back and the same command goes on; `--again` starts anew with the workspace as it is",
+                )
+            }
+            ConductError::Drive(DriveError::Broken(broken)) if is_begun(&broken) => {
+                Failure::bad_input(broken.source.to_string()).hint(
+                    "leave it out and the session goes on as it was begun; `--again` begins a new one",
                 )
             }
             ConductError::Unapproved(error) => {

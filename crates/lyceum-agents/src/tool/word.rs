@@ -6,6 +6,8 @@ use serde::Deserialize;
 use super::{Wanted, book::within, study::StudyTools};
 use crate::session::{Request, State, event::Policy};
 
+/// Most files that are named to a person.
+const LISTED_MAX: usize = 20;
 /// Most answers to choose from.
 const CHOICES_MAX: usize = 8;
 
@@ -39,36 +41,62 @@ impl StudyTools<'_> {
     pub(super) fn policy_asks(&self, session: &State, call: &Wanted) -> Option<String> {
         let policy = &session.created.as_ref()?.policy;
         let name = &call.name;
-        if policy.tools.iter().any(|one| one == name) {
-            return Some(format!("each `{name}` needs a person's word"));
-        }
         let proposes = name == "run_experiment";
+        let files: Vec<&str> = session.files.iter().map(|one| one.name.as_str()).collect();
+        let with = if proposes && !files.is_empty() {
+            format!("; it changes {}", listed(&files))
+        } else {
+            String::new()
+        };
+        if policy.tools.iter().any(|one| one == name) {
+            return Some(format!("each `{name}` needs a person's word{with}"));
+        }
         if let Some(after) = policy.after.filter(|_| proposes)
             && self.proposed() >= after as usize
         {
             return Some(format!(
-                "each experiment after {after} needs a person's word"
+                "each experiment after {after} needs a person's word{with}"
             ));
         }
         let changed = match name.as_str() {
             "write" | "edit" => vec![call.arguments["path"].as_str()?],
-            _ if proposes => session.files.iter().map(|one| one.name.as_str()).collect(),
+            _ if proposes => files,
             _ => return None,
         };
-        let outside = outside(policy, &changed)?;
+        let outside = outside(policy, &changed);
+        let are = if outside.len() == 1 { "is" } else { "are" };
+        let named = (!outside.is_empty()).then(|| listed(&outside))?;
         Some(format!(
-            "`{}` is outside of the files that may be changed without a person's word",
-            crate::line::one_line(outside)
+            "{named} {are} outside of the files that may be changed without a person's word{with}"
         ))
     }
 }
 
-/// Returns the first path that is outside of what may be changed freely. A path that is not plain could be anywhere.
-fn outside<'a>(policy: &Policy, paths: &[&'a str]) -> Option<&'a str> {
-    let patterns = policy.outside.as_ref()?;
+/// Returns the paths that are outside of what may be changed freely. A path that is not plain could be anywhere.
+fn outside<'a>(policy: &Policy, paths: &[&'a str]) -> Vec<&'a str> {
+    let Some(patterns) = &policy.outside else {
+        return vec![];
+    };
     let free = Globs::new(patterns).unwrap_or_default();
-    let is_free = |path: &str| is_plain_path(path) && free.matches(path);
-    paths.iter().copied().find(|path| !is_free(path))
+    let is_free = |path: &&str| is_plain_path(path) && free.matches(path);
+    paths
+        .iter()
+        .copied()
+        .filter(|path| !is_free(path))
+        .collect()
+}
+
+/// Returns paths for people, the first of them if there are many.
+fn listed(paths: &[&str]) -> String {
+    let shown = paths.iter().take(LISTED_MAX);
+    let shown: Vec<String> = shown
+        .map(|path| format!("`{}`", crate::line::one_line(path)))
+        .collect();
+    let more = match paths.len().saturating_sub(LISTED_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
 }
 
 #[cfg(test)]
@@ -82,7 +110,7 @@ mod tests {
             ..Policy::default()
         };
         for free in ["src/a.py", "src/a/b.py", "settings.toml"] {
-            assert_eq!(outside(&policy, &[free]), None, "{free}");
+            assert!(outside(&policy, &[free]).is_empty(), "{free}");
         }
         for path in [
             "train.sh",
@@ -92,8 +120,9 @@ mod tests {
             "a/settings.toml",
             "",
         ] {
-            assert_eq!(outside(&policy, &["src/a.py", path]), Some(path), "{path}");
+            assert_eq!(outside(&policy, &["src/a.py", path]), [path]);
         }
-        assert_eq!(outside(&Policy::default(), &["train.sh"]), None);
+        assert!(outside(&Policy::default(), &["train.sh"]).is_empty());
+        assert_eq!(listed(&["a", "b\n"]), r"`a`, `b\n`");
     }
 }

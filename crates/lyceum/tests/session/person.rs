@@ -167,6 +167,17 @@ fn waiting_ends_with_a_stop_keeps_its_request_and_uses_no_budget() {
     running.signal("-INT");
     assert_eq!(running.code(), Some(130));
 
+    // A bound that comes too late would be none, and nobody is to believe in it.
+    let begin = ["session", "start", "parabola", "--researcher", &model];
+    for (late, said) in [
+        (["--ask", "bash"], "begun without `--ask bash`"),
+        (["--tokens", "5"], "begun without `--tokens 5`"),
+        (["--constraint", "be quick"], "`--constraint`"),
+    ] {
+        let refused = place.call(&[&begin[..], &late].concat()).exits(2).err;
+        assert!(refused.contains(said), "{refused}");
+    }
+
     let began = Instant::now();
     let mut running = Running::start(&place, &Place::words(&model));
     assert_eq!(call_of(&awaited(&place, &mut running, "")), id);

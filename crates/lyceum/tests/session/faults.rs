@@ -1,12 +1,13 @@
 //! What models, servers and people do wrong, and what a session makes of it.
 
 use std::{
+    fs,
     path::Path,
     process::{Command, Stdio},
 };
 
 use lyceum_models::scripted::{Fault, Received, Said, Server, Turn};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{brain, place::Place};
 
@@ -129,6 +130,25 @@ fn a_spent_budget_pauses_the_agent_and_not_the_study() {
     );
     assert_eq!(server.received().len(), before);
     assert!(!other.path().join("lab").exists());
+
+    // The study's own budget of tokens does the same, and a person's wider word does not widen it.
+    let bounded = Place::new();
+    let path = bounded.path().join("parabola/study.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("[budget]\n", "[budget]\ntokens = 30000\n");
+    fs::write(&path, text).unwrap();
+    words.truncate(words.len() - 2);
+    words.extend(["--tokens", "900000"]);
+    let done = bounded.call(&words);
+    assert!(matches!(done.code, Some(0 | 1)), "{}", done.err);
+    assert_eq!(
+        bounded.session("session.created")[0]["limits"]["tokens"],
+        30000
+    );
+    let idle = bounded.session("session.status_idle");
+    let reached = |one: &Value| one["stop_reason"]["type"] == "budget_reached";
+    assert!(idle.iter().any(reached), "{idle:?}");
+    assert_eq!(bounded.study("study.finished").len(), 1);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use lyceum_models::Arguments;
+
 use crate::{
     agent::Tell,
     harness::{Error, Harness, wanted},
@@ -157,15 +159,19 @@ impl Harness<'_> {
             let call = &used.call;
             tell(&match &asked.request {
                 Request::Approval { why } => {
-                    let arguments = serde_json::to_string(&used.arguments).unwrap_or_default();
+                    let arguments = match &used.arguments {
+                        Arguments::Object { value } => value.to_string(),
+                        Arguments::Malformed { text, .. } => text.clone(),
+                    };
                     let arguments = cut_middle(arguments, TOLD_BYTES_MAX).replace('\n', " ");
                     format!(
                         "the agent waits for a person's word on {call}, {} {arguments}: {why}; `lyceum session approve {session} {call}`, or `deny`",
                         used.name
                     )
                 }
-                Request::Question { question, .. } => format!(
-                    "the agent asks in {call}: {question}; `lyceum session answer {session} {call} TEXT`"
+                Request::Question { .. } => format!(
+                    "the agent asks in {call}: {}; `lyceum session answer {session} {call} TEXT`",
+                    asked.words()
                 ),
             });
         }

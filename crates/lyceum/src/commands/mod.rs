@@ -115,7 +115,7 @@ enum Command {
     /// Run a command by hand in the sandbox that experiments run in
     #[command(subcommand)]
     Sandbox(sandbox::Command),
-    /// Learn from finished studies: write a new memory store, accepted only if a replay improves
+    /// Learn from finished studies and sessions: write a new memory store, accepted if a replay improves, else kept for review
     Dream(dream::Arguments),
     /// Show and change what the lab remembers
     #[command(subcommand)]

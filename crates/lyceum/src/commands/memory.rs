@@ -9,7 +9,12 @@ use lyceum_ledger::{Ledger, Options};
 use lyceum_memory::{Actor, Change, Cite, Entry, Must, Note, Operation, Store, names};
 use lyceum_study::lab::stream_of;
 
-use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
+use crate::{
+    context::LabPlace,
+    exit::Exit,
+    failure::Failure,
+    view::{visible, words},
+};
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -152,7 +157,7 @@ fn list(place: &LabPlace, json: bool) -> Result<Exit, Failure> {
                 })
             })
             .collect();
-        println!("{}", serde_json::Value::from(shown));
+        println!("{}", visible(&serde_json::Value::from(shown).to_string()));
         return Ok(Exit::Done);
     }
     for one in &stores {
@@ -188,7 +193,8 @@ fn show(
     };
     if let Some(text) = text {
         if json {
-            println!("{}", serde_json::json!({ "text": text }));
+            let told = serde_json::json!({ "text": text });
+            println!("{}", visible(&told.to_string()));
         } else {
             for line in text.lines() {
                 println!("{}", shown(line));
@@ -199,7 +205,7 @@ fn show(
     let now = jiff::Timestamp::now().as_millisecond();
     for entry in store.entries() {
         if json {
-            println!("{}", described(entry));
+            println!("{}", visible(&described(entry).to_string()));
         } else {
             let expired = if entry.is_expired(now) {
                 "  expired"
@@ -244,7 +250,7 @@ fn history(place: &LabPlace, json: bool, store: &str) -> Result<Exit, Failure> {
             let mut line = described(entry);
             line["operation"] = done.into();
             line["redacted"] = version.redacted.into();
-            println!("{line}");
+            println!("{}", visible(&line.to_string()));
             continue;
         }
         let who = match &entry.actor {

@@ -211,3 +211,29 @@ fn no_note_is_lost_when_a_dream_is_accepted() {
         .prints("later words");
     place.assert_intact();
 }
+
+#[test]
+fn what_steers_a_terminal_is_escaped_for_programs_too() {
+    let place = Place::new();
+    let note = place.path().join("note");
+    fs::write(&note, "a\u{9b}31mb\u{202e}c").unwrap();
+    let from = note.to_str().unwrap();
+    place
+        .call(&["memory", "write", "a", "note.md", "--from", from])
+        .exits(0);
+    for words in [
+        &["memory", "show", "a", "note.md", "--json"][..],
+        &["memory", "show", "a", "note.md"],
+    ] {
+        let out = place.call(words).exits(0).out;
+        assert!(
+            out.contains('b') && !out.contains(['\u{9b}', '\u{202e}']),
+            "{out}"
+        );
+    }
+    let told = place
+        .call(&["memory", "show", "a", "note.md", "--json"])
+        .exits(0);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["text"], "a\u{9b}31mb\u{202e}c");
+}

@@ -4,7 +4,11 @@ use lyceum_agents::{Fold as _, dream::State};
 use lyceum_memory::{DreamVerdict, Happened, Schedule, Why};
 
 use crate::{
-    commands::memory::shown, context::LabPlace, exit::Exit, failure::Failure, view::words::moment,
+    commands::memory::shown,
+    context::LabPlace,
+    exit::Exit,
+    failure::Failure,
+    view::{visible, words::moment},
 };
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
@@ -33,7 +37,7 @@ pub(in crate::commands) fn run(place: &LabPlace, json: bool) -> Result<Exit, Fai
                 "requests": state.requests,
                 "tokens": state.tokens,
             });
-            println!("{told}");
+            println!("{}", visible(&told.to_string()));
         } else {
             let of = sessions.len();
             let (store, by) = (&created.store, shown(&created.dreamer));
@@ -75,7 +79,7 @@ fn tell(json: bool, name: &str, schedule: &Schedule) {
             "open": schedule.open,
             "happened": schedule.happened.iter().map(in_words).collect::<Vec<_>>(),
         });
-        println!("{told}");
+        println!("{}", visible(&told.to_string()));
         return;
     }
     if let Some(created) = &schedule.created {

@@ -137,7 +137,7 @@ fn tell_end(json: bool, dreaming: &Dreaming<'_>, end: &End) {
             "requests": state.requests,
             "tokens": state.tokens,
         });
-        println!("{told}");
+        println!("{}", crate::view::visible(&told.to_string()));
         return;
     }
     tell::changes(changes);

@@ -19,7 +19,7 @@ pub(super) fn dreamt(json: bool, dreamt: &Dreamt, store: Option<&Store>) {
             "replays": replays,
             "changes": listed(&dreamt.changes),
         });
-        println!("{shown}");
+        println!("{}", crate::view::visible(&shown.to_string()));
         return;
     }
     changes(&dreamt.changes);

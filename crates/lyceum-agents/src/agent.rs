@@ -423,6 +423,7 @@ fn words(why: &StopReason) -> String {
         StopReason::NoProgress => "it took many turns without a proposal",
         StopReason::Interrupted => "a person interrupted it",
         StopReason::RequiresAction { .. } => "it waits for a person's word",
+        StopReason::LabFailed => "the lab failed",
     }
     .to_owned()
 }

@@ -421,11 +421,20 @@ pub(crate) fn watch<T>(
                 thread::park_timeout(POLL);
             }
         });
-        let done = work();
-        over.store(true, Ordering::Relaxed);
-        looking.thread().unpark();
-        done
+        // Also where the work panics: who looks on must end, or the panic would wait for it for ever.
+        let _done = Over(&over, looking.thread());
+        work()
     })
+}
+
+/// Ends the looking once it is dropped.
+struct Over<'a>(&'a AtomicBool, &'a thread::Thread);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.unpark();
+    }
 }
 
 /// Returns why nothing is to be asked now; `None` while the model owes an answer.

@@ -23,6 +23,7 @@
 //! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
 //! | `mind` | a model with its price and meter |
 //! | `nested` | how deep an answer may nest |
+//! | `guarded` | work whose panic ends nothing but itself |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
 //! | `team` | a lead and its specialists on shared files |
@@ -35,6 +36,7 @@ mod agent;
 mod compact;
 mod context;
 pub mod dream;
+mod guarded;
 pub mod hands;
 mod harness;
 mod letters;

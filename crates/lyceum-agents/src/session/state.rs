@@ -463,6 +463,7 @@ impl State {
             | StopReason::BudgetReached
             | StopReason::Refusal
             | StopReason::NoProgress
+            | StopReason::LabFailed
             | StopReason::Interrupted => self.passes += 1,
         }
         self.status = Status::Idle(why);

@@ -27,14 +27,16 @@ use super::{
     tools::{Tools, line},
 };
 use crate::{
+    guarded::guarded,
     harness::{Advance, Halt, Harness, Options, TURNS_MAX},
     mind::Mind,
     people::People,
     session::{
         self, Log, Said,
         event::{
-            Body as Told, Created as SessionCreated, Idle as SessionIdle, LabSaid, Limits,
-            MessageReceived, Policy, Running as SessionRunning, StopReason,
+            Body as Told, Created as SessionCreated, Fault, FaultKind, Idle as SessionIdle,
+            LabSaid, Limits, MessageReceived, Policy, RetryStatus, Running as SessionRunning,
+            StopReason,
         },
     },
     stream::Fold as _,
@@ -160,7 +162,9 @@ fn work(
                 Ok(number) => {
                     let fault = &fault;
                     let handle = scope.spawn(move || {
-                        if let Err(error) = drive(room, number, staffed, stop) {
+                        let driven = guarded(|| drive(room, number, staffed, stop));
+                        let driven = driven.unwrap_or_else(|why| fail(room, number, &why));
+                        if let Err(error) = driven {
                             *fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                         }
                     });
@@ -252,6 +256,29 @@ fn drive(
             return Ok(());
         }
     }
+}
+
+/// Writes down that the lab failed at a thread: it waits, and everybody else goes on. The next process takes it up again.
+fn fail(room: &Room<'_>, number: u32, why: &str) -> Result<(), Broke> {
+    let session = session_of(&room.team.name, number);
+    let mut log = Log::open(room.kit.ledger().clone(), &session).map_err(crate::Error::from)?;
+    // One that did not even begin has no log yet.
+    if log.state().created.is_some() {
+        let fault = Told::Fault(Fault {
+            error: FaultKind::UnknownError,
+            message: why.to_owned(),
+            retry_status: RetryStatus::Exhausted,
+        });
+        let idle = Told::Idle(SessionIdle {
+            stop_reason: StopReason::LabFailed,
+        });
+        log.write(vec![fault, idle]).map_err(crate::Error::from)?;
+    }
+    Ok(room.write(Body::ThreadIdle(ThreadIdle {
+        thread: number,
+        stop_reason: StopReason::LabFailed,
+        report: why.to_owned(),
+    }))?)
 }
 
 fn write(log: &mut Log, body: Told) -> Result<(), Broke> {

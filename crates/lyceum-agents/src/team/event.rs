@@ -123,8 +123,8 @@ lyceum_types::bodies! {
     MessageSent(MessageSent) = "agent.thread_message_sent" 1,
     HandedOff(HandedOff) = "team.handoff" 1,
     Taken(Taken) = "team.taken" 1,
-    ThreadIdle(ThreadIdle) = "session.thread_status_idle" 1,
-    Idle(Idle) = "team.status_idle" 1,
+    ThreadIdle(ThreadIdle) = "session.thread_status_idle" 2,
+    Idle(Idle) = "team.status_idle" 2,
     Ended(Ended) = "team.status_ended" 1,
 }
 

@@ -63,8 +63,11 @@ pub struct State {
 /// Whether a thread that waits for this reason is at work again when the team goes on.
 fn goes_on(why: &StopReason) -> bool {
     match why {
-        // A budget may be larger then, and a server may answer.
-        StopReason::BudgetReached | StopReason::RetriesExhausted | StopReason::Interrupted => true,
+        // A budget may be larger then, a server may answer, and the lab may be mended.
+        StopReason::BudgetReached
+        | StopReason::RetriesExhausted
+        | StopReason::Interrupted
+        | StopReason::LabFailed => true,
         StopReason::EndTurn
         | StopReason::AwaitsExperiment
         | StopReason::AwaitsOutcome

@@ -26,6 +26,7 @@ use super::{
     journal::Journal,
     state::{State, Step},
 };
+use crate::guarded::guarded;
 
 /// How often a wish to stop is looked for while steps work.
 const POLL: Duration = Duration::from_millis(100);
@@ -138,11 +139,12 @@ struct Flight {
     step: u32,
     attempt: u32,
     key: String,
+    reserved: Reserved,
     cut: Cut,
 }
 
-/// What a worker says.
-type Said = (u32, Result<Came, Broken>);
+/// What a worker says; words where it panicked.
+type Said = (u32, Result<Result<Came, Broken>, String>);
 
 /// Returns the first step that is done and would be another now: its files, its model or the lab changed since.
 pub fn differing<C: Crew>(workflow: &Workflow, crew: &C, state: &State) -> Option<String> {
@@ -263,7 +265,8 @@ impl<C: Crew> Conductor<'_, C> {
                 let sender = sender.clone();
                 scope.spawn(move || {
                     // The conductor waits for every worker that it has.
-                    drop(sender.send((step, crew.carry_out(task, &cut))));
+                    let came = guarded(|| crew.carry_out(task, &cut));
+                    drop(sender.send((step, came)));
                 });
             };
             let worked = self.keep_going(phase, &mut flights, &mut launch, &said);
@@ -283,6 +286,7 @@ impl<C: Crew> Conductor<'_, C> {
     ) -> Result<Option<Wish>, End> {
         let mut queue = self.pending(phase);
         let mut wish: Option<Wish> = None;
+        let mut panicked: Option<String> = None;
         loop {
             if let Some(new) = self.wished(wish.as_ref()) {
                 for flight in flights.iter() {
@@ -294,7 +298,9 @@ impl<C: Crew> Conductor<'_, C> {
                 wish = self.fill(phase, &mut queue, flights, launch)?;
             }
             if flights.is_empty() {
-                return Ok(wish);
+                let waits = |error| Wish::Pause(StopReason::LabFailed { error });
+                let left = panicked.filter(|_| self.is_open(phase));
+                return Ok(wish.or_else(|| left.map(waits)));
             }
             let Ok((step, came)) = said.recv_timeout(POLL) else {
                 continue;
@@ -303,8 +309,16 @@ impl<C: Crew> Conductor<'_, C> {
                 continue;
             };
             let flight = flights.remove(at);
-            if let Some(new) = self.land(phase, flight, came)? {
-                wish.get_or_insert(new);
+            match came {
+                Ok(came) => {
+                    if let Some(new) = self.land(phase, flight, came)? {
+                        wish.get_or_insert(new);
+                    }
+                }
+                Err(why) => {
+                    panicked.get_or_insert(why.clone());
+                    self.lose(phase, flight, why)?;
+                }
             }
             // What waited for this one, or has another try, comes next.
             queue = self.pending(phase);
@@ -330,11 +344,14 @@ impl<C: Crew> Conductor<'_, C> {
         halted.then_some(Wish::Pause(StopReason::Interrupted))
     }
 
-    /// Returns the steps without an end that are not begun, in order.
+    /// Returns the steps without an end that are not begun, in order. One whose worker panics again and again waits for
+    /// the next process.
     fn pending(&self, phase: &Phase) -> VecDeque<u32> {
         let state = self.journal.state().phase(&phase.name);
         let steps = state.into_iter().flat_map(|one| one.steps.iter().zip(1..));
-        let open = steps.filter(|(step, _)| step.end.is_none() && step.open.is_none());
+        let open = steps.filter(|(step, _)| {
+            step.end.is_none() && step.open.is_none() && step.faults < FAULTS_MAX
+        });
         open.map(|(_, number)| number).collect()
     }
 
@@ -394,11 +411,31 @@ impl<C: Crew> Conductor<'_, C> {
                 step: number,
                 attempt,
                 key: prepared.key,
+                reserved: prepared.reserved,
                 cut: cut.clone(),
             });
             launch(number, prepared.task, cut);
         }
         Ok(None)
+    }
+
+    /// Whether a step of a phase has no end.
+    fn is_open(&self, phase: &Phase) -> bool {
+        let state = self.journal.state().phase(&phase.name);
+        let mut steps = state.into_iter().flat_map(|one| &one.steps);
+        steps.any(|step| step.end.is_none())
+    }
+
+    /// Writes down that the worker that had a step panicked. Nobody knows what it used, so all that was reserved is charged.
+    fn lose(&mut self, phase: &Phase, flight: Flight, why: String) -> Result<(), End> {
+        self.write(&[Body::StepEnded(StepEnded {
+            phase: phase.name.clone(),
+            step: flight.step,
+            attempt: flight.attempt,
+            key: flight.key,
+            end: StepEnd::Fault { why },
+            spent: all_of(flight.reserved),
+        })])
     }
 
     fn step(&self, phase: &Phase, number: u32) -> Option<&Step> {
@@ -547,21 +584,25 @@ fn unknown(state: &State) -> Vec<Body> {
             let Some(open) = &step.open else {
                 continue;
             };
-            let reserved = open.reserved;
             bodies.push(Body::StepEnded(StepEnded {
                 phase: phase.name.clone(),
                 step: number,
                 attempt: open.attempt,
                 key: open.key.clone(),
                 end: StepEnd::Unknown,
-                spent: Spent {
-                    tokens: reserved.tokens,
-                    money: reserved.money.unwrap_or(0),
-                    unpriced: reserved.tokens > 0 && reserved.money.is_none(),
-                    cpu_ms: reserved.cpu_ms,
-                },
+                spent: all_of(open.reserved),
             }));
         }
     }
     bodies
+}
+
+/// Returns what is charged where nobody knows what was used.
+fn all_of(reserved: Reserved) -> Spent {
+    Spent {
+        tokens: reserved.tokens,
+        money: reserved.money.unwrap_or(0),
+        unpriced: reserved.tokens > 0 && reserved.money.is_none(),
+        cpu_ms: reserved.cpu_ms,
+    }
 }

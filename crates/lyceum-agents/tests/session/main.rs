@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+lyceum_sandbox::run_helper_before_tests!();
+
 mod dream;
 mod every_event;
 mod long;
 mod person;
+mod team;
 mod workflow;
 mod world;

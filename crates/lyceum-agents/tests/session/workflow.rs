@@ -58,6 +58,8 @@ struct Words {
     /// "c" waits for a person, or is cut by nobody.
     waits: bool,
     cut: bool,
+    /// Times that the worker of "c" panics yet.
+    panics: Mutex<u32>,
     /// What all steps are made of.
     made_of: &'static str,
 }
@@ -102,6 +104,10 @@ impl Crew for Words {
     fn carry_out(&self, (text, refused): (String, usize), _: &Cut) -> Result<Came, Broken> {
         let mut all = self.carried_out.lock().unwrap();
         all.push(text.clone());
+        if text == "c" && take_one(&self.panics) {
+            drop(all);
+            panic!("a fault of the lab");
+        }
         if self.halt_after == Some(all.len()) {
             self.halt.store(true, Ordering::Relaxed);
         }
@@ -142,11 +148,15 @@ impl Crew for Words {
 
 impl Words {
     fn broken(&self) -> bool {
-        let mut left = self.faults.lock().unwrap();
-        let broken = *left > 0;
-        *left = left.saturating_sub(1);
-        broken
+        take_one(&self.faults)
     }
+}
+
+fn take_one(left: &Mutex<u32>) -> bool {
+    let mut left = left.lock().unwrap();
+    let any = *left > 0;
+    *left = left.saturating_sub(1);
+    any
 }
 
 struct Nobody;
@@ -435,6 +445,36 @@ fn a_lab_that_fails_lets_the_others_end_and_waits_and_nothing_is_called_failed()
     let state = conduct(&lab, &workflow, "w", &Words::default());
     assert_eq!(state.status, Status::Ended(RunResult::Completed));
     assert_eq!(state.phases[0].counts(), (5, 1));
+}
+
+#[test]
+fn a_worker_that_panics_is_a_fault_of_its_step_and_the_others_go_on() {
+    let workflow = workflow(&FILE.replace("parallel = 3", "parallel = 1"));
+    let words = |panics| Words {
+        panics: Mutex::new(panics),
+        ..Words::default()
+    };
+    let lab = ledger();
+    let state = conduct(&lab, &workflow, "w", &words(u32::MAX));
+    let error = "its worker panicked: a fault of the lab".to_owned();
+    assert_eq!(
+        state.status,
+        Status::Idle(StopReason::LabFailed {
+            error: error.clone()
+        })
+    );
+    // The steps after it were done all the same; it was begun three times, each charged with all that was reserved.
+    let steps = &state.phases[0].steps;
+    let open = |step: &&Step| step.end.is_none();
+    assert_eq!(steps.iter().filter(open).count(), 1);
+    assert_eq!((steps[2].attempts, &steps[2].end), (3, &None));
+    let named = |body: &Body| matches!(body, Body::StepEnded(ended) if ended.end == StepEnd::Fault { why: error.clone() } && ended.spent.tokens == 10);
+    assert_eq!(events(&lab, "w").iter().filter(|one| named(one)).count(), 3);
+    // The next process begins it again, and a panic that passes is got over.
+    let state = conduct(&lab, &workflow, "w", &words(2));
+    assert_eq!(state.status, Status::Ended(RunResult::Completed));
+    assert_eq!(state.phases[0].counts(), (5, 1));
+    assert_eq!(state.phases[0].steps[2].attempts, 6);
 }
 
 #[test]

@@ -75,6 +75,7 @@ pub(crate) fn word(why: &StopReason) -> &'static str {
         StopReason::NoProgress => "no_progress",
         StopReason::Interrupted => "interrupted",
         StopReason::RequiresAction { .. } => "requires_action",
+        StopReason::LabFailed => "lab_failed",
     }
 }
 

@@ -94,6 +94,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         Status::Ended(_) => Exit::Done,
         Status::Idle(StopReason::BudgetReached) => Exit::BudgetSpent,
         Status::Idle(StopReason::Interrupted) => Exit::Interrupted,
+        Status::Idle(StopReason::LabFailed) => Exit::Internal,
         Status::Idle(_) | Status::Running => Exit::Unsatisfied,
     })
 }

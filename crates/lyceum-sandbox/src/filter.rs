@@ -11,7 +11,10 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
+use self::tree::{Answer, jump, tree};
 use crate::kernel;
+
+mod tree;
 
 /// Calls refused whatever their arguments: they reach kernel surface that no experiment needs.
 const REFUSED: &[libc::c_long] = &[
@@ -285,18 +288,45 @@ impl Filters {
 }
 
 fn compile(refusals: Rules, shared: Option<Shared>) -> Result<Vec<u64>, seccompiler::BackendError> {
-    let refused = program(refusals, SeccompAction::Errno(libc::EPERM as u32))?;
-    let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
-    let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32))?;
-    let ignored = program(ignored()?, SeccompAction::Errno(0))?;
-    let (guard, asked) = (x32_guard(), asked());
-    Ok(guard
+    let ignored = ignored()?;
+    let named = by_number(&refusals, &ignored, shared);
+    let looked_at = |call: &i64| named.get(&number(*call)) == Some(&Answer::Look);
+    let refusals = refusals.into_iter().filter(|(call, _)| looked_at(call));
+    let refused = program(refusals.collect(), SeccompAction::Errno(libc::EPERM as u32))?;
+    let ignored = program(ignored, SeccompAction::Errno(0))?;
+    let mut all = x32_guard().to_vec();
+    all.extend(tree(&named));
+    all.extend(join(ignored, refused));
+    Ok(all.iter().map(pack).collect())
+}
+
+/// Returns what the number of a call alone says, for all calls that are not simply allowed.
+fn by_number(refusals: &Rules, ignored: &Rules, shared: Option<Shared>) -> BTreeMap<u32, Answer> {
+    let refused = Answer::Return(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
+    let absent = Answer::Return(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
+    let of_rules = |rules: &Vec<SeccompRule>| {
+        if rules.is_empty() {
+            refused
+        } else {
+            Answer::Look
+        }
+    };
+    let rules = refusals
         .iter()
-        // Without namespaces there is no file system in memory to make such files in.
-        .chain(asked.iter().filter(|_| shared.is_none()))
-        .chain(&join(ignored, join(absent, refused)))
-        .map(pack)
-        .collect())
+        .map(|(call, rules)| (*call, of_rules(rules)));
+    let ignored = ignored.keys().map(|call| (*call, Answer::Look));
+    let absent = ABSENT.iter().map(|call| (*call, absent));
+    // Without namespaces there is no file system in memory to make such files in.
+    let asked = shared
+        .is_none()
+        .then_some((ASKED, Answer::Return(libc::SECCOMP_RET_USER_NOTIF)));
+    let all = rules.chain(ignored).chain(absent).chain(asked);
+    all.map(|(call, answer)| (number(call), answer)).collect()
+}
+
+/// Returns the number of a call as the kernel shows it to a filter.
+fn number(call: i64) -> u32 {
+    call as u32
 }
 
 /// Installs a filter; also sets no-new-privileges. Returns where the keeper is asked for
@@ -314,19 +344,17 @@ pub(crate) fn install(filter: &[u64]) -> io::Result<Option<OwnedFd>> {
 fn join(mut first: BpfProgram, second: BpfProgram) -> BpfProgram {
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     let end = first.len();
-    for (at, instruction) in first.iter_mut().enumerate() {
-        if instruction.code == RETURN && instruction.k == libc::SECCOMP_RET_ALLOW {
-            let distance = (end - at - 1) as u32;
-            *instruction = sock_filter {
-                code: (libc::BPF_JMP | libc::BPF_JA) as u16,
-                jt: 0,
-                jf: 0,
-                k: distance,
-            };
+    for (at, one) in first.iter_mut().enumerate() {
+        if one.code == RETURN && one.k == libc::SECCOMP_RET_ALLOW {
+            *one = jump((end - at - 1) as u32);
         }
     }
     first.extend(second);
     first
+}
+
+fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
 }
 
 fn x32_guard() -> [sock_filter; 3] {
@@ -334,39 +362,9 @@ fn x32_guard() -> [sock_filter; 3] {
     let at_least = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
     let give = (libc::BPF_RET | libc::BPF_K) as u16;
     [
-        sock_filter {
-            code: load,
-            jt: 0,
-            jf: 0,
-            k: 0,
-        },
-        sock_filter {
-            code: at_least,
-            jt: 0,
-            jf: 1,
-            k: X32_BIT,
-        },
-        sock_filter {
-            code: give,
-            jt: 0,
-            jf: 0,
-            k: libc::SECCOMP_RET_ERRNO | libc::EPERM as u32,
-        },
-    ]
-}
-
-/// Passes [`ASKED`] on to the keeper, when it is a native call.
-fn asked() -> [sock_filter; 5] {
-    let load = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-    let equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let give = (libc::BPF_RET | libc::BPF_K) as u16;
-    let one = |code, jf, k| sock_filter { code, jt: 0, jf, k };
-    [
-        one(load, 0, 0),
-        one(equal, 3, ASKED as u32),
-        one(load, 0, 4),
-        one(equal, 1, ARCHITECTURE),
-        one(give, 0, libc::SECCOMP_RET_USER_NOTIF),
+        instruction(load, 0, 0, 0),
+        instruction(at_least, 0, 1, X32_BIT),
+        instruction(give, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32),
     ]
 }
 
@@ -429,7 +427,8 @@ fn refusals(wanted: Wanted) -> Result<Rules, seccompiler::BackendError> {
     Ok(rules)
 }
 
-/// Changes of the limit on core dumps: seemingly done, and without effect. At any other limit than the
+/// Seemingly done, and without effect: sizes of the buffers of sockets, by which the watchdog knows what a sender that is
+/// gone can have left, and the limit on core dumps. At any other limit than the
 /// 1 that is set, a crash could start the host's handler of crashes; programs that switch their dumps
 /// off should not fail for that.
 fn ignored() -> Result<Rules, seccompiler::BackendError> {
@@ -442,6 +441,11 @@ fn ignored() -> Result<Rules, seccompiler::BackendError> {
     rules.insert(libc::SYS_prlimit64, vec![rule]);
     #[cfg(target_arch = "x86_64")]
     add(&mut rules, libc::SYS_setrlimit, &[equal(0, core)])?;
+    for buffer in [libc::SO_SNDBUF, libc::SO_RCVBUF] {
+        let of_socket = equal(1, libc::SOL_SOCKET as u64);
+        let size = equal(2, buffer as u64);
+        add(&mut rules, libc::SYS_setsockopt, &[of_socket, size])?;
+    }
     Ok(rules)
 }
 

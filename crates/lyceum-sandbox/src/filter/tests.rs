@@ -101,6 +101,54 @@ fn says(wanted: Wanted, call: libc::c_long, arguments: &[u64]) -> u32 {
     answer(&filter(wanted), OWN, call, all)
 }
 
+/// What the same rules say one after the other, without the tree before them.
+fn in_order(wanted: Wanted) -> Vec<u64> {
+    let refused = SeccompAction::Errno(libc::EPERM as u32);
+    let refused = program(refusals(wanted).expect("rules"), refused).expect("compiles");
+    let absent = ABSENT.iter().map(|call| (*call, Vec::new())).collect();
+    let absent = program(absent, SeccompAction::Errno(libc::ENOSYS as u32)).expect("compiles");
+    let ignored = program(ignored().expect("rules"), SeccompAction::Errno(0)).expect("compiles");
+    let rules = join(ignored, join(absent, refused));
+    x32_guard().iter().chain(&rules).map(pack).collect()
+}
+
+#[test]
+fn the_tree_says_of_each_call_what_the_rules_say() {
+    let shared = [None, Some(Shared::OwnUser), Some(Shared::DedicatedUser)];
+    for (shared, processes) in shared.into_iter().zip([true, false, true]) {
+        let wanted = Wanted {
+            processes,
+            local_sockets: shared.is_none(),
+            shared,
+        };
+        let (fast, slow) = (filter(wanted), in_order(wanted));
+        let calls = (0..1_024).chain([
+            i64::from(X32_BIT) - 1,
+            i64::from(X32_BIT) + 1,
+            i64::from(u32::MAX),
+        ]);
+        for call in calls.filter(|call| shared.is_some() || *call != ASKED) {
+            for of_all in [0, 1, 2, 10, 16, 0o4755, u64::from(u32::MAX), u64::MAX] {
+                for third in [0, of_all] {
+                    let arguments = [of_all, of_all, third, of_all, of_all, of_all];
+                    let found = answer(&fast, OWN, call, arguments);
+                    assert_eq!(
+                        found,
+                        answer(&slow, OWN, call, arguments),
+                        "{call} {of_all}"
+                    );
+                    let foreign = answer(&fast, 0x4000_0003, call, arguments);
+                    assert_eq!(
+                        foreign,
+                        answer(&slow, 0x4000_0003, call, arguments),
+                        "{call}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn each_call_of_the_list_is_answered_as_the_list_says() {
     for call in REFUSED.iter().chain(REFUSED_HERE).chain(&[OPEN_TREE_ATTR]) {

@@ -433,6 +433,7 @@ pub(super) fn enter(pid: i32) -> Result<PathBuf, Fault> {
     if number(&outer).at(step, "telling them apart")? != number(&namespace).at(step, "the same")? {
         kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;
     }
+    keeper::bound_notices()?;
     privileges::empty_bounding_set()?;
     privileges::keep_only(CapabilitySet::DAC_READ_SEARCH | CapabilitySet::SYS_PTRACE)?;
     Ok(PathBuf::from(format!("/proc/{pid}/root")))

@@ -5,6 +5,7 @@
 //! hides, valid in the sandbox's own user namespace only.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
@@ -24,6 +25,9 @@ use crate::wire::{self, Dedicated, Fault, Note, Order, Report};
 
 /// User and group id that the workload sees as its own.
 const INSIDE_ID: u32 = 1_000;
+
+/// `inotify` instances of a sandbox.
+const INOTIFY_MAX: &str = "8";
 
 /// Runs the keeper and ends the process.
 pub(super) fn run() -> ! {
@@ -239,6 +243,7 @@ fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {
     }
     kernel::unshare(all).at(Step::CreateNamespaces, "unshare")?;
     map_user(own)?;
+    bound_notices()?;
     forbid_nesting()
 }
 
@@ -258,4 +263,18 @@ pub(super) fn forbid_nesting() -> Result<(), Fault> {
         Step::ForbidNesting,
         "writing /proc/sys/user/max_user_namespaces",
     )
+}
+
+/// Leaves this user namespace a few `inotify` instances: each may hold 16,384 notices that no process shows, and is
+/// missing to other programs of the same user.
+pub(super) fn bound_notices() -> Result<(), Fault> {
+    let place = "/proc/sys/user/max_inotify_instances";
+    match fs::write(place, INOTIFY_MAX) {
+        // A kernel without `inotify`.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other.at(
+            Step::SetLimits,
+            "writing /proc/sys/user/max_inotify_instances",
+        ),
+    }
 }

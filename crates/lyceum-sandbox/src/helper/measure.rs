@@ -42,6 +42,9 @@ const TICK: Duration = Duration::from_millis(10);
 /// Where the sandbox may write in memory: one file system or several.
 const IN_MEMORY: [&str; 3] = ["tmp", "home", "dev/shm"];
 
+/// What a file in memory costs beside what it holds: its inode and its name, in the kernel's memory.
+const INODE_BYTES: u64 = 1_024;
+
 /// Watches one sandbox.
 pub(super) struct Meter {
     limits: Limits,
@@ -51,7 +54,7 @@ pub(super) struct Meter {
     watched: Watched,
     /// Bytes held by files that have no name any more.
     nameless: Nameless,
-    /// What no process shows; only where no control group counts it.
+    /// What no process shows.
     hidden: Hidden,
     next_slow: Instant,
     next_suspicion: Instant,
@@ -78,6 +81,7 @@ struct View {
 /// Memory that belongs to no process.
 #[derive(Default)]
 struct Hidden {
+    /// Only where no control group counts what sockets hold.
     sockets: Option<Sockets>,
     next_sockets: Option<Instant>,
     socket_bytes: u64,
@@ -201,19 +205,19 @@ impl Meter {
     }
 
     /// Chooses when to look again: in a quarter of the time in which the limit nearest to being
-    /// reached would be, at the pace since the last look.
+    /// reached would be, at the pace since the last look, and at most twice as long as this time: a look that did
+    /// not count everything sees no growth.
     fn set_pace(&mut self, share: f64, cost: Duration) {
         let now = Instant::now();
         if let Some((before, share_before)) = self.last {
             let grown = (share - share_before).max(0.0);
             let elapsed = now.duration_since(before).as_secs_f64();
             let seconds = elapsed * (1.0 - share).max(0.0) / (4.0 * grown.max(1e-9));
+            let shortest = INTERVAL_MIN.max(cost * COST_SHARE).min(INTERVAL_MAX);
             self.pace = Duration::try_from_secs_f64(seconds)
                 .unwrap_or(INTERVAL_MAX)
-                .clamp(
-                    INTERVAL_MIN.max(cost * COST_SHARE).min(INTERVAL_MAX),
-                    INTERVAL_MAX,
-                );
+                .min(self.pace * 2)
+                .clamp(shortest, INTERVAL_MAX);
         }
         self.last = Some((now, share));
     }
@@ -297,21 +301,21 @@ impl Hidden {
     /// Counts what is in sockets, if there are more than a few, at a bounded part of the time.
     fn look(&mut self, view: Option<&View>) {
         let now = Instant::now();
-        let (Some(sockets), Some(view)) = (&self.sockets, view) else {
-            return;
-        };
+        let Some(view) = view else { return };
         if self.next_sockets.is_some_and(|next| now < next) {
             return;
         }
         // Of pid 1, whose network is the sandbox's.
-        let text = read(&view.proc, "1/net/sockstat").unwrap_or_default();
-        let used = text
-            .lines()
-            .find_map(|line| line.strip_prefix("sockets: used "));
-        let used = used.and_then(|used| used.trim().parse().ok()).unwrap_or(0);
-        self.socket_bytes = if used > sockets::FEW {
-            // A failure leaves what was known.
-            sockets.bytes().unwrap_or(self.socket_bytes)
+        let of_network = |name| read(&view.proc, &format!("1/net/{name}")).unwrap_or_default();
+        let used = of_network("sockstat");
+        self.socket_bytes = if sockets::count(&used, "sockets: used ") > Some(sockets::FEW) {
+            let all = |sockets: &Sockets| sockets.bytes([&used, &of_network("sockstat6")]).ok();
+            let charged = match &self.sockets {
+                // A failure leaves what was known.
+                Some(sockets) => all(sockets).unwrap_or(self.socket_bytes),
+                None => 0,
+            };
+            charged + sockets::netlink_bytes(&of_network("netlink"))
         } else {
             0
         };
@@ -377,7 +381,8 @@ fn is_in_memory(place: &OwnedFd) -> bool {
 fn files_in_memory(view: &View) -> u64 {
     let used = |place| {
         rustix::fs::fstatvfs(place).map_or(0, |space| {
-            space.f_blocks.saturating_sub(space.f_bfree) * space.f_frsize
+            let bytes = space.f_blocks.saturating_sub(space.f_bfree) * space.f_frsize;
+            bytes + space.f_files.saturating_sub(space.f_ffree) * INODE_BYTES
         })
     };
     let files: u64 = view.memory.iter().map(used).sum();

@@ -188,6 +188,27 @@ pub(crate) const BEYOND: &[Check] = &[
         "let mounts of the sandbox spread to the host",
         propagation,
     ),
+    own(
+        "X22",
+        "leave answers of the kernel unread in netlink sockets",
+        |mode| {
+            memory(
+                mode,
+                "unread-answers sockets=400 processes=4 bytes=234881024",
+                |peaks| peaks.kernel,
+            )
+        },
+    ),
+    own("X23", "leave notices about files unread", |mode| {
+        memory(
+            mode,
+            "unread-notices place=/dev/shm instances=60",
+            |peaks| peaks.kernel,
+        )
+    }),
+    own("X24", "hide memory in links in memory", |mode| {
+        memory(mode, "links-in-memory links=300000", |peaks| peaks.kernel)
+    }),
 ];
 
 /// Memory that an attack gets past its limit of 64 MiB; it tries for 224.

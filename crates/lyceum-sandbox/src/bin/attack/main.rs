@@ -95,6 +95,9 @@ const ATTACKS: &[Attack] = &[
     ("page-tables", hidden::page_tables),
     ("datagrams", hidden::datagrams),
     ("long-pipe", hidden::long_pipe),
+    ("unread-answers", hidden::unread_answers),
+    ("unread-notices", hidden::unread_notices),
+    ("links-in-memory", hidden::links_in_memory),
 ];
 
 /// The arguments `KEY=VALUE` of an attack.

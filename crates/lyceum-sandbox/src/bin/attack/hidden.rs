@@ -150,7 +150,7 @@ fn fill_with_answers(socket: &OwnedFd, most: u64) -> u64 {
         // SAFETY: the buffers live through the calls and are as long as said.
         unsafe {
             libc::send(socket, bytes, request.len(), libc::MSG_DONTWAIT);
-            libc::getsockopt(socket, libc::SOL_SOCKET, SO_MEMINFO, all, &mut size);
+            libc::getsockopt(socket, libc::SOL_SOCKET, SO_MEMINFO, all, &raw mut size);
         }
         let now = u64::from(memory[0]);
         if now <= waiting || now > most {

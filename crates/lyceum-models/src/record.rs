@@ -8,7 +8,10 @@ use std::{
     fs::{File, OpenOptions},
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -318,6 +321,8 @@ fn without_key(call: &Call, exchange: &Exchange, answer: &[u8]) -> Result<(), Er
 #[derive(Clone, Debug)]
 pub struct Recording {
     left: Arc<Mutex<Left>>,
+    /// Where the number of each exchange is told that is replayed through this clone.
+    told: Option<Arc<AtomicU64>>,
 }
 
 #[derive(Debug)]
@@ -350,6 +355,16 @@ impl Recording {
         };
         Self {
             left: Arc::new(Mutex::new(left)),
+            told: None,
+        }
+    }
+
+    /// Returns the same recording, which puts the number of each exchange that is replayed through it there, from 1.
+    #[must_use]
+    pub fn telling(&self, number: &Arc<AtomicU64>) -> Self {
+        Self {
+            left: Arc::clone(&self.left),
+            told: Some(Arc::clone(number)),
         }
     }
 
@@ -372,8 +387,11 @@ impl Recording {
                 && one.request == wanted.request
         };
         if let Some(at) = left.exchanges.iter().position(same)
-            && let Some((_, exchange)) = left.exchanges.remove(at)
+            && let Some((number, exchange)) = left.exchanges.remove(at)
         {
+            if let Some(told) = &self.told {
+                told.store(number as u64, Ordering::SeqCst);
+            }
             return Ok(exchange);
         }
         match left.exchanges.front() {

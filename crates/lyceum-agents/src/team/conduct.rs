@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_models::{Block, Spec};
+use lyceum_models::{Block, Spec, Tape};
 use lyceum_study::{
     engine::{Broken, JournalError},
     lab::Kit,
@@ -25,6 +25,7 @@ use super::{
     session_of,
     state::{State, Status},
     tools::{Tools, line},
+    turns::Turns,
 };
 use crate::{
     guarded::guarded,
@@ -40,6 +41,7 @@ use crate::{
         },
     },
     stream::Fold as _,
+    workflow::Tapes,
 };
 
 /// How often is looked whether threads have ended.
@@ -50,11 +52,13 @@ const REPORT_BYTES_MAX: usize = 16 << 10;
 /// Who answers for the members of a team.
 pub struct Staffed<'a> {
     /// Makes the model of this name ready.
-    pub hire: &'a (dyn Fn(&Spec) -> Result<Mind, Broken> + Sync),
+    pub hire: &'a (dyn Fn(&Spec, Tape) -> Result<Mind, Broken> + Sync),
     /// The model of those for whom the file names none.
     pub model: Option<Spec>,
     /// How models are used.
     pub options: Options,
+    /// Whether exchanges with models are recorded or replayed: then the order of the recording decides who goes on.
+    pub tapes: Tapes,
 }
 
 /// What came of working with a team.
@@ -120,7 +124,7 @@ pub fn conduct(
     drop(reader);
     let over = matches!(record.state().status, Status::Ended(_));
     let (start, started) = mpsc::channel();
-    let room = Room::new(team, kit, record, spent, start);
+    let room = Room::new(team, kit, record, spent, start, Turns::new(&staffed.tapes));
     if !over {
         work(&room, staffed, stop, &started)?;
     }
@@ -200,6 +204,7 @@ fn drive(
     staffed: &Staffed<'_>,
     stop: &Arc<AtomicBool>,
 ) -> Result<(), Broke> {
+    let _turn = room.turns.begin(number);
     let state = room.state();
     if !state.works(number) {
         // It was started twice, and has done all.
@@ -214,7 +219,9 @@ fn drive(
         let none = std::io::Error::other("no model is named");
         return Err(Broken::while_doing(format!("hiring `{name}`"))(none).into());
     };
-    let mind = (staffed.hire)(spec)?;
+    let tapes = &staffed.tapes;
+    let hire = |tape| (staffed.hire)(spec, tape);
+    let mind = room.turns.hire(number, tapes, hire)?;
     let session = session_of(&room.team.name, number);
     let mut log = open_session(room, &state, number, &session, spec)?;
     let tools = Tools::new(room, number, member);
@@ -349,9 +356,11 @@ fn wait_for_children(
     if waited.is_empty() {
         return Ok(false);
     }
+    room.turns.wait_for(number, waited.clone());
     while !at_work(&room.state()).is_empty() && !halt.is_set() {
         room.wait(POLL);
     }
+    room.turns.go_on(number);
     let state = room.state();
     let lines: Vec<String> = waited.iter().map(|child| line(&state, *child)).collect();
     let text = format!(

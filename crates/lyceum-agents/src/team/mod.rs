@@ -21,6 +21,7 @@ mod purse;
 mod room;
 mod state;
 mod tools;
+mod turns;
 
 pub use conduct::{Conducted, Staffed, conduct, open};
 pub use event::{

@@ -1,6 +1,6 @@
 //! What the threads of a team have in common while a process works with it: the record, the purse, and who is started.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use lyceum_study::{
@@ -14,6 +14,7 @@ use super::{
     format::Team,
     purse::{self, Spending},
     state::State,
+    turns::Turns,
 };
 
 /// Why a team cannot go on at all.
@@ -40,6 +41,8 @@ pub(super) struct Room<'a> {
     purse: Mutex<Vec<Spending>>,
     /// Asks for a thread to be driven.
     start: mpsc::Sender<u32>,
+    /// Whose turn it is.
+    pub(super) turns: Arc<Turns>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -53,7 +56,9 @@ impl<'a> Room<'a> {
         record: Record,
         spent: Vec<Spending>,
         start: mpsc::Sender<u32>,
+        turns: Turns,
     ) -> Room<'a> {
+        turns.see(record.state());
         Room {
             team,
             kit,
@@ -61,6 +66,7 @@ impl<'a> Room<'a> {
             changed: Condvar::new(),
             purse: Mutex::new(spent),
             start,
+            turns: Arc::new(turns),
         }
     }
 
@@ -78,6 +84,7 @@ impl<'a> Room<'a> {
         let (body, said) = decide(record.state());
         if let Some(body) = body {
             record.write(vec![body])?;
+            self.turns.see(record.state());
         }
         drop(record);
         self.changed.notify_all();
@@ -97,6 +104,7 @@ impl<'a> Room<'a> {
 
     /// Has a thread driven.
     pub(super) fn start(&self, thread: u32) {
+        self.turns.expect(thread);
         // Who drives is there for as long as anybody can ask.
         let _ = self.start.send(thread);
     }

@@ -508,6 +508,7 @@ impl<'a> Tools<'a> {
         let longest = Duration::from_secs(asked.seconds.unwrap_or(WAIT_S.0).clamp(1, WAIT_S.1));
         let began = Instant::now();
         let mut state = state;
+        self.room.turns.wait_for(self.thread, threads.clone());
         while threads.iter().any(|one| state.works(*one))
             && began.elapsed() < longest
             && cut.cause().is_none()
@@ -515,6 +516,8 @@ impl<'a> Tools<'a> {
             self.room.wait(POLL);
             state = self.room.state();
         }
+        self.room.turns.go_on(self.thread);
+        let state = self.room.state();
         let lines: Vec<String> = threads.iter().map(|one| line(&state, *one)).collect();
         let text = if lines.is_empty() {
             "nobody is below you".to_owned()

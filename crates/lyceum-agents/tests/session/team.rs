@@ -15,6 +15,7 @@ use lyceum_agents::{
         event::{Body, FaultKind, StopReason},
     },
     team::{self, Staffed, Status, Team},
+    workflow::Tapes,
 };
 use lyceum_ledger::Ledger;
 use lyceum_models::{Block, Price, Request, Spec};
@@ -65,7 +66,7 @@ impl Place {
         let kit = Kit::new(Sandbox::new().unwrap(), self.ledger(), lab, &programs).unwrap();
         let model: Spec = "command:script".parse().unwrap();
         let record = team::open(&team, &kit, Some(&model)).unwrap().unwrap();
-        let hire = |_: &Spec| {
+        let hire = |_: &Spec, _| {
             Ok(Mind {
                 model: Box::new(Script(Box::new(move |request| answer(request, panics)))),
                 price: Box::new(|_| Price::Unknown),
@@ -76,6 +77,7 @@ impl Place {
             hire: &hire,
             model: Some(model),
             options: Options::default(),
+            tapes: Tapes::Live,
         };
         let stop = Arc::new(AtomicBool::new(false));
         let conducted = team::conduct(&team, &kit, record, &staffed, &stop).unwrap();

@@ -246,6 +246,65 @@ fn specialists_work_side_by_side_and_what_clashes_is_refused_and_brought_togethe
     assert_eq!(server.received().len(), asked);
 }
 
+/// Returns what happened in a thread's session, without what no two runs have in common.
+fn events(place: &Place, session: &str) -> Vec<Value> {
+    let log = place.call(&["session", "log", session, "--json"]);
+    let lines = log.exits(0).out;
+    let events = lines.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let (mut body, kind) = (event["body"].clone(), event["kind"].clone());
+        for own in ["pid", "cpu_ms"] {
+            body.as_object_mut().unwrap().remove(own);
+        }
+        json!([kind, body])
+    });
+    events.collect()
+}
+
+#[test]
+fn a_recorded_team_does_the_same_in_another_lab_without_a_network() {
+    let server = Server::answering(team).unwrap();
+    let model = format!("{}/v1#m", server.base());
+    let first = place();
+    let tape = first.path().join("tape.jsonl");
+    let tape = tape.to_str().unwrap();
+    let call = |place: &Place, way: &str| {
+        place.call(&["team", "run", "team.toml", "--model", &model, way, tape])
+    };
+    let recorded = call(&first, "--record").exits(0);
+    assert_whole(&first);
+    let asked = server.received().len();
+    drop(server);
+    let lines = fs::read_to_string(tape).unwrap().lines().count();
+    assert_eq!(lines, asked);
+    // Whoever is faster this time, the order of the recording decides.
+    for _ in 0..3 {
+        let again = place();
+        let replayed = call(&again, "--replay").exits(0);
+        assert_eq!(replayed.out, recorded.out);
+        assert_whole(&again);
+        assert_eq!(shown(&again), shown(&first));
+        for session in ["t", "t.1", "t.2"] {
+            let (now, then) = (events(&again, session), events(&first, session));
+            for (now, then) in now.iter().zip(&then) {
+                assert_eq!(now, then, "{session}");
+            }
+            assert_eq!(now.len(), then.len(), "{session}");
+        }
+    }
+    // Another objective is another team, which the recording does not know.
+    let other = place();
+    let changed = FILE.replace("write two files", "write three files");
+    fs::write(other.path().join("team.toml"), changed).unwrap();
+    let done = call(&other, "--replay").exits(1);
+    assert!(done.err.contains("retries_exhausted"), "{}", done.err);
+    let log = other.call(&["session", "log", "t"]).exits(0).out;
+    assert!(
+        log.contains("differs from exchange 1 of the recording"),
+        "{log}"
+    );
+}
+
 /// Waits until something holds; who waits longer than anything takes has found a fault.
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();

@@ -58,14 +58,15 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     check_models(&team, model.as_ref(), &tapes)?;
     let opened = team::open(&team, &kit, model.as_ref()).map_err(broke)?;
     let record = opened.map_err(|why| Failure::bad_input(format!("the workspace: {why}")))?;
-    let hire = |spec: &Spec| {
-        lyceum_agents::mind_with(spec, &environment, tapes.tape())
+    let hire = |spec: &Spec, tape| {
+        lyceum_agents::mind_with(spec, &environment, tape)
             .map_err(Broken::while_doing(format!("hiring `{spec}`")))
     };
     let staffed = Staffed {
         hire: &hire,
         model,
         options: Options::default(),
+        tapes,
     };
     let conducted = team::conduct(&team, &kit, record, &staffed, &halt).map_err(broke)?;
     let (state, (tokens, _)) = (&conducted.state, conducted.spent);

@@ -28,7 +28,7 @@
 //! | `referee` | a model's judgement, the weakest evidence of a rubric |
 //! | `team` | a lead and its specialists on shared files |
 //! | `dream` | sessions and a memory store read by a model, and what it wants changed there |
-//! | `workflow` | a fan-out over commands, models and studies, journalled step by step |
+//! | `workflow` | a fan-out over commands, models, sessions and studies, journalled step by step |
 //! | `people` | a person's word on a call, asked for and waited for |
 //! | `letters` | words of people to a session that another process drives |
 

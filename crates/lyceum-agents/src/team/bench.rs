@@ -36,7 +36,7 @@ const TOTAL_BYTES_MAX: u64 = 16 << 20;
 const ENTRIES_MAX: usize = 20_000;
 
 /// Files by name: what a thread sees.
-pub(super) type Files<'a> = BTreeMap<&'a str, &'a Output>;
+pub(crate) type Files<'a> = BTreeMap<&'a str, &'a Output>;
 
 /// Takes the files of a directory as the first that are shared.
 pub(super) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<Output>, String> {
@@ -59,7 +59,13 @@ pub(super) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<
     Ok(files)
 }
 
-fn keep(kit: &Kit, name: &str, bytes: &[u8], executable: bool) -> Result<Output, Broken> {
+/// Keeps bytes as a file of this name.
+pub(crate) fn keep(
+    kit: &Kit,
+    name: &str,
+    bytes: &[u8],
+    executable: bool,
+) -> Result<Output, Broken> {
     let failed = Broken::while_doing(format!("keeping `{name}`"));
     let blob = kit.ledger().put_blob(bytes).map_err(failed)?;
     Ok(Output {
@@ -71,7 +77,7 @@ fn keep(kit: &Kit, name: &str, bytes: &[u8], executable: bool) -> Result<Output,
 }
 
 /// Returns the files of a thread: the shared ones with its own above.
-pub(super) fn above<'a>(shared: &Files<'a>, own: &'a [Output]) -> Files<'a> {
+pub(crate) fn above<'a>(shared: &Files<'a>, own: &'a [Output]) -> Files<'a> {
     let mut all = shared.clone();
     all.extend(own.iter().map(|file| (file.name.as_str(), file)));
     all

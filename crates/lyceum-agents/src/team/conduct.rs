@@ -15,6 +15,7 @@ use lyceum_study::{
     engine::{Broken, JournalError},
     lab::Kit,
 };
+use lyceum_types::Output;
 
 use super::{
     Record, bench,
@@ -72,7 +73,7 @@ pub struct Conducted {
 
 /// Opens a team, or begins it. Says in words what is wrong with its workspace.
 pub fn open(team: &Team, kit: &Kit, model: Option<&Spec>) -> Result<Result<Record, String>, Broke> {
-    let mut record = Record::open(kit.ledger().clone(), &team.name)?;
+    let record = Record::open(kit.ledger().clone(), &team.name)?;
     if record.state().created.is_some() {
         return Ok(Ok(record));
     }
@@ -85,6 +86,20 @@ pub fn open(team: &Team, kit: &Kit, model: Option<&Spec>) -> Result<Result<Recor
         Some(Ok(files)) => files,
         Some(Err(why)) => return Ok(Err(why)),
     };
+    open_with(team, kit, model, files).map(Ok)
+}
+
+/// Opens a team, or begins it with these files.
+pub(crate) fn open_with(
+    team: &Team,
+    kit: &Kit,
+    model: Option<&Spec>,
+    files: Vec<Output>,
+) -> Result<Record, Broke> {
+    let mut record = Record::open(kit.ledger().clone(), &team.name)?;
+    if record.state().created.is_some() {
+        return Ok(record);
+    }
     record.write(vec![Body::Created(Created {
         team: team.name.clone(),
         objective: team.objective.clone(),
@@ -94,7 +109,7 @@ pub fn open(team: &Team, kit: &Kit, model: Option<&Spec>) -> Result<Result<Recor
         files,
         lyceum: env!("CARGO_PKG_VERSION").to_owned(),
     })])?;
-    Ok(Ok(record))
+    Ok(record)
 }
 
 /// Works with a team until the lead has nothing more to do, or everybody waits. The same call goes on where the last one

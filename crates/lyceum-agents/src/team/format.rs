@@ -17,7 +17,7 @@ const MEMBERS_MAX: usize = 20;
 /// Most bytes of a name, which becomes part of a stream's.
 const NAME_BYTES_MAX: usize = 64;
 /// Tools on files.
-pub(super) const ON_FILES: [&str; 6] = ["bash", "read", "write", "edit", "glob", "grep"];
+pub(crate) const ON_FILES: [&str; 6] = ["bash", "read", "write", "edit", "glob", "grep"];
 
 /// Why a file is no team.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +84,8 @@ pub struct Team {
     pub digest: String,
     /// The lead and the specialists; the lead is first.
     pub members: Vec<Member>,
+    /// Whether it is one session on files of its own, which hands off nothing.
+    pub alone: bool,
 }
 
 #[derive(Deserialize)]
@@ -200,6 +202,7 @@ impl RawTeam {
             text,
             digest,
             members,
+            alone: false,
         })
     }
 }

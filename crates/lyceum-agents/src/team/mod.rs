@@ -23,10 +23,13 @@ mod state;
 mod tools;
 mod turns;
 
+pub(crate) use bench::{above, keep};
+pub(crate) use conduct::open_with;
 pub use conduct::{Conducted, Staffed, conduct, open};
 pub use event::{
     Body, Created, Delegated, Ended, HandedOff, Idle, MessageSent, Running, Taken, ThreadIdle,
 };
+pub(crate) use format::ON_FILES;
 pub use format::{Allowed, FormatError, Member, Team};
 pub use room::Broke;
 pub use state::{State, Status, Thread};

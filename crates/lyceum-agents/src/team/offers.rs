@@ -18,11 +18,14 @@ fn tool(name: &str, description: &str, properties: &Value, required: &[&str]) ->
     }
 }
 
-/// Returns the tools of a member, always in the same order, so that prefixes are found in caches.
-pub(super) fn of(member: &Member, deepest: bool) -> Vec<Tool> {
+/// Returns the tools of a member, always in the same order, so that prefixes are found in caches. Whoever is alone shares
+/// nothing.
+pub(super) fn of(member: &Member, deepest: bool, alone: bool) -> Vec<Tool> {
     let mut all = on_files();
     all.retain(|one| member.tools.contains(&one.name));
-    all.extend(of_everybody());
+    let shared = ["hand_off", "take_shared"];
+    let everybody = of_everybody().into_iter();
+    all.extend(everybody.filter(|one| !alone || !shared.contains(&one.name.as_str())));
     if !member.specialists.is_empty() && !deepest {
         all.extend(of_leads(member));
     }
@@ -41,7 +44,7 @@ fn on_files() -> Vec<Tool> {
     vec![
         tool(
             "bash",
-            "Runs a shell command in the sandbox, in your copy of the shared files, without a network. Files that it writes there are kept as your changes; removals are not. Processes end with the command.",
+            "Runs a shell command in the sandbox, in your copy of the files, without a network. Files that it writes there are kept as your changes; removals are not. Processes end with the command.",
             &json!({ "command": text("the command"), "timeout_s": number("seconds, at most 120; 60 without it") }),
             &["command"],
         ),

@@ -52,6 +52,8 @@ const DIFF_BYTES_MAX: usize = 8 << 10;
 
 /// What holds for every thread of a team.
 const RULES: &str = include_str!("rules.txt");
+/// What holds for one that works alone.
+const RULES_ALONE: &str = include_str!("rules_alone.txt");
 
 /// The tools of one thread.
 pub(super) struct Tools<'a> {
@@ -136,10 +138,11 @@ type Answer = Result<Result<Done, String>, Broken>;
 impl<'a> Tools<'a> {
     /// Returns the tools of a thread.
     pub(super) fn new(room: &'a Room<'a>, thread: u32, member: &'a Member) -> Tools<'a> {
+        let rules = if room.team.alone { RULES_ALONE } else { RULES };
         let rules = if member.prompt.trim().is_empty() {
-            RULES.trim_end().to_owned()
+            rules.trim_end().to_owned()
         } else {
-            format!("{RULES}\n{}", member.prompt.trim())
+            format!("{rules}\n{}", member.prompt.trim())
         };
         Tools {
             room,
@@ -600,7 +603,7 @@ impl Toolbox for Tools<'_> {
             .threads
             .get(self.thread as usize)
             .map_or(0, |one| one.depth);
-        offers::of(self.member, depth >= DEPTH_MAX)
+        offers::of(self.member, depth >= DEPTH_MAX, self.room.team.alone)
     }
 
     fn rules(&self) -> Option<&str> {
@@ -610,22 +613,30 @@ impl Toolbox for Tools<'_> {
     fn brief(&self, session: &session::State) -> String {
         let state = self.room.state();
         let version = self.version(&state);
-        let mut text = format!("you are thread {} ({})\n", self.thread, self.member.name);
-        let _ = writeln!(
-            text,
-            "you have version {version} of the shared files; the newest is {}",
-            state.version()
-        );
+        let mut text = String::new();
+        if !self.room.team.alone {
+            let _ = writeln!(
+                text,
+                "you are thread {} ({})",
+                self.thread, self.member.name
+            );
+            let _ = writeln!(
+                text,
+                "you have version {version} of the shared files; the newest is {}",
+                state.version()
+            );
+        }
         let names: Vec<&str> = session
             .files
             .iter()
             .map(|file| file.name.as_str())
             .collect();
-        let _ = writeln!(
-            text,
-            "your changes that are not handed off: [{}]",
-            one_line(&names.join(" "))
-        );
+        let changed = if self.room.team.alone {
+            "files that you changed"
+        } else {
+            "your changes that are not handed off"
+        };
+        let _ = writeln!(text, "{changed}: [{}]", one_line(&names.join(" ")));
         for child in state.children(self.thread) {
             let _ = writeln!(
                 text,
@@ -640,8 +651,8 @@ impl Toolbox for Tools<'_> {
         let leads = !self.member.specialists.is_empty();
         let done = match call.name.as_str() {
             name if ON_FILES.contains(&name) => self.with_files(session, call, cut)?,
-            "hand_off" => self.hand_off(session, call)?,
-            "take_shared" => self.take_shared(session, call)?,
+            "hand_off" if !self.room.team.alone => self.hand_off(session, call)?,
+            "take_shared" if !self.room.team.alone => self.take_shared(session, call)?,
             "note" => read::<Text>(call).and_then(|asked| {
                 let text = words("note", &asked.text)?;
                 Ok(Done {

@@ -533,8 +533,8 @@ impl Wish {
 
 /// Returns why a step is begun no more.
 fn given_up(phase: &Phase, step: &Step) -> Option<String> {
-    // A study goes on where it stopped, however often that was.
-    let anew = !matches!(phase.work, Work::Study(_));
+    // A study or a session goes on where it stopped, however often that was.
+    let anew = matches!(phase.work, Work::Command(_) | Work::Model(_));
     if anew && step.unknown >= UNKNOWN_MAX {
         return Some(format!(
             "the lab died {} times while it was at work; a new run tries it again",

@@ -14,6 +14,7 @@ use lyceum_types::{Bytes, Span};
 use serde::{Deserialize, Serialize};
 
 use super::template::{Place, Template};
+use crate::team::ON_FILES;
 
 /// Largest file of a workflow that is read.
 pub const WORKFLOW_BYTES_MAX: u64 = 1 << 20;
@@ -99,6 +100,8 @@ pub enum Work {
     Command(Command),
     /// A request to a model.
     Model(Box<Model>),
+    /// A session with tools.
+    Session(Box<Session>),
     /// A study, with a lab of its own.
     Study(Study),
 }
@@ -131,6 +134,25 @@ pub struct Model {
     pub(super) schema: Option<Shape>,
     /// Whether every citation in the answer must hold.
     pub(super) citations: bool,
+}
+
+/// A session with tools, on files of its own. Its result is its last words, with the files that it is to leave.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who works; the run's own model where none is named.
+    pub(super) spec: Option<Spec>,
+    /// Instructions.
+    pub(super) system: Option<Template>,
+    /// What is to be done.
+    pub(super) prompt: Template,
+    /// Tools on files that it has.
+    pub(super) tools: Vec<String>,
+    /// Files that it is to leave.
+    pub(super) outputs: Vec<String>,
+    /// Tokens that it may use.
+    pub(super) tokens: u64,
+    /// US dollars that it may spend.
+    pub(super) money: Option<Money>,
 }
 
 /// A study, with a lab of its own. Its result is what it came to.
@@ -215,6 +237,8 @@ struct RawPhase {
     budget: Budget,
     command: Option<RawCommand>,
     model: Option<RawModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<RawSession>,
     study: Option<RawStudy>,
 }
 
@@ -238,6 +262,20 @@ struct RawModel {
     schema: Option<String>,
     #[serde(default)]
     citations: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSession {
+    model: Option<String>,
+    system: Option<String>,
+    prompt: String,
+    tools: Option<Vec<String>>,
+    #[serde(default)]
+    outputs: Vec<String>,
+    tokens: u64,
+    #[serde(default, with = "dollars")]
+    money: Option<Money>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -292,10 +330,13 @@ impl Workflow {
     pub fn models(&self) -> Vec<Option<&Spec>> {
         let mut found: Vec<Option<&Spec>> = Vec::new();
         for phase in &self.phases {
-            if let Work::Model(model) = &phase.work
-                && !found.contains(&model.spec.as_ref())
-            {
-                found.push(model.spec.as_ref());
+            let spec = match &phase.work {
+                Work::Model(model) => model.spec.as_ref(),
+                Work::Session(session) => session.spec.as_ref(),
+                Work::Command(_) | Work::Study(_) => continue,
+            };
+            if !found.contains(&spec) {
+                found.push(spec);
             }
         }
         found
@@ -312,18 +353,21 @@ impl Phase {
     pub(super) fn uses(&self) -> Vec<&str> {
         match &self.work {
             Work::Command(command) => command.uses.iter().map(String::as_str).collect(),
-            Work::Model(model) => {
-                let texts = model.system.iter().chain([&model.prompt]);
-                let places: BTreeSet<&Place> = texts.flat_map(Template::places).collect();
-                let named = places.into_iter().filter_map(|place| match place {
-                    Place::Results(phase) => Some(phase.as_str()),
-                    Place::Item | Place::Number | Place::Content => None,
-                });
-                named.collect()
-            }
+            Work::Model(model) => named(model.system.iter().chain([&model.prompt])),
+            Work::Session(session) => named(session.system.iter().chain([&session.prompt])),
             Work::Study(_) => vec![],
         }
     }
+}
+
+/// Returns the phases whose results stand in texts.
+fn named<'a>(texts: impl Iterator<Item = &'a Template>) -> Vec<&'a str> {
+    let places: BTreeSet<&Place> = texts.flat_map(Template::places).collect();
+    let named = places.into_iter().filter_map(|place| match place {
+        Place::Results(phase) => Some(phase.as_str()),
+        Place::Item | Place::Number | Place::Content => None,
+    });
+    named.collect()
 }
 
 impl RawPhase {
@@ -335,11 +379,12 @@ impl RawPhase {
         let parallel = within("parallel", self.parallel.unwrap_or(1), PARALLEL_MAX)?;
         let tries = within("tries", self.tries.unwrap_or(2), TRIES_MAX)?;
         Globs::new(&self.reads).map_err(|bad| format!("reads: {}", bad[0]))?;
-        let work = match (&self.command, &self.model, &self.study) {
-            (Some(command), None, None) => command.read()?,
-            (None, Some(model), None) => model.read(directory)?,
-            (None, None, Some(study)) => study.read()?,
-            _ => return Err("expected one of `command`, `model` and `study`".into()),
+        let work = match (&self.command, &self.model, &self.session, &self.study) {
+            (Some(command), None, None, None) => command.read()?,
+            (None, Some(model), None, None) => model.read(directory)?,
+            (None, None, Some(session), None) => session.read()?,
+            (None, None, None, Some(study)) => study.read()?,
+            _ => return Err("expected one of `command`, `model`, `session` and `study`".into()),
         };
         let phase = Phase {
             name: self.name.clone(),
@@ -469,6 +514,36 @@ impl RawModel {
     }
 }
 
+impl RawSession {
+    fn read(&self) -> Result<Work, String> {
+        let spec = self.model.as_deref().map(str::parse::<Spec>).transpose();
+        let system = self.system.as_deref().map(Template::read).transpose();
+        let known = || ON_FILES.map(str::to_owned).to_vec();
+        let tools = self.tools.clone().unwrap_or_else(known);
+        if let Some(unknown) = tools.iter().find(|tool| !ON_FILES.contains(&tool.as_str())) {
+            let known = ON_FILES.join(", ");
+            return Err(format!("tools: no tool `{unknown}`; there are {known}"));
+        }
+        if let Some(path) = self.outputs.iter().find(|path| !is_plain_path(path)) {
+            return Err(format!(
+                "outputs: `{path}` is no plain path in the workspace"
+            ));
+        }
+        if self.tokens == 0 {
+            return Err("tokens: expected at least 1, found 0".into());
+        }
+        Ok(Work::Session(Box::new(Session {
+            spec: spec.map_err(|error| format!("model: {error}"))?,
+            system: system.map_err(|why| format!("system: {why}"))?,
+            prompt: Template::read(&self.prompt).map_err(|why| format!("prompt: {why}"))?,
+            tools,
+            outputs: self.outputs.clone(),
+            tokens: self.tokens,
+            money: self.money,
+        })))
+    }
+}
+
 impl RawStudy {
     fn read(&self) -> Result<Work, String> {
         let path = Template::read(&self.path).map_err(|why| format!("path: {why}"))?;
@@ -574,6 +649,13 @@ fn digest(raw: &RawWorkflow, phases: &[Phase]) -> String {
         if let Some(object) = one.as_object_mut() {
             object.remove("budget");
             object.remove("parallel");
+            if let Some(session) = object
+                .get_mut("session")
+                .and_then(|one| one.as_object_mut())
+            {
+                session.remove("tokens");
+                session.remove("money");
+            }
             if let Work::Model(model) = &phase.work
                 && let Some(schema) = &model.schema
             {

@@ -37,7 +37,8 @@ pub use event::{
     StepEnd, StepEnded, StepStarted, StopReason, Updated,
 };
 pub use format::{
-    Budget, Command, FormatError, Model, Over, Phase, Study, WORKFLOW_BYTES_MAX, Work, Workflow,
+    Budget, Command, FormatError, Model, Over, Phase, Session, Study, WORKFLOW_BYTES_MAX, Work,
+    Workflow,
 };
 pub use journal::{
     Journal, ask_to_stop, clear_stop, is_asked_to_stop, known_results, newest, worked_on_by,

@@ -13,6 +13,7 @@ mod mixed;
 mod outcome;
 mod person;
 mod place;
+mod step;
 mod team;
 mod whole;
 mod workflow;

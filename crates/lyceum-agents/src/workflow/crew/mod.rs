@@ -5,6 +5,7 @@ mod command;
 mod files;
 mod items;
 mod programs;
+mod session;
 mod study;
 
 use std::{collections::BTreeMap, path::Path};
@@ -70,12 +71,15 @@ pub enum Task {
     Command(Box<command::Task>),
     /// A request.
     Model(Box<ask::Task>),
+    /// A session with tools.
+    Session(Box<session::Task>),
     /// A study.
     Study(Box<study::Task>),
 }
 
 /// What a step sees beside its own work.
 struct Scene<'a> {
+    workflow: &'a Workflow,
     phase: &'a Phase,
     number: u32,
     step: &'a Step,
@@ -131,6 +135,7 @@ impl Crew for Floor<'_> {
         let directory = &self.workflow.directory;
         let files = files::see(directory, &phase.reads, &step.item.files).map_err(Refusal::Step)?;
         let scene = Scene {
+            workflow: self.workflow,
             phase,
             number,
             step,
@@ -140,6 +145,7 @@ impl Crew for Floor<'_> {
         match &phase.work {
             Work::Command(command) => Ok(command::prepare(&scene, command)),
             Work::Model(model) => ask::prepare(self, &scene, model),
+            Work::Session(session) => session::prepare(self, &scene, session),
             Work::Study(study) => study::prepare(self, &scene, study),
         }
     }
@@ -148,6 +154,7 @@ impl Crew for Floor<'_> {
         match task {
             Task::Command(task) => command::carry_out(self.kit, &task, cut),
             Task::Model(task) => Ok(ask::carry_out(&task, cut)),
+            Task::Session(task) => session::carry_out(self, &task, cut),
             Task::Study(task) => study::carry_out(self, &task, cut),
         }
     }
@@ -187,9 +194,27 @@ impl Scene<'_> {
         let results = state
             .into_iter()
             .flat_map(super::state::PhaseState::results);
-        let texts = results
-            .map(|(number, result)| format!("[{phase} {number}]\n{}", unheaded(phase, result)));
+        let texts = results.map(|(number, result)| {
+            let whole = match self.apart(phase, result) {
+                None => result.to_owned(),
+                Some((words, files)) => {
+                    let files = files
+                        .iter()
+                        .map(|(name, text)| format!("\n== {name}\n{text}"));
+                    words + &files.collect::<String>()
+                }
+            };
+            format!("[{phase} {number}]\n{}", unheaded(phase, &whole))
+        });
         texts.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Takes a result of a phase apart, if that is of sessions that leave files.
+    fn apart(&self, phase: &str, result: &str) -> Option<(String, Vec<(String, String)>)> {
+        match &self.workflow.phase(phase)?.work {
+            Work::Session(session) if !session.outputs.is_empty() => session::apart(result),
+            Work::Session(_) | Work::Command(_) | Work::Model(_) | Work::Study(_) => None,
+        }
     }
 
     /// Returns the results that a step uses beside its item, by the names of the files that hold them.
@@ -201,7 +226,16 @@ impl Scene<'_> {
                 .into_iter()
                 .flat_map(super::state::PhaseState::results)
             {
-                used.insert(format!("{name}/{number}"), result.to_owned());
+                let Some((words, files)) = self.apart(name, result) else {
+                    used.insert(format!("{name}/{number}"), result.to_owned());
+                    continue;
+                };
+                used.insert(format!("{name}/{number}"), words);
+                for (file, text) in files {
+                    // The end of its last line is written with it.
+                    let text = text.strip_suffix('\n').unwrap_or(&text).to_owned();
+                    used.insert(format!("{name}/{number}.files/{file}"), text);
+                }
             }
         }
         used

@@ -58,8 +58,8 @@ pub struct Step {
     pub unknown: u32,
     /// Attempts at which the lab failed, since a process last took up the run.
     pub faults: u32,
-    /// CPU milliseconds that were charged for it.
-    pub cpu_ms: u64,
+    /// What was charged for its attempts, with all that was reserved for those during which the lab died.
+    pub charged: Spent,
     /// How it ended, when it did.
     pub end: Option<StepEnd>,
     /// Its key, once it was begun.
@@ -338,7 +338,10 @@ impl State {
                 step.end = Some(end);
             }
         }
-        step.cpu_ms = step.cpu_ms.saturating_add(ended.spent.cpu_ms);
+        let put = |sum: &mut u64, spent: u64| *sum = sum.saturating_add(spent);
+        put(&mut step.charged.tokens, ended.spent.tokens);
+        put(&mut step.charged.money, ended.spent.money);
+        put(&mut step.charged.cpu_ms, ended.spent.cpu_ms);
         phase.used.settle(reserved, ended.spent);
         self.used.settle(reserved, ended.spent);
         Ok(())

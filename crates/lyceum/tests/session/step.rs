@@ -158,6 +158,10 @@ fn killed_in_the_middle_of_a_session_it_goes_on_and_no_call_is_made_twice() {
     .unwrap();
     let model = format!("{}/v1#m", server.base());
     let place = place();
+    // What is reserved again for a session that goes on is what it has left, so that its phase still holds it.
+    let whole = "outputs = [\"draft.md\"]\ntokens = 900_000\n[phase.budget]\ntokens = 1_800_000\n";
+    let rest = "outputs = [\"draft.md\"]\ntokens = 900_000\n";
+    write(&place, &FILE.replace(rest, whole));
     for after in [0, 1, 2, 3] {
         let mut command: Command = place.command(&["workflow", "run", "flow", "--model", &model]);
         let before = answered.load(Ordering::SeqCst);
@@ -221,6 +225,10 @@ fn a_budget_pauses_a_session_and_what_it_does_not_leave_is_named() {
     write(&place, &FILE.replace("\"draft.md\"", "\"other.md\""));
     let done = run(&place, &model).exits(1);
     assert!(done.err.contains("left no `other.md`"), "{}", done.err);
+    // What failed in one run is tried again in the next.
+    let asked = server.received().len();
+    run(&place, &model).exits(1);
+    assert_eq!(server.received().len(), 2 * asked);
     for (from, to, said) in [
         ("\"write\", \"bash\"", "\"fly\"", "no tool `fly`"),
         ("\"draft.md\"", "\"../d\"", "`../d` is no plain path"),

@@ -1,4 +1,4 @@
-//! A session with tools as a step: a team of one, in the lab's own ledger, named by the step's key. A session goes on where it
+//! A session with tools as a step: a team of one, in the lab's own ledger, named by the run and the step's key. A session goes on where it
 //! stopped, so an attempt that died is taken up and nothing of it is repeated.
 
 use std::sync::{
@@ -30,8 +30,11 @@ use crate::{
     team::{self, Allowed, Member, Staffed, Status, Team},
 };
 
-/// Characters of a key in a session's name: enough that no two steps share one.
+/// Characters of a hash in a session's name: enough that no two steps share one.
 const KEY_SHOWN: usize = 16;
+
+/// Most bytes of what a session is told at its start: they are part of each of its requests.
+const PROMPT_BYTES_MAX: usize = 512 << 10;
 
 /// A session that is ready.
 pub struct Task {
@@ -43,6 +46,8 @@ pub struct Task {
     /// The files that it is to leave.
     outputs: Vec<String>,
     priced: bool,
+    /// What was charged for it so far.
+    charged: Spent,
 }
 
 pub(super) fn prepare(
@@ -56,6 +61,12 @@ pub(super) fn prepare(
     })?;
     let fill = |text: &super::super::template::Template| text.fill(|place| scene.value(place));
     let (prompt, system) = (fill(&session.prompt), session.system.as_ref().map(fill));
+    let bytes = prompt.len() + system.as_ref().map_or(0, String::len);
+    if bytes > PROMPT_BYTES_MAX {
+        return Err(Refusal::Step(format!(
+            "prompt and system have {bytes} bytes, expected at most {PROMPT_BYTES_MAX}; give the session files instead (`reads`)"
+        )));
+    }
     let made_of = json!({
         "model": spec.to_string(),
         "program": floor.program(spec),
@@ -67,13 +78,12 @@ pub(super) fn prepare(
         "files": scene.files.hashes(),
     });
     let key = key("session", &made_of);
-    let short: String = key.chars().take(KEY_SHOWN).collect();
-    let name = match &scene.state.created {
-        // What an earlier run came to under this name is not taken.
-        Some(created) if created.fresh => format!("{}-{short}-{}", scene.phase.name, created.run),
-        _ => format!("{}-{short}", scene.phase.name),
-    };
-    let (reserved, allowed, priced) = allowance(floor, spec, session, &name)?;
+    // What an earlier run came to is not taken: a session that ended is not begun again.
+    let run = scene.state.created.as_ref().map(|created| &created.run);
+    let of_run = blake3::hash(json!([key, run]).to_string().as_bytes()).to_hex();
+    let name = format!("{}-{}", scene.phase.name, &of_run[..KEY_SHOWN]);
+    let charged = scene.step.charged;
+    let (reserved, allowed, priced) = allowance(floor, spec, session, charged)?;
     let files = scene.files.files.iter();
     Ok(Prepared {
         key: key.clone(),
@@ -103,17 +113,18 @@ pub(super) fn prepare(
                 .collect(),
             outputs: session.outputs.clone(),
             priced,
+            charged,
         })),
     })
 }
 
-/// Returns what is reserved, which is what the session may spend without what it has spent, what it may spend in all, and
-/// whether its model has a price.
+/// Returns what is reserved, which is what the session may spend without what was charged for it, what it may spend in all,
+/// and whether its model has a price.
 fn allowance(
     floor: &Floor<'_>,
     spec: &Spec,
     session: &Session,
-    name: &str,
+    charged: Spent,
 ) -> Result<(Reserved, Allowed, bool), Refusal> {
     let mind = mind_with(spec, &floor.hired.environment, floor.hired.tapes.tape())
         .map_err(|error| Refusal::Step(format!("{spec}: {error}")))?;
@@ -129,14 +140,11 @@ fn allowance(
             "`money` needs a model whose price is known, and that of `{spec}` is not"
         )));
     }
-    let reading = Broken::while_doing("reading a session's record");
-    let reader = floor.kit.ledger().reader().map_err(reading)?;
-    let known = load(&reader, name)?;
     let reserved = Reserved {
-        tokens: session.tokens.saturating_sub(known.tokens),
+        tokens: session.tokens.saturating_sub(charged.tokens),
         money: money
             .or(listed)
-            .map(|money| money.saturating_sub(known.money)),
+            .map(|money| money.saturating_sub(charged.money)),
         cpu_ms: 0,
     };
     let allowed = Allowed {
@@ -156,7 +164,6 @@ pub(super) fn carry_out(floor: &Floor<'_>, task: &Task, cut: &Cut) -> Result<Cam
     let doing = || format!("working on session `{name}`");
     let reader = floor.kit.ledger().reader();
     let reader = reader.map_err(Broken::while_doing(doing()))?;
-    let before = load(&reader, name)?;
     let files = task.files.iter();
     let files =
         files.map(|(name, bytes, executable)| team::keep(floor.kit, name, bytes, *executable));
@@ -180,15 +187,15 @@ pub(super) fn carry_out(floor: &Floor<'_>, task: &Task, cut: &Cut) -> Result<Cam
     cut.on_cut(Box::new(|_| ()));
     let state = conducted.map_err(Broken::while_doing(doing()))?.state;
     let after = load(&reader, name)?;
-    let tokens = after.tokens.saturating_sub(before.tokens);
-    let money = after.money.saturating_sub(before.money);
+    let tokens = after.tokens.saturating_sub(task.charged.tokens);
+    let money = after.money.saturating_sub(task.charged.money);
     Ok(Came {
         end: end(floor, task, &state, (&reader, &after), cut)?,
         spent: Spent {
             tokens,
             money: if task.priced { money } else { 0 },
             unpriced: tokens > 0 && !task.priced,
-            cpu_ms: after.cpu_ms.saturating_sub(before.cpu_ms),
+            cpu_ms: after.cpu_ms.saturating_sub(task.charged.cpu_ms),
         },
     })
 }

@@ -89,7 +89,7 @@ pub(super) fn prepare(
             researcher,
             experiments: study.experiments,
             seed: study.seed,
-            charged: (scene.step.unknown > 0).then_some(scene.step.cpu_ms),
+            charged: (scene.step.unknown > 0).then_some(scene.step.charged.cpu_ms),
         })),
     })
 }

@@ -7,6 +7,7 @@ mod adopted;
 mod agent;
 mod answer;
 mod approve;
+mod below;
 mod candidate;
 mod conduct;
 mod control;
@@ -38,6 +39,7 @@ mod verify;
 pub use adopted::{RulesChecked, check_rules};
 pub use agent::{Desk, Doubt, Judge, Judgement, Staff};
 pub use approve::{Pending, Unapproved, pending, promotion, rules, sign};
+pub use below::withheld;
 pub use candidate::{in_the_way, is_opaque, is_plain_path};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
 pub use kit::{

@@ -464,6 +464,18 @@ fn attempts(
     attempts.collect()
 }
 
+/// Returns the name of the last attempt at a study that this lab made itself.
+pub(super) fn last_attempt(
+    reader: &lyceum_ledger::Reader,
+    study: &Study,
+) -> Result<Option<String>, JournalError> {
+    let imported = reader.imported().map_err(JournalError::from)?;
+    let own = record::studies(reader)?.into_iter();
+    let own = own.filter(|name| !imported.contains(&record::stream_of(name)));
+    let numbered = own.filter_map(|name| Some((attempt_number(study, &name)?, name)));
+    Ok(numbered.max().map(|(_, name)| name))
+}
+
 /// Returns the name under which the study goes on or begins, and what is known of it.
 fn choose(
     reader: &lyceum_ledger::Reader,
@@ -609,7 +621,7 @@ fn unchanged(name: &str, old: &StudyOpened, new: &StudyOpened) -> Result<(), Ope
 }
 
 /// BLAKE3 over all that decides a measurement.
-fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenError> {
+pub(super) fn evaluator_digest(kit: &Kit, opened: &format::Opened) -> Result<String, OpenError> {
     let mut hasher = blake3::Hasher::new_derive_key("lyceum evaluator v1");
     let commands: Vec<&[String]> = match &opened.study.measure {
         Measure::Evaluator(evaluator) => vec![evaluator.command.words()],

@@ -568,6 +568,44 @@ fn a_study_that_waits_for_a_person_makes_the_run_wait_and_says_for_whose_word() 
 }
 
 #[test]
+fn what_holds_a_study_back_in_the_lab_holds_it_back_as_a_step() {
+    let place = with_study();
+    let key = place.call(&["approve", "--new-key", "key"]).exits(0);
+    let person = serde_json::json!({ "name": "person 1", "key": key.out.trim() });
+    let rules = serde_json::json!({ "subjects": ["budget"], "needed": 1, "approvers": [person] });
+    let run = || place.call(&["workflow", "run", "flow"]);
+    let study = place.path().join("flow/parabola");
+    let study = study.to_str().unwrap();
+    let one = ["run", study, "--researcher", "random", "--experiments", "1"];
+    assert!(place.call(&one).code.is_some_and(|code| code <= 3));
+    place
+        .call(&["autonomy", "parabola", "--lower", "L1", "--why", "new"])
+        .exits(0);
+    let held = run().exits(4);
+    for said in [
+        "`parabola` is at autonomy level L1",
+        "as a step it would begin at L3",
+    ] {
+        assert!(held.err.contains(said), "{}", held.err);
+    }
+    assert!(labs(&place).is_empty());
+    // Another study's name is not held; more experiments than its own want a signature.
+    let other = place.path().join("flow/other");
+    fs::rename(study, &other).unwrap();
+    let file = place.path().join("flow/workflow.toml");
+    let more = STUDY
+        .replace("\"parabola\"", "\"other\"")
+        .replace("experiments = 1", "experiments = 4");
+    fs::write(&file, &more).unwrap();
+    fs::write(place.path().join("lab/approvers.json"), rules.to_string()).unwrap();
+    let held = run().exits(4);
+    let said = "want signatures under more than the study's own 3 experiments, found 4";
+    assert!(held.err.contains(said), "{}", held.err);
+    fs::write(&file, more.replace("experiments = 4", "experiments = 1")).unwrap();
+    run().exits(0);
+}
+
+#[test]
 fn a_criterion_that_a_model_judges_is_asked_for_in_a_study_that_is_a_step() {
     let yes = r#"{"answer": "yes", "reason": "it is"}"#;
     let server = Server::answering(move |_| Said::text(yes).into()).unwrap();

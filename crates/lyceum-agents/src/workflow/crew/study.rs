@@ -116,6 +116,14 @@ fn contents(opened: &Opened) -> Result<Value, String> {
 }
 
 pub(super) fn carry_out(floor: &Floor<'_>, task: &Task, cut: &Cut) -> Result<Came, Broken> {
+    let withheld = lyceum_study::lab::withheld(floor.kit, &task.directory, task.experiments);
+    let withheld = withheld.map_err(Broken::while_doing("looking what holds a study back"))?;
+    if let Some(action) = withheld {
+        return Ok(Came {
+            end: Err(StopReason::RequiresAction { action }),
+            spent: Spent::default(),
+        });
+    }
     let root = floor.kit.lab().root().join("workflows/labs");
     let lab = Lab::at(root.join(&task.lab));
     let before = match task.charged {

@@ -195,11 +195,12 @@ impl Draft {
 /// When the ledger cannot be read.
 pub fn next_name(reader: &Reader, name: &str) -> Result<String, Error> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|one| one.is_ascii_digit());
+    let mut known = names(reader)?;
+    // A number is one of ours where there is a store that it counts from; `lab-2024` may be a name.
     let base = match name.rsplit_once('-') {
-        Some((base, number)) if is_number(number) => base,
+        Some((base, number)) if is_number(number) && known.iter().any(|one| one == base) => base,
         _ => name,
     };
-    let mut known = names(reader)?;
     let streams = reader.streams()?.into_iter();
     known.extend(streams.filter_map(|one| Some(one.stream.strip_prefix(DREAM_PREFIX)?.to_owned())));
     let free = (2..).map(|number: u32| format!("{base}-{number}"));

@@ -282,7 +282,9 @@ impl Draft {
                 "the store has {ENTRIES_MAX} entries, the most that one holds"
             ));
         }
-        let expires = self.texts.get(path).and_then(|(_, _, expires)| *expires);
+        // What holds together holds no longer than what it was made of.
+        let made_of = without.iter().map(|one| one.as_str()).chain([path]);
+        let expires = made_of.filter_map(|one| self.texts.get(one)?.2).min();
         self.dropped.remove(path);
         self.texts
             .insert(path.to_owned(), (text, merged(&cites), expires));

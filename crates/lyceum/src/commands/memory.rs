@@ -2,11 +2,14 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use lyceum_ledger::{Ledger, Options};
-use lyceum_memory::{Actor, Change, Cite, Entry, Must, Note, Operation, Store, names};
+use lyceum_memory::{
+    Actor, Change, Cite, ENTRY_BYTES_MAX, Entry, Must, Note, Operation, Store, names,
+};
 use lyceum_study::lab::stream_of;
 
 use crate::{
@@ -123,12 +126,16 @@ pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exi
         Command::History { store } => history(place, json, store),
         Command::Write(arguments) => write(place, json, arguments),
         Command::Delete { store, path } => change(place, json, store, |store, ledger| {
+            check_read(store, "delete it from")?;
             store.delete(ledger, path, person(), &Must::Any)?;
             Ok(format!("deleted `{path}`"))
         }),
         Command::Redact { store, version } => change(place, json, store, |store, ledger| {
             store.redact(ledger, *version, person())?;
-            Ok(format!("the contents of version {version} are gone"))
+            let copies = copies(place, store, *version)?;
+            Ok(format!(
+                "the contents of version {version} are gone{copies}"
+            ))
         }),
         Command::Accept { store, why } => accept(place, json, store, why),
     }
@@ -274,10 +281,13 @@ fn change(
     place: &LabPlace,
     json: bool,
     name: &str,
-    what: impl FnOnce(&mut Store, &Ledger) -> Result<String, lyceum_memory::Error>,
+    what: impl FnOnce(&mut Store, &Ledger) -> Result<String, Failure>,
 ) -> Result<Exit, Failure> {
-    let mut store = load(place, name)?;
+    // A lab that is not there is not made.
+    drop(place.reader()?);
     let ledger = Ledger::open(&place.lab()?.ledger(), Options::default())?;
+    // Nobody else writes between what is looked at here and what is written.
+    let mut store = load(place, name)?;
     let done = what(&mut store, &ledger)?;
     if json {
         println!("{}", serde_json::json!({ "store": name, "done": done }));
@@ -290,33 +300,94 @@ fn change(
 /// Returns what is to be written, from a file or from standard input.
 fn given(file: Option<&Path>) -> Result<String, Failure> {
     let (read, from) = if let Some(file) = file {
-        (fs::read_to_string(file), format!("`{}`", file.display()))
+        let opened = fs::File::open(file);
+        (opened.and_then(bounded), format!("`{}`", file.display()))
     } else {
-        (
-            std::io::read_to_string(std::io::stdin()),
-            "standard input".to_owned(),
-        )
+        (bounded(std::io::stdin()), "standard input".to_owned())
     };
     read.map_err(|error| Failure::bad_input(format!("cannot read {from}: {error}")))
+}
+
+/// Reads a little more than an entry may have: what is longer is refused by its length and need not fit into memory.
+fn bounded(from: impl Read) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    from.take(ENTRY_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut text)?;
+    if text.len() > ENTRY_BYTES_MAX {
+        let long =
+            format!("it has more than {ENTRY_BYTES_MAX} bytes, the most that an entry holds");
+        return Err(std::io::Error::other(long));
+    }
+    String::from_utf8(text).map_err(std::io::Error::other)
+}
+
+/// Refuses a change of a store that another is read in place of.
+fn check_read(store: &Store, what: &str) -> Result<(), Failure> {
+    let Some(by) = store.succeeded() else {
+        return Ok(());
+    };
+    let name = store.name();
+    let message = format!("`{by}` is read in place of memory store `{name}`");
+    Err(Failure::bad_input(message).hint(format!("{what} `{by}`")))
+}
+
+/// Names the other stores that hold the same contents: a dream takes over what the store before it says.
+fn copies(place: &LabPlace, store: &Store, version: u64) -> Result<String, Failure> {
+    let reader = place.reader()?;
+    let gone = store.versions().iter();
+    let hash = gone
+        .filter(|one| one.entry.seq == version)
+        .map(|one| one.entry.hash.clone())
+        .next();
+    let mut told = Vec::new();
+    for name in names(&reader)?.iter().filter(|name| *name != store.name()) {
+        let other = load(place, name)?;
+        let same = other.versions().iter();
+        let same = same.filter(|one| !one.redacted && Some(&one.entry.hash) == hash.as_ref());
+        told.extend(same.map(|one| format!("`lyceum memory redact {name} {}`", one.entry.seq)));
+    }
+    if told.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(format!(
+        "; the same words stand elsewhere: {}",
+        told.join(", ")
+    ))
+}
+
+/// Looks the events up that are to support an entry.
+fn check_cites(place: &LabPlace, cites: &[Cite]) -> Result<(), Failure> {
+    if cites.is_empty() {
+        return Ok(());
+    }
+    let reader = place.reader()?;
+    for cite in cites {
+        for seq in &cite.seqs {
+            let there = match seq.checked_sub(1) {
+                Some(before) => reader.read(&cite.stream, before, 1)?,
+                None => vec![],
+            };
+            if there.first().is_none_or(|event| event.seq != *seq) {
+                let message = format!("`{}` has no event {seq}", shown(&cite.stream));
+                return Err(Failure::bad_input(message).hint("`lyceum log STUDY` numbers them"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write(place: &LabPlace, json: bool, arguments: &Write) -> Result<Exit, Failure> {
     let text = given(arguments.from.as_deref())?;
     let lab = place.lab()?;
     lyceum_memory::check_store(&arguments.store)?;
+    check_cites(place, &arguments.cite)?;
     if !lab.ledger().exists() {
         // A store may be the first thing in a lab.
         drop(Ledger::open(&lab.ledger(), Options::default())?);
     }
     let known = names(&place.reader()?)?;
     if known.contains(&arguments.store) {
-        if let Some(by) = load(place, &arguments.store)?.succeeded() {
-            let message = format!(
-                "`{by}` is read in place of memory store `{}`",
-                arguments.store
-            );
-            return Err(Failure::bad_input(message).hint(format!("write to `{by}`")));
-        }
+        check_read(&load(place, &arguments.store)?, "write to")?;
     } else {
         let ledger = Ledger::open(&lab.ledger(), Options::default())?;
         Store::create(&ledger, &lab.memory(), &arguments.store, "", person())?;
@@ -362,22 +433,22 @@ fn accept(place: &LabPlace, json: bool, name: &str, why: &str) -> Result<Exit, F
         let message = format!("memory store `{name}` was not dreamt from another");
         return Err(Failure::bad_input(message).hint("`lyceum memory list` names those that were"));
     };
-    let before = load(place, &from)?;
-    if let Some(by) = before.succeeded() {
-        let message = format!("`{by}` is read in place of memory store `{from}` already");
-        return Err(Failure::bad_input(message).hint("`lyceum dream` goes on from what is read"));
-    }
-    let lost = written_since(&before, read, &dreamt);
-    if !lost.is_empty() {
-        let message = format!(
-            "memory store `{from}` changed after `{name}` was dreamt from it: {}",
-            shown(&lost.join(", "))
-        );
-        return Err(Failure::bad_input(message).hint(format!(
-            "change `{name}` in the same way, or leave it and dream again"
-        )));
-    }
     change(place, json, &from, |store, ledger| {
+        if let Some(by) = store.succeeded() {
+            let message = format!("`{by}` is read in place of memory store `{from}` already");
+            let hint = "`lyceum dream` goes on from what is read";
+            return Err(Failure::bad_input(message).hint(hint));
+        }
+        let lost = written_since(store, read, &load(place, name)?);
+        if !lost.is_empty() {
+            let message = format!(
+                "memory store `{from}` changed after `{name}` was dreamt from it: {}",
+                shown(&lost.join(", "))
+            );
+            return Err(Failure::bad_input(message).hint(format!(
+                "change `{name}` in the same way, or leave it and dream again"
+            )));
+        }
         store.succeed(ledger, name, person(), why)?;
         Ok(format!("`{name}` is read in its place"))
     })

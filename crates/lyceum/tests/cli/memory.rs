@@ -237,3 +237,75 @@ fn what_steers_a_terminal_is_escaped_for_programs_too() {
     let told: Value = serde_json::from_str(&told.out).unwrap();
     assert_eq!(told["text"], "a\u{9b}31mb\u{202e}c");
 }
+
+#[test]
+fn what_a_person_would_lose_or_get_twice_is_told() {
+    let place = Place::new();
+    place.study(&Tiny::default());
+    place.run("tiny", &["--experiments", "2"]);
+    let file = place.path().join("note.txt");
+    fs::write(&file, "a key that slipped in\n").unwrap();
+    let from = ["--from", file.to_str().unwrap()];
+    let write = |more: &[&str]| {
+        let all = [
+            &["memory", "write", "lab-2024", "a/note.md"],
+            &from[..],
+            more,
+        ]
+        .concat();
+        place.call(&all)
+    };
+    let refused = write(&["--cite", "tiny:1,99999"]).exits(2);
+    refused.says(&["`study/tiny` has no event 99999"]);
+    write(&["--cite", "tiny:1"]).exits(0);
+    fs::write(&file, "x".repeat(1 << 20)).unwrap();
+    write(&[]).exits(2).says(&["the most that an entry holds"]);
+    // A dream that waits for review is not dreamt again at the next time, by another schedule neither.
+    let schedule = |more: &[&str]| {
+        let all = [
+            "dream",
+            "--schedule",
+            "0 3 1 * *",
+            "--once",
+            "--store",
+            "lab-2024",
+        ];
+        place.call(&[&all[..], more].concat())
+    };
+    let since = ["--since", "2026-01-15T00:00:00Z"];
+    let first = schedule(&since).exits(1).out;
+    assert!(first.contains("`lab-2024-2`"), "{first}");
+    let rests = schedule(&["--since", "2026-01-15T00:00:00Z", "--zone", "Europe/Berlin"]).exits(0);
+    rests.says(&["`lab-2024-2` was dreamt of the same and waits for review"]);
+    let stores = place.call(&["memory", "list"]).exits(0).out;
+    assert_eq!(stores.lines().count(), 2, "{stores}");
+    let other = schedule(&["--since", "2026-02-15T00:00:00Z"]).exits(2);
+    other.says(&["counts from", "expected no other `--since`"]);
+    let unknown = schedule(&["--sessions", "nobody"]).exits(2);
+    unknown.says(&["nobody"]);
+    let named = place.call(&["memory", "dreams"]).exits(0).out;
+    assert!(!named.contains("sessions nobody"), "{named}");
+    // The copy that a dream took over is named where the first is redacted, and the store that is read where one is changed.
+    place.call(&["memory", "accept", "lab-2024-2"]).exits(0);
+    let deleted = place
+        .call(&["memory", "delete", "lab-2024", "a/note.md"])
+        .exits(2);
+    deleted.says(&[
+        "`lab-2024-2` is read in place",
+        "delete it from `lab-2024-2`",
+    ]);
+    let history = place
+        .call(&["memory", "history", "lab-2024", "--json"])
+        .exits(0)
+        .out;
+    let first: Value = serde_json::from_str(history.lines().next().unwrap()).unwrap();
+    let version = first["version"].to_string();
+    let redacted = place
+        .call(&["memory", "redact", "lab-2024", &version])
+        .exits(0)
+        .out;
+    assert!(
+        redacted.contains("`lyceum memory redact lab-2024-2 "),
+        "{redacted}"
+    );
+}

@@ -6,7 +6,9 @@ mod schedule;
 mod tell;
 
 use lyceum_ledger::{Ledger, Options, Reader};
-use lyceum_memory::{DreamVerdict, Dreamt, Error, PastSession, PastStudy, Store, dream, present};
+use lyceum_memory::{
+    Actor, DreamVerdict, Dreamt, Error, PastSession, PastStudy, Store, dream, present,
+};
 use lyceum_models::Money;
 use lyceum_study::lab::{self, Lab};
 
@@ -123,6 +125,13 @@ fn without_model(
         }
         return Ok(Exit::Done);
     }
+    if may_rest
+        && let Some(store) = &before
+        && let Some(dreamt) = dreamt_already(&reader, &lab, store, &studies, &sessions)?
+    {
+        drop(reader);
+        return rest(&lab, json, store.clone(), &dreamt);
+    }
     if !json {
         let count = sessions.len();
         let also = if count == 0 {
@@ -146,6 +155,56 @@ fn without_model(
         DreamVerdict::Accepted => Exit::Done,
         DreamVerdict::Review => Exit::Unsatisfied,
     })
+}
+
+/// Returns the store that was dreamt of all of this without a model, if there is one that is not read yet.
+fn dreamt_already(
+    reader: &Reader,
+    lab: &Lab,
+    before: &Store,
+    studies: &[PastStudy],
+    sessions: &[PastSession],
+) -> Result<Option<Store>, Failure> {
+    for name in lyceum_memory::names(reader)? {
+        let store = Store::load(reader, &lab.memory(), &name)?;
+        let holds = store.dreamed().is_some_and(|dreamed| {
+            let from = dreamed.from.as_ref().map(|(name, _)| name.as_str());
+            from == Some(before.name())
+                && dreamed.dreamer.is_none()
+                && studies
+                    .iter()
+                    .all(|one| dreamed.studies.contains(&one.name))
+                && sessions
+                    .iter()
+                    .all(|one| dreamed.sessions.contains(&one.name))
+        });
+        if holds {
+            return Ok(Some(store));
+        }
+    }
+    Ok(None)
+}
+
+/// Leaves a firing whose dream is there: it waits for review, or a process died before it was read.
+fn rest(lab: &Lab, json: bool, mut before: Store, dreamt: &Store) -> Result<Exit, Failure> {
+    let name = dreamt.name();
+    let accepted = dreamt
+        .dreamed()
+        .filter(|dreamed| dreamed.verdict == DreamVerdict::Accepted);
+    let said = if let Some(dreamed) = accepted {
+        let ledger = Ledger::open(&lab.ledger(), Options::default())?;
+        let actor = Actor::Dream(name.to_owned());
+        before.succeed(&ledger, name, actor, &dreamed.reason)?;
+        format!("`{name}` was accepted and is read now")
+    } else {
+        format!(
+            "nothing to dream of: `{name}` was dreamt of the same and waits for review; `lyceum memory accept {name}` takes it"
+        )
+    };
+    if !json {
+        view::note(&said);
+    }
+    Ok(Exit::Done)
 }
 
 /// Returns the names of sessions, each once.

@@ -1,7 +1,7 @@
 //! A dream by a language model.
 
 use lyceum_agents::{
-    Halt,
+    Halt, Mind,
     dream::{Completed, Dreaming, End, Error as Broke, Plan},
     session::event::Limits,
 };
@@ -25,18 +25,7 @@ pub(super) fn run(
     dreamer: &str,
     firing: Option<&str>,
 ) -> Result<Exit, Failure> {
-    let spec: Spec = dreamer.parse().map_err(|error| {
-        Failure::bad_input(format!("`{dreamer}` is no language model: {error}"))
-            .hint("without `--dreamer` no model takes part")
-    })?;
-    let mind = lyceum_agents::mind(&spec, &environment)
-        .map_err(|error| Failure::bad_input(format!("{spec}: {error}")))?;
-    if arguments.money.is_some() && !mind.has_price() {
-        return Err(Failure::bad_input(format!(
-            "`--money` needs a model whose price is known, and that of `{spec}` is not"
-        ))
-        .hint("bound what it may spend with `--tokens NUMBER`"));
-    }
+    let (spec, mind) = hired(dreamer, arguments.money.is_some())?;
     let reader = place.reader()?;
     let sessions = if arguments.new_sessions {
         lyceum_agents::dream::unread(&reader, &arguments.store)?
@@ -100,6 +89,23 @@ pub(super) fn run(
         End::BudgetReached => Exit::BudgetSpent,
         End::Interrupted => Exit::Interrupted,
     })
+}
+
+/// Makes the model that dreams ready. Sends nothing.
+pub(super) fn hired(dreamer: &str, by_money: bool) -> Result<(Spec, Mind), Failure> {
+    let spec: Spec = dreamer.parse().map_err(|error| {
+        Failure::bad_input(format!("`{dreamer}` is no language model: {error}"))
+            .hint("without `--dreamer` no model takes part")
+    })?;
+    let mind = lyceum_agents::mind(&spec, &environment)
+        .map_err(|error| Failure::bad_input(format!("{spec}: {error}")))?;
+    if by_money && !mind.has_price() {
+        return Err(Failure::bad_input(format!(
+            "`--money` needs a model whose price is known, and that of `{spec}` is not"
+        ))
+        .hint("bound what it may spend with `--tokens NUMBER`"));
+    }
+    Ok((spec, mind))
 }
 
 /// Returns how a dream stands, in a word and why.

@@ -17,7 +17,7 @@ use lyceum_memory::{Due, Happened, Schedule, Scheduled};
 use super::{Arguments, once, session_names};
 use crate::{
     commands::run::stop_on_signals,
-    context::LabPlace,
+    context::{LabPlace, named},
     cron::Cron,
     exit::Exit,
     failure::Failure,
@@ -55,6 +55,7 @@ pub(super) fn run(
         // Whoever waits for new things may begin before there is anything.
         drop(place.lab()?);
     }
+    check(place, arguments)?;
     let waiter = Waiter {
         place,
         json,
@@ -65,6 +66,26 @@ pub(super) fn run(
     };
     waiter.begin()?;
     waiter.work()
+}
+
+/// Looks whether what a schedule names is there, so that it does not fail at its first time with nobody there.
+fn check(place: &LabPlace, arguments: &Arguments) -> Result<(), Failure> {
+    lyceum_memory::check_store(&arguments.store)?;
+    if let Some(dreamer) = &arguments.dreamer {
+        super::model::hired(dreamer, arguments.money.is_some())?;
+    }
+    let sessions = session_names(arguments);
+    if sessions.is_empty() && arguments.studies.is_empty() {
+        return Ok(());
+    }
+    let reader = place.reader()?;
+    for session in &sessions {
+        lyceum_agents::dream::found(&reader, session)?;
+    }
+    for study in &arguments.studies {
+        named(&reader, study)?;
+    }
+    Ok(())
 }
 
 /// Returns the schedule's name: the same command has the same.
@@ -107,7 +128,18 @@ impl Waiter<'_> {
     }
 
     fn begin(&self) -> Result<(), Failure> {
-        if self.load()?.created.is_none() {
+        let created = self.load()?.created;
+        if let (Some(made), Some(since)) = (&created, self.arguments.since)
+            && made.since != since.as_millisecond()
+        {
+            return Err(Failure::bad_input(format!(
+                "schedule `{}` counts from {} on, expected no other `--since`",
+                self.name,
+                words::moment(made.since)
+            ))
+            .hint("leave `--since` out to go on with it"));
+        }
+        if created.is_none() {
             let since = self.arguments.since;
             let made = Scheduled {
                 times: self.cron.to_string(),

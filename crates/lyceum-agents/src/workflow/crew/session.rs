@@ -1,5 +1,5 @@
-//! A session with tools as a step: a team of one, in the lab's own ledger, named by the run and the step's key. A session goes on where it
-//! stopped, so an attempt that died is taken up and nothing of it is repeated.
+//! A session with tools as a step: a team of one, in the lab's own ledger, named by the run and the step's key. A session
+//! goes on where it stopped, so an attempt that died is taken up and nothing of it is repeated.
 
 use std::sync::{
     Arc,

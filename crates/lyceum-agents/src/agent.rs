@@ -12,7 +12,8 @@ use std::{
 
 use lyceum_study::{
     engine::{
-        Agent, Broken, Change, HandIn, Left, NoChange, Protocol, Question, State as Study, left_of,
+        Agent, Broken, Change, HandIn, JournalError, Left, NoChange, Protocol, Question,
+        State as Study, left_of,
     },
     format::AskedTool,
     lab::Desk,
@@ -20,6 +21,7 @@ use lyceum_study::{
 
 use crate::{
     harness::{Advance, Error, Halt, Harness, Options, TURNS_MAX},
+    judgement,
     mind::Mind,
     people::People,
     session::{
@@ -98,7 +100,8 @@ impl StudyAgent {
         let mut log = Log::open(ledger, desk.study)?;
         let mut first = Vec::new();
         if let Some(created) = &log.state().created {
-            if let Some(what) = not_begun_with(created, brief) {
+            let other = (created.study != desk.study).then(|| "a study".to_owned());
+            if let Some(what) = other.or_else(|| not_begun_with(created, brief)) {
                 let session = created.session.clone();
                 return Err(Error::Begun { session, what });
             }
@@ -145,8 +148,14 @@ impl StudyAgent {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tools<'a>(&'a self, study: &'a Study, left: Left) -> StudyTools<'a> {
-        StudyTools {
+    fn tools<'a>(&'a self, study: &'a Study, left: Left) -> Result<StudyTools<'a>, Error> {
+        let executor = self.bench.executor();
+        let reader = executor.kit().ledger().reader();
+        let reader = reader.map_err(JournalError::from)?;
+        let definition = &executor.study().study;
+        let over = study.finished.is_some();
+        let allowed = judgement::left_for_session(&reader, &self.session, definition, over)?;
+        Ok(StudyTools {
             bench: Arc::clone(&self.bench),
             protocol: &self.protocol,
             study,
@@ -154,7 +163,8 @@ impl StudyAgent {
             session: &self.session,
             mounts: &self.mounts,
             charged_cpu_ms: charged(study, &self.session),
-        }
+            allowed,
+        })
     }
 
     fn harness<'a>(
@@ -225,7 +235,7 @@ impl StudyAgent {
                 "it was passed over too often in a row".into(),
             ));
         }
-        let tools = self.tools(&question.state, question.left);
+        let tools = self.tools(&question.state, question.left).map_err(broken)?;
         self.catch_up(&mut log, &question.state).map_err(broken)?;
         let why = match self.work(&mut log, &tools).map_err(broken)? {
             Worked::Proposed(change) => return Ok(change),
@@ -279,7 +289,7 @@ impl StudyAgent {
                 let text = THE_END.to_owned();
                 log.write(vec![Body::LabSaid(LabSaid { text })])?;
             }
-            let tools = self.tools(study, left_of(&self.protocol, study));
+            let tools = self.tools(study, left_of(&self.protocol, study))?;
             let (advance, late) = self.in_time(|| {
                 let mut harness = self.harness(&mut log, &tools, LAST_TURNS_MAX);
                 // The study is finished, and nobody is kept waiting.
@@ -355,11 +365,11 @@ fn constraints(desk: &Desk<'_>, brief: &Brief) -> Vec<String> {
 
 /// Returns what the session may spend: the least of what its person and the study allow.
 fn limits(desk: &Desk<'_>, brief: &Brief) -> Limits {
-    let of_study = desk.executor.study().study.budget.tokens;
-    let tokens = brief.limits.tokens.into_iter().chain(of_study).min();
+    let of_study = &desk.executor.study().study.budget;
+    let least = |own: Option<u64>, of_study: Option<u64>| own.into_iter().chain(of_study).min();
     Limits {
-        tokens,
-        ..brief.limits
+        tokens: least(brief.limits.tokens, of_study.tokens),
+        money: least(brief.limits.money, of_study.money.map(|money| money.0)),
     }
 }
 

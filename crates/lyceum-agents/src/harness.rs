@@ -28,7 +28,7 @@ use crate::{
     session::{
         Call, Log, Said, State,
         event::{
-            Answered, Asked, Body, Fault, FaultKind, RequestEnd, RetryStatus, StopReason,
+            Answered, Asked, Body, Fault, FaultKind, Limits, RequestEnd, RetryStatus, StopReason,
             ToolResult, ToolStarted, ToolUsed,
         },
     },
@@ -291,14 +291,11 @@ impl Harness<'_> {
         let attempts = self.options.attempts_max;
         let tokens = most.tokens.saturating_mul(attempts);
         let money = most.money.map(|money| money.saturating_mul(attempts));
-        let fits = |need: u64, left: Option<u64>| left.is_none_or(|left| need <= left);
-        // A model without a price cannot be held to a budget of money.
-        let affordable = match (money, state.money_left()) {
-            (_, None) => true,
-            (Some(need), left) => fits(need, left),
-            (None, Some(_)) => false,
+        let left = Limits {
+            tokens: state.tokens_left(),
+            money: state.money_left(),
         };
-        let fits = affordable && fits(tokens, state.tokens_left());
+        let fits = left.hold(tokens, money) && self.toolbox.pays(state, tokens, money);
         (fits && self.toolbox.reserve(tokens, money)).then(|| Asked {
             request: state.requests + 1,
             digest: blake3::hash(&json).to_hex().to_string(),

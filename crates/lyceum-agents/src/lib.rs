@@ -25,7 +25,8 @@
 //! | `nested` | how deep an answer may nest |
 //! | `guarded` | work whose panic ends nothing but itself |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
-//! | `referee` | a model's judgement, the weakest evidence of a rubric |
+//! | `alone` | a session without a study, on a copy of a directory |
+//! | `referee`, `judgement` | a model's judgement, the weakest evidence of a rubric, and what it costs |
 //! | `team` | a lead and its specialists on shared files |
 //! | `dream` | sessions and a memory store read by a model, and what it wants changed there |
 //! | `workflow` | a fan-out over commands, models, sessions and studies, journalled step by step |
@@ -33,12 +34,14 @@
 //! | `letters` | words of people to a session that another process drives |
 
 mod agent;
+pub mod alone;
 mod compact;
 mod context;
 pub mod dream;
 mod guarded;
 pub mod hands;
 mod harness;
+pub mod judgement;
 mod letters;
 mod line;
 mod mind;

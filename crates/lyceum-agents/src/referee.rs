@@ -5,16 +5,19 @@
 
 use std::ffi::OsString;
 
-use lyceum_models::{
-    Block, Cancel, Message, Model as _, Options as Connection, Request, Response, Role, Spec,
-    SystemBlock, connect,
-};
+use lyceum_models::{Block, Cancel, Message, Request, Response, Role, Spec, SystemBlock};
 use lyceum_study::{
     engine::{Broken, Cut},
-    lab::{Doubt, Judge, Judgement},
+    lab::{Case, Doubt, Judge, Judgement},
 };
 use serde::Deserialize;
 use serde_json::json;
+
+use crate::{
+    judgement,
+    mind::{Cost, of_response},
+    staff::mind,
+};
 
 /// Most tokens of a judgement: a word and a sentence, and what a model thinks before.
 const OUTPUT_TOKENS_MAX: u32 = 4096;
@@ -28,16 +31,35 @@ pub struct Referee {
 }
 
 impl Judge for Referee {
-    fn judge(&self, model: &str, doubt: &Doubt, cut: &Cut) -> Result<Judgement, Broken> {
+    fn judge(
+        &self,
+        case: Case<'_>,
+        model: &str,
+        doubt: &Doubt,
+        cut: &Cut,
+    ) -> Result<Judgement, Broken> {
         let doing = || format!("asking `{model}` for a judgement");
         let spec: Spec = model.parse().map_err(Broken::while_doing(doing()))?;
-        let judge = connect(&spec, Connection::default(), &self.environment)
-            .map_err(Broken::while_doing(doing()))?;
+        let mind = mind(&spec, &self.environment).map_err(Broken::while_doing(doing()))?;
+        let request = request(doubt);
+        let most = mind.most(&request);
+        let reserved =
+            judgement::reserve(case, model, most).map_err(Broken::while_doing(doing()))?;
+        mind.meter.open(most);
         let cancel = Cancel::new();
         let ends = cancel.clone();
         cut.on_cut(Box::new(move |_| ends.cancel()));
-        let response = judge.turn(&request(doubt), &cancel, &mut |_| ());
+        let response = mind.model.turn(&request, &cancel, &mut |_| ());
         cut.on_cut(Box::new(|_| ()));
+        let unmetered = match &response {
+            Ok(response) => of_response(response, most),
+            Err(error) if error.kind.may_have_cost() => most,
+            Err(_) => Cost::default(),
+        };
+        let cost = mind.meter.close().unwrap_or(unmetered);
+        reserved
+            .settle(cost)
+            .map_err(Broken::while_doing("writing what a judgement cost"))?;
         let response = response.map_err(Broken::while_doing(doing()))?;
         // What is judged may be what keeps a model from answering as asked: that is no reason to hold the result back.
         Ok(read(&response).unwrap_or_else(|why| Judgement { yes: false, why }))

@@ -13,6 +13,7 @@ use lyceum_study::{
 
 use crate::{
     agent::{Brief, StudyAgent, Tell},
+    judgement,
     mind::{Meter, Mind, PriceOf},
     referee::Referee,
 };
@@ -42,7 +43,8 @@ pub fn mind_with(
     })
 }
 
-fn price_of(spec: &Spec) -> PriceOf {
+/// Returns what a model's tokens cost by the list.
+pub(crate) fn price_of(spec: &Spec) -> PriceOf {
     let listed = match spec {
         Spec::Anthropic { model } => list_price(WireKind::Anthropic, model),
         Spec::OpenAi { model } => list_price(WireKind::Responses, model),
@@ -73,6 +75,10 @@ impl Staff for Agency {
         let doing = || format!("hiring `{name}`");
         let spec: Spec = name.parse().map_err(Broken::while_doing(doing()))?;
         let mind = mind(&spec, &self.environment).map_err(Broken::while_doing(doing()))?;
+        let budget = &desk.executor.study().study.budget;
+        if budget.money.is_some() && !mind.has_price() {
+            return Err(Broken::while_doing(doing())(judgement::Unpaid::Price));
+        }
         let agent = StudyAgent::open(name, desk, mind, &self.brief, (self.tell)());
         let agent = agent.map_err(Broken::while_doing(doing()))?;
         Ok(Box::new(agent))

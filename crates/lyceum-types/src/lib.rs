@@ -5,6 +5,7 @@
 mod event;
 mod ids;
 mod measurement;
+mod money;
 mod outcome;
 mod oversight;
 mod setting;
@@ -23,6 +24,7 @@ pub use measurement::{
     EndReason, FailureReason, Goal, Measured, Outcome, Output, Prediction, Purpose, Role, Side,
     Split, Trust, Usage, Verdict,
 };
+pub use money::{Money, MoneyError};
 pub use outcome::{
     CheckFound, Cited, CriterionGrade, EvaluationChecked, EvaluationEnded, EvaluationOngoing,
     EvaluationStarted, Execution, Grade, HandedIn, OutcomeDefined, OutcomeResult, Witness,

@@ -41,6 +41,18 @@ pub struct Limits {
     pub money: Option<u64>,
 }
 
+impl Limits {
+    /// Tells whether as much is within them. A model without a price cannot be held to a budget of money.
+    pub(crate) fn hold(self, tokens: u64, money: Option<u64>) -> bool {
+        let money = match (money, self.money) {
+            (_, None) => true,
+            (Some(need), Some(left)) => need <= left,
+            (None, Some(_)) => false,
+        };
+        money && self.tokens.is_none_or(|left| tokens <= left)
+    }
+}
+
 /// A memory store that a session sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
@@ -69,6 +81,22 @@ impl Policy {
     pub fn is_empty(&self) -> bool {
         *self == Policy::default()
     }
+}
+
+/// What the session may spend from now on, with what it has spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limited {
+    /// The limits.
+    pub limits: Limits,
+}
+
+/// The files that a session without a study begins with: a copy, of which the original is never written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workspace {
+    /// The directory that they were copied from; `None` where the session begins with no files.
+    pub directory: Option<String>,
+    /// The files.
+    pub files: Vec<Output>,
 }
 
 /// The session works.
@@ -464,6 +492,8 @@ lyceum_types::bodies! {
     PersonAsked(PersonAsked) = "agent.question" 2,
     PersonAnswered(PersonAnswered) = "user.answer" 1,
     Compacted(Compacted) = "agent.thread_context_compacted" 1,
+    Limited(Limited) = "session.limits" 1,
+    Workspace(Workspace) = "session.workspace" 1,
 }
 
 #[cfg(test)]
@@ -530,6 +560,11 @@ mod tests {
             ),
             ("agent.note", r#"{"text":"t"}"#),
             ("agent.question", r#"{"call":"1.0","question":"q"}"#),
+            ("session.limits", r#"{"limits":{"tokens":1,"money":null}}"#),
+            (
+                "session.workspace",
+                r#"{"directory":"d","files":[{"name":"a","blob":"00","bytes":1}]}"#,
+            ),
             (
                 "agent.thread_context_compacted",
                 r#"{"through":4,"summary":"s","tokens_before":9,"tokens_after":3}"#,

@@ -15,8 +15,8 @@ use lyceum_models::Block;
 use lyceum_types::{FoldError, Output};
 
 use super::event::{
-    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, MessageReceived, Permission,
-    PersonAsked, RequestEnd, StopReason, ToolResult, ToolUsed,
+    Answered, Asked, Body, Created, FaultKind, Found, Interrupted, Limits, MessageReceived,
+    Permission, PersonAsked, RequestEnd, StopReason, ToolResult, ToolUsed, Workspace,
 };
 use crate::stream::Fold;
 
@@ -122,6 +122,10 @@ pub struct State {
     pub created: Option<Created>,
     /// Whether it works.
     pub status: Status,
+    /// What it may spend, where that changed since it was made.
+    pub limited: Option<Limits>,
+    /// The files that it began with, where it works on no study.
+    pub workspace: Option<Workspace>,
     /// The conversation since the last compaction.
     pub conversation: Vec<Item>,
     /// What stands for the conversation before that.
@@ -203,7 +207,12 @@ impl Fold for State {
                     .filter_map(|one| one.blob.parse().ok())
                     .collect()
             }
+            Body::Workspace(workspace) => {
+                let files = workspace.files.iter();
+                files.filter_map(|one| one.blob.parse().ok()).collect()
+            }
             Body::Created(_)
+            | Body::Limited(_)
             | Body::Running(_)
             | Body::Idle(_)
             | Body::Terminated(_)
@@ -270,6 +279,11 @@ impl State {
                 self.status = Status::Running;
             }
             Body::Idle(idle) => self.rest(idle.stop_reason),
+            Body::Limited(limited) => self.limited = Some(limited.limits),
+            Body::Workspace(workspace) if self.workspace.is_none() && self.requests == 0 => {
+                self.workspace = Some(workspace);
+            }
+            Body::Workspace(_) => return Err("a second workspace".into()),
             Body::Terminated(over) => self.status = Status::Terminated(over.why),
             Body::PersonSaid(said) => {
                 self.letters.extend(said.letter);
@@ -511,15 +525,21 @@ impl State {
         Ok(())
     }
 
+    /// Returns what it may spend altogether.
+    pub fn limits(&self) -> Option<Limits> {
+        self.limited
+            .or_else(|| self.created.as_ref().map(|created| created.limits))
+    }
+
     /// Returns what the session may still spend; `None` where there is no limit.
     pub fn tokens_left(&self) -> Option<u64> {
-        let limit = self.created.as_ref()?.limits.tokens?;
+        let limit = self.limits()?.tokens?;
         Some(limit.saturating_sub(self.tokens))
     }
 
     /// Returns the money that the session may still spend; `None` where there is no limit.
     pub fn money_left(&self) -> Option<u64> {
-        let limit = self.created.as_ref()?.limits.money?;
+        let limit = self.limits()?.money?;
         Some(limit.saturating_sub(self.money))
     }
 }

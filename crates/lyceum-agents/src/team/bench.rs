@@ -39,7 +39,7 @@ const ENTRIES_MAX: usize = 20_000;
 pub(crate) type Files<'a> = BTreeMap<&'a str, &'a Output>;
 
 /// Takes the files of a directory as the first that are shared.
-pub(super) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<Output>, String> {
+pub(crate) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<Output>, String> {
     let limits = workspace::Limits {
         entries: ENTRIES_MAX,
         bytes: TOTAL_BYTES_MAX,
@@ -84,7 +84,7 @@ pub(crate) fn above<'a>(shared: &Files<'a>, own: &'a [Output]) -> Files<'a> {
 }
 
 /// Does something with files.
-pub(super) fn with_hands(
+pub(crate) fn with_hands(
     kit: &Kit,
     request: &hands::Request,
     shared: &Files<'_>,
@@ -111,7 +111,7 @@ pub(super) fn with_hands(
 }
 
 /// Runs a shell's command.
-pub(super) fn bash(
+pub(crate) fn bash(
     kit: &Kit,
     script: &str,
     timeout: Duration,

@@ -12,7 +12,7 @@
 //! What a thread spends counts against everybody above it. All of it is on record before it has an effect, so a team
 //! whose process died goes on with all of its threads.
 
-mod bench;
+pub(crate) mod bench;
 mod conduct;
 mod event;
 mod format;

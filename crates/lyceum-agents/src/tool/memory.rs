@@ -6,10 +6,13 @@
 use std::fmt::Write as _;
 
 use lyceum_memory::{Actor, Change, Cite, Entry, Error as StoreError, Must, Note, Store, present};
-use lyceum_study::engine::Broken;
+use lyceum_study::{
+    engine::{Broken, State as Study},
+    lab::Kit,
+};
 use serde::Deserialize;
 
-use super::{Done, Wanted, book, cut_middle, study::StudyTools};
+use super::{Done, Wanted, book, cut_middle};
 use crate::{
     Fold as _,
     line::one_line,
@@ -28,7 +31,7 @@ const LISTED_MAX: usize = 200;
 const EXPERIMENTS_MAX: usize = 32;
 
 /// The names of the tools.
-pub(super) const NAMES: [&str; 4] = ["memory_list", "memory_read", "memory_write", "memory_edit"];
+pub(crate) const NAMES: [&str; 4] = ["memory_list", "memory_read", "memory_write", "memory_edit"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,9 +100,21 @@ impl From<StoreError> for Stop {
     }
 }
 
-impl StudyTools<'_> {
+/// What a session needs to work with memory stores.
+pub(crate) struct Desk<'a> {
+    /// The ledger and where stores are.
+    pub(crate) kit: &'a Kit,
+    /// Name of the session.
+    pub(crate) session: &'a str,
+    /// The stores that it sees.
+    pub(crate) mounts: &'a [Mount],
+    /// The study whose runs may support what is written, where there is one.
+    pub(crate) study: Option<&'a Study>,
+}
+
+impl Desk<'_> {
     /// Carries out a call to a memory store; one that was made before a crash is not made again.
-    pub(super) fn with_memory(
+    pub(crate) fn call(
         &self,
         session: &State,
         call: &Wanted,
@@ -180,7 +195,7 @@ impl StudyTools<'_> {
             expires_at: None,
         };
         let must = asked.expect.map_or(Must::BeAbsent, Must::Have);
-        let ledger = self.bench.executor().kit().ledger();
+        let ledger = self.kit.ledger();
         match store.write(ledger, &asked.path, &asked.content, note, &must)? {
             Change::Made(_) | Change::None => Ok(written(&store, &asked.path)),
         }
@@ -220,10 +235,15 @@ impl StudyTools<'_> {
                 "expected at most {EXPERIMENTS_MAX} experiments, found {found}"
             )));
         }
+        let Some(study) = self.study.filter(|_| !names.is_empty()) else {
+            let why = "this session works on no study, and has no experiments to name";
+            let refused = Err(Stop::Refused(why.to_owned()));
+            return if names.is_empty() { Ok(None) } else { refused };
+        };
         let mut seqs = Vec::new();
         for name in names {
-            let id = book::experiment(self.study, name)?;
-            let measured = self.study.runs_of(id).filter(|run| run.value_is_there());
+            let id = book::experiment(study, name)?;
+            let measured = study.runs_of(id).filter(|run| run.value_is_there());
             let before = seqs.len();
             seqs.extend(measured.map(|run| run.finished_seq));
             if seqs.len() == before {
@@ -245,7 +265,7 @@ impl StudyTools<'_> {
     }
 
     fn now(&self) -> i64 {
-        self.bench.executor().kit().ledger().now().unix_ms()
+        self.kit.ledger().now().unix_ms()
     }
 
     fn mount(&self, name: &str) -> Result<&Mount, Stop> {
@@ -263,7 +283,7 @@ impl StudyTools<'_> {
     /// Returns the store that is read under this name now.
     fn store(&self, name: &str) -> Result<Store, Stop> {
         let mount = self.mount(name)?;
-        let kit = self.bench.executor().kit();
+        let kit = self.kit;
         let reader = kit.ledger().reader().map_err(StoreError::from)?;
         Ok(present(&reader, &kit.lab().memory(), &mount.store)?)
     }

@@ -5,13 +5,13 @@
 
 mod bench;
 pub(crate) mod book;
-mod memory;
+pub(crate) mod memory;
 mod offers;
 mod outcome;
 mod propose;
 mod shown;
 mod study;
-mod word;
+pub(crate) mod word;
 
 use lyceum_study::engine::{Broken, Change, Cut, HandIn};
 use lyceum_types::Output;
@@ -20,8 +20,9 @@ use crate::session::{Request, State, event::Body};
 
 pub use bench::Workbench;
 pub(crate) use bench::ended;
+pub(crate) use offers::alone as alone_offers;
 pub use study::StudyTools;
-pub(crate) use study::{charged, in_its_place};
+pub(crate) use study::{OnFiles, charged, in_its_place, on_files};
 
 /// Most bytes of a result that a model is told.
 pub const RESULT_BYTES_MAX: usize = 16 << 10;
@@ -85,6 +86,11 @@ pub trait Toolbox {
         None
     }
 
+    /// Tells whether a budget beside the session's own pays for a request: most tokens, most billionths of a US dollar.
+    fn pays(&self, _session: &State, _tokens: u64, _money: Option<u64>) -> bool {
+        true
+    }
+
     /// Reserves for a request what others have to allow too; false where they do not.
     fn reserve(&self, _tokens: u64, _money: Option<u64>) -> bool {
         true
@@ -115,6 +121,11 @@ pub struct Wanted {
     pub name: String,
     /// What it is called with: an object.
     pub arguments: serde_json::Value,
+}
+
+/// Keeps a note for whoever works.
+pub(crate) fn note(call: &Wanted) -> Result<Done, String> {
+    book::note(&study::read(&call.arguments)?)
 }
 
 /// Returns a text within the limit of a result: its beginning and its end, with what is missing counted.

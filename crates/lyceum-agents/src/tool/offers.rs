@@ -29,6 +29,30 @@ pub(super) fn all(with_outcome: bool, with_memory: bool) -> Vec<Tool> {
     all
 }
 
+/// Returns the tools of a session without a study.
+pub(crate) fn alone(with_memory: bool) -> Vec<Tool> {
+    let mut all = of_files();
+    all.extend(of_study());
+    let left_out = |name: &str| {
+        ["reset_workspace", "run_experiment", "list_experiments"].contains(&name)
+            || ["show_experiment", "compare", "record_finding"].contains(&name)
+    };
+    all.retain(|tool| !left_out(&tool.name));
+    for tool in &mut all {
+        if tool.name == "bash" {
+            "Runs a shell command in the sandbox, in the workspace, without a network. Changed and new files are kept; removals and links are not. Processes end with the command."
+                .clone_into(&mut tool.description);
+        } else if tool.name == "ask_person" {
+            "Asks a person and waits for the answer, however long that takes; where no person is there, the result says so at once. Ask what the files cannot tell."
+                .clone_into(&mut tool.description);
+        }
+    }
+    if with_memory {
+        all.extend(of_memory());
+    }
+    all
+}
+
 fn submit() -> Tool {
     tool(
         "submit_outcome",

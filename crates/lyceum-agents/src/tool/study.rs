@@ -17,7 +17,10 @@ use super::{
 use crate::{
     hands,
     line::one_line,
-    session::{Request, State, event::Mount},
+    session::{
+        Request, State,
+        event::{Limits, Mount},
+    },
 };
 
 /// Seconds that a shell's command gets when it asks for no other time, and at most.
@@ -45,6 +48,8 @@ pub struct StudyTools<'a> {
     pub mounts: &'a [Mount],
     /// CPU milliseconds of the session that the study has been charged with.
     pub charged_cpu_ms: u64,
+    /// What the session may use altogether of the study's own budgets of tokens and money.
+    pub allowed: Limits,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +90,35 @@ pub(super) fn read<T: DeserializeOwned>(arguments: &Value) -> Result<T, String> 
         .map_err(|error| show_untrusted(format!("the arguments do not fit: {error}").as_bytes()))
 }
 
+/// A call that works on files.
+pub(crate) enum OnFiles {
+    /// A shell's command.
+    Bash {
+        /// What it is to do.
+        script: String,
+        /// Its longest time.
+        timeout: Duration,
+    },
+    /// Something for the hands.
+    Hands(hands::Request),
+}
+
+/// Reads a call that works on files.
+pub(crate) fn on_files(call: &Wanted) -> Result<OnFiles, String> {
+    if call.name == "bash" {
+        let asked: Bash = read(&call.arguments)?;
+        return Ok(OnFiles::Bash {
+            timeout: asked.timeout(),
+            script: asked.command,
+        });
+    }
+    let mut request = call.arguments.clone();
+    if let Some(fields) = request.as_object_mut() {
+        fields.insert("tool".into(), Value::String(call.name.clone()));
+    }
+    read(&request).map(OnFiles::Hands)
+}
+
 impl StudyTools<'_> {
     /// Returns what of the study's budgets is left for a command, with what this session used since it was last charged.
     fn left(&self, session: &State) -> Left {
@@ -102,22 +136,11 @@ impl StudyTools<'_> {
         cut: &Cut,
     ) -> Result<Result<Done, String>, Broken> {
         let (files, left) = (&session.files, self.left(session));
-        if call.name == "bash" {
-            let asked: Bash = match read(&call.arguments) {
-                Ok(asked) => asked,
-                Err(why) => return Ok(Err(why)),
-            };
-            let bench = &self.bench;
-            return bench
-                .bash(&asked.command, asked.timeout(), files, &left, cut)
-                .map(Ok);
-        }
-        let mut request = call.arguments.clone();
-        if let Some(fields) = request.as_object_mut() {
-            fields.insert("tool".into(), Value::String(call.name.clone()));
-        }
-        match read::<hands::Request>(&request) {
-            Ok(request) => self.bench.hands(&request, files, &left, cut).map(Ok),
+        match on_files(call) {
+            Ok(OnFiles::Bash { script, timeout }) => {
+                self.bench.bash(&script, timeout, files, &left, cut).map(Ok)
+            }
+            Ok(OnFiles::Hands(request)) => self.bench.hands(&request, files, &left, cut).map(Ok),
             Err(why) => Ok(Err(why)),
         }
     }
@@ -336,6 +359,15 @@ impl Toolbox for StudyTools<'_> {
         cut_middle(text, BRIEF_BYTES_MAX)
     }
 
+    fn pays(&self, session: &State, tokens: u64, money: Option<u64>) -> bool {
+        let left = |allowed: Option<u64>, used: u64| allowed.map(|most| most.saturating_sub(used));
+        let left = Limits {
+            tokens: left(self.allowed.tokens, session.tokens),
+            money: left(self.allowed.money, session.money),
+        };
+        left.hold(tokens, money)
+    }
+
     fn needs_word(&self, session: &State, call: &Wanted) -> Result<Option<Request>, String> {
         if call.name == "ask_person" {
             return word::question(call).map(Some);
@@ -353,7 +385,13 @@ impl Toolbox for StudyTools<'_> {
             "submit_outcome" => return Ok(self.hand_in(session, call)),
             name if IN_THE_SANDBOX.contains(&name) => self.with_files(session, call, cut)?,
             name if memory::NAMES.contains(&name) && !self.mounts.is_empty() => {
-                self.with_memory(session, call)?
+                let desk = memory::Desk {
+                    kit: self.bench.executor().kit(),
+                    session: self.session,
+                    mounts: self.mounts,
+                    study: Some(self.study),
+                };
+                desk.call(session, call)?
             }
             _ => self.with_study(session, call),
         };

@@ -36,6 +36,15 @@ pub(crate) fn question(call: &Wanted) -> Result<Request, String> {
     })
 }
 
+/// Returns why a policy asks for a person's word on a call that works on files alone; nothing where it does not.
+pub(crate) fn of_files(policy: &Policy, call: &Wanted) -> Option<String> {
+    let name = &call.name;
+    if policy.tools.iter().any(|one| one == name) {
+        return Some(format!("each `{name}` needs a person's word"));
+    }
+    None
+}
+
 impl StudyTools<'_> {
     /// Returns why the session's policy asks for a person's word on a call; nothing where it does not.
     pub(super) fn policy_asks(&self, session: &State, call: &Wanted) -> Option<String> {

@@ -111,10 +111,6 @@ pub enum Kind {
     ReservedVariable { key: String, name: String },
     #[error(transparent)]
     Space(SpaceError),
-    #[error("a study with a criterion of kind `judgement` cannot have a budget of tokens")]
-    UncountedTokens,
-    #[error("a study file cannot have a budget of money")]
-    NoPrices,
     #[error(
         "the metric of a timed measurement is baseline time over candidate time, but `metric.goal` is \"minimize\""
     )]
@@ -269,12 +265,6 @@ impl Kind {
             }
             Kind::ReservedVariable { .. } => {
                 "names that begin with `LYCEUM_` are the lab's own; use another one".to_owned()
-            }
-            Kind::UncountedTokens => {
-                "nobody counts the tokens of judgements; remove the key or those criteria".to_owned()
-            }
-            Kind::NoPrices => {
-                "prices belong to models: `lyceum session start --money DOLLARS`".to_owned()
             }
             Kind::TimedGoal => "use `goal = \"maximize\"`".to_owned(),
             Kind::BoundDirection { other, .. } => format!("did you mean `{other}`?"),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lyceum_types::{Bytes, Goal, Knob, Setting, Space, Span, Trust};
+use lyceum_types::{Bytes, Goal, Knob, Money, Setting, Space, Span, Trust};
 
 use super::command::Command;
 use crate::{engine::Halving, knobs::Family, lint::Check, workspace::Globs};
@@ -57,6 +57,20 @@ pub struct Study {
 }
 
 impl Study {
+    /// Returns the models that the rubric asks for judgements, in the order of its criteria.
+    pub fn judges(&self) -> impl Iterator<Item = &str> {
+        self.rubric.iter().filter_map(|one| match one {
+            Criterion::Judgement { model, .. } => Some(model.as_str()),
+            Criterion::Metric { .. }
+            | Criterion::Improvement { .. }
+            | Criterion::Command { .. }
+            | Criterion::File { .. }
+            | Criterion::Diff { .. }
+            | Criterion::Finding { .. }
+            | Criterion::Replication { .. } => None,
+        })
+    }
+
     /// Returns how far the numbers of the search can be trusted.
     pub fn trust(&self) -> Trust {
         match self.measure {
@@ -318,8 +332,10 @@ pub struct Budget {
     pub cpu: Option<Span>,
     /// Disk space of the study's records and outputs.
     pub disk: Option<Bytes>,
-    /// Tokens of the language model that works on it, over all its requests.
+    /// Tokens of the language models that work on it and judge it, over all their requests.
     pub tokens: Option<u64>,
+    /// What these may cost.
+    pub money: Option<Money>,
 }
 
 /// How a run says how far it is.

@@ -2,10 +2,14 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use lyceum_ledger::Ledger;
 use lyceum_types::StudyOpened;
 
 use super::conduct::SandboxExecutor;
-use crate::engine::{Agent, Broken, Cut, Protocol, State};
+use crate::{
+    engine::{Agent, Broken, Cut, Protocol, State},
+    format::Budget,
+};
 
 /// What an agent gets of the lab: the same ledger, sandbox and study as the loop itself.
 pub struct Desk<'a> {
@@ -60,8 +64,26 @@ pub struct Judgement {
     pub why: String,
 }
 
+/// Whose work is judged, and what the study may spend on that.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    /// The study's name in the lab.
+    pub study: &'a str,
+    /// Where the cost is written down.
+    pub ledger: &'a Ledger,
+    /// What the study may spend.
+    pub budget: &'a Budget,
+}
+
 /// Asks language models for judgements: the weakest evidence there is.
 pub trait Judge: Send + Sync {
-    /// Asks the model of this name. An error says nothing about the work: no server, no key, an answer that is none.
-    fn judge(&self, model: &str, doubt: &Doubt, cut: &Cut) -> Result<Judgement, Broken>;
+    /// Asks the model of this name. An error says nothing about the work: no server, no key, a budget that does not pay for
+    /// it, an answer that is none.
+    fn judge(
+        &self,
+        case: Case<'_>,
+        model: &str,
+        doubt: &Doubt,
+        cut: &Cut,
+    ) -> Result<Judgement, Broken>;
 }

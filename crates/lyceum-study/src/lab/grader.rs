@@ -10,7 +10,7 @@ use lyceum_types::{CheckFound, Cited, EvaluationChecked, ExperimentId, RunId, Us
 use serde::Deserialize;
 
 use super::{
-    agent::{Doubt, Judge},
+    agent::{Case, Doubt, Judge},
     candidate,
     evaluator::{HOME, PRIVATE},
     kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, read_only},
@@ -283,7 +283,12 @@ impl Work<'_> {
             claim: self.task.claim.clone(),
             file,
         };
-        let given = judge.judge(model, &doubt, cut)?;
+        let case = Case {
+            study: &self.open.name,
+            ledger: &self.kit.ledger,
+            budget: &self.open.study.budget,
+        };
+        let given = judge.judge(case, model, &doubt, cut)?;
         let found = if given.yes {
             CheckFound::Met
         } else {

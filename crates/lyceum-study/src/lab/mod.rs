@@ -37,7 +37,7 @@ mod trap;
 mod verify;
 
 pub use adopted::{RulesChecked, check_rules};
-pub use agent::{Desk, Doubt, Judge, Judgement, Staff};
+pub use agent::{Case, Desk, Doubt, Judge, Judgement, Staff};
 pub use approve::{Pending, Unapproved, pending, promotion, rules, sign};
 pub use below::withheld;
 pub use candidate::{in_the_way, is_opaque, is_plain_path};

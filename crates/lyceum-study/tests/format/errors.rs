@@ -572,14 +572,13 @@ fn impossible_budgets() {
 }
 
 #[test]
-fn money_in_a_study_file() {
+fn money_that_is_no_amount() {
     assert_snapshot!(report(&[("experiments = 10", "tokens = 200_000\nmoney = \"5.00 USD\"")]), @r#"
-    error: a study file cannot have a budget of money
-      --> DIR/study.toml:71:1
+    error: `study.toml` cannot be read: expected dollars like "2.50" or "$0.000125", at most nine decimals, found "5.00 USD"
+      --> DIR/study.toml:71:9
        |
     71 | money = "5.00 USD"
-       | ^^^^^
-      hint: prices belong to models: `lyceum session start --money DOLLARS`
+       |         ^^^^^^^^^^
     "#);
 }
 

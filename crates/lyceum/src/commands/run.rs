@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -11,6 +11,7 @@ use lyceum_agents::{Agency, Brief};
 use lyceum_stats::Rule;
 use lyceum_study::{
     engine::{End, Observer},
+    format::Study,
     lab::{Conducted, Opening, Request, conduct_with},
 };
 
@@ -24,10 +25,17 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    minimum: Minimum,
     /// Directory of the study
     study: PathBuf,
+    #[command(flatten)]
+    way: Way,
+}
+
+/// How a study is worked on.
+#[derive(Debug, clap::Args)]
+pub(super) struct Way {
+    #[command(flatten)]
+    pub(super) minimum: Minimum,
     /// Who proposes: a sampler (gp, portfolio, network, tpe, cma, evolution, sobol, sweep, random), a network of your own as
     /// `network:FILE`, or a language model as `anthropic:MODEL`, `openai:MODEL`, `http://HOST:PORT/v1#MODEL`,
     /// `command:PROGRAM`, or samplers and a model as `mixed:SAMPLER+MODEL` [default: the study's own choice, else gp]
@@ -71,7 +79,42 @@ pub(super) fn input(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
-    work(place, json, arguments, Brief::default())
+    work(
+        place,
+        json,
+        &arguments.study,
+        &arguments.way,
+        Brief::default(),
+    )
+}
+
+impl Way {
+    /// Returns what is given that a study alone can have.
+    pub(super) fn of_a_study(&self) -> Option<&'static str> {
+        let given = [
+            (self.seed.is_some(), "--seed"),
+            (self.again, "--again"),
+            (self.experiments.is_some(), "--experiments"),
+            (self.rule.is_some(), "--rule"),
+            (self.memory.is_some(), "--memory"),
+            (self.slots.is_some(), "--slots"),
+            (!self.input.is_empty(), "--input"),
+            (self.text.is_some(), "--text"),
+        ];
+        given
+            .into_iter()
+            .find(|(given, _)| *given)
+            .map(|(_, name)| name)
+    }
+
+    /// Returns whether a person is there, where the command says so.
+    pub(super) fn person(&self) -> Option<bool> {
+        match (self.person, self.no_person) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            (false, false) => None,
+        }
+    }
 }
 
 /// Returns whoever hires agents, with what a new session is made of.
@@ -91,12 +134,30 @@ pub(super) fn check_model(name: &str) -> Result<(), Failure> {
     mind(name).map(drop)
 }
 
+/// Refuses a budget of money beside a model of which nobody knows what it costs.
+fn check_prices(study: &Study, researcher: Option<&str>) -> Result<(), Failure> {
+    if study.budget.money.is_none() {
+        return Ok(());
+    }
+    let researcher = researcher.or(study.researcher.as_deref());
+    let agent = researcher.and_then(lyceum_study::lab::agent_in);
+    for name in agent.into_iter().chain(study.judges()) {
+        if !has_price(name)? {
+            return Err(Failure::bad_input(format!(
+                "`[budget] money` needs models whose price is known, and that of `{name}` is not"
+            ))
+            .hint("bound what they may spend with `[budget] tokens`"));
+        }
+    }
+    Ok(())
+}
+
 /// Tells whether it is known what a language model of this name costs.
 pub(super) fn has_price(name: &str) -> Result<bool, Failure> {
     Ok(mind(name)?.has_price())
 }
 
-fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
+pub(super) fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
     let name = lyceum_study::lab::agent_in(name).unwrap_or(name);
     let spec = name.parse::<lyceum_models::Spec>();
     let spec = spec.map_err(|error| Failure::bad_input(error.to_string()))?;
@@ -108,14 +169,11 @@ fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
 pub(super) fn work(
     place: &LabPlace,
     json: bool,
-    arguments: &Arguments,
+    directory: &Path,
+    arguments: &Way,
     mut brief: Brief,
 ) -> Result<Exit, Failure> {
-    brief.person = match (arguments.person, arguments.no_person) {
-        (true, _) => Some(true),
-        (_, true) => Some(false),
-        (false, false) => None,
-    };
+    brief.person = arguments.person();
     brief.terminal = std::io::stderr().is_terminal();
     if let Some(name) = &arguments.researcher {
         check_model(name)?;
@@ -128,7 +186,7 @@ pub(super) fn work(
             .map(|file| ("text".to_owned(), file.clone())),
     );
     let request = Request {
-        directory: arguments.study.clone(),
+        directory: directory.to_owned(),
         researcher: arguments.researcher.clone(),
         seed: arguments.seed,
         inputs,
@@ -138,7 +196,8 @@ pub(super) fn work(
         memory: arguments.memory.clone(),
     };
     // A study that is not right is told before anything is made or locked.
-    lyceum_study::format::open(&request.directory)?;
+    let opened = lyceum_study::format::open(&request.directory)?;
+    check_prices(&opened.study, request.researcher.as_deref())?;
     let stop = stop_on_signals()?;
     let kit = place.kit_at(arguments.minimum)?;
     let mut observer: Box<dyn Observer> = if json {

@@ -151,6 +151,77 @@ fn a_spent_budget_pauses_the_agent_and_not_the_study() {
     assert_eq!(bounded.study("study.finished").len(), 1);
 }
 
+/// Returns the words of a command with a model that has a price, on the server that stands in for its provider.
+fn priced(server: &Server, place: &Place, words: &[&str]) -> Command {
+    let mut command = place.command(words);
+    command
+        .env("ANTHROPIC_BASE_URL", server.base())
+        .env("ANTHROPIC_API_KEY", "sk-of-a-test");
+    command
+}
+
+/// Puts a line into the study's budget.
+fn with_budget(place: &Place, line: &str) {
+    let path = place.path().join("parabola/study.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(
+        &path,
+        text.replace("[budget]\n", &format!("[budget]\n{line}\n")),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_budget_of_money_in_the_study_is_reserved_before_each_request_and_settled_after() {
+    let (place, server) = (Place::new(), Server::answering(brain::researcher).unwrap());
+    with_budget(&place, "money = \"1.50\"");
+    let words = Place::words("anthropic:claude-opus-5-5");
+    let done: crate::place::Done = priced(&server, &place, &words).output().unwrap().into();
+    assert!(matches!(done.code, Some(0 | 1)), "{}", done.err);
+    let created = &place.session("session.created")[0];
+    assert_eq!(created["limits"]["money"], 1_500_000_000_u64, "{created}");
+    let number = |one: &Value, key: &str| one[key].as_u64().unwrap();
+    let (mut spent, mut requests) = (0, 0);
+    let asked = place.session("span.model_request_start");
+    let answered = place.session("span.model_request_end");
+    for (asked, answered) in asked.iter().zip(&answered) {
+        // What is reserved fits in what is left, and what is charged is less.
+        let reserved = number(asked, "reserved_money");
+        assert!(spent + reserved <= 1_500_000_000, "{asked}");
+        assert!(number(answered, "money") < reserved, "{answered}");
+        spent += number(answered, "money");
+        requests += 1;
+    }
+    assert!(
+        requests > 0 && server.received().len() == requests,
+        "{requests}"
+    );
+    assert_eq!(place.study("study.finished").len(), 1);
+
+    // What does not pay for one request lets none be made, and a sampler does the work.
+    let (poor, before) = (Place::new(), server.received().len());
+    with_budget(&poor, "money = \"0.01\"");
+    let done: crate::place::Done = priced(&server, &poor, &words).output().unwrap().into();
+    assert!(matches!(done.code, Some(0 | 1)), "{}", done.err);
+    let idle = poor.session("session.status_idle");
+    assert_eq!(idle[0]["stop_reason"]["type"], "budget_reached", "{idle:?}");
+    assert_eq!(server.received().len(), before);
+
+    // A model without a price cannot be held to it.
+    let (other, before) = (Place::new(), server.received().len());
+    with_budget(&other, "money = \"1.50\"");
+    let refused = other.call(&Place::words(&model(&server))).exits(2);
+    assert!(
+        refused
+            .err
+            .contains("`[budget] money` needs models whose price is known"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(server.received().len(), before);
+    assert!(!other.path().join("lab").exists());
+}
+
 #[test]
 fn a_server_that_refuses_is_named_and_the_study_goes_on() {
     let answers = |_: &Received| Turn::Fault(Fault::Unauthorized);

@@ -15,11 +15,7 @@ use crate::format::{
 /// Less disk than this does not hold the records of a study.
 const DISK_MIN: Bytes = Bytes(1 << 20);
 
-pub(super) fn budget(
-    checks: &mut Checks<'_>,
-    budget: &table::Budget,
-    rubric: &[table::Criterion],
-) -> Budget {
+pub(super) fn budget(checks: &mut Checks<'_>, budget: &table::Budget) -> Budget {
     let way = Way::root().key("budget");
     let mut nothing = |key: &str, found: String, expected: &str, why: &str| {
         let way = way.key(key);
@@ -49,21 +45,13 @@ pub(super) fn budget(
         let why = "the records alone need as much; leave the key out for no limit";
         nothing("disk", disk.to_string(), "1MiB or more", why);
     }
-    let judged = rubric
-        .iter()
-        .any(|one| one.kind == CriterionKind::Judgement);
-    if budget.tokens.is_some() && judged {
-        checks.at_key(&way.key("tokens"), Kind::UncountedTokens);
-    }
-    if budget.money.is_some() {
-        checks.at_key(&way.key("money"), Kind::NoPrices);
-    }
     Budget {
         experiments,
         wall: budget.wall,
         cpu: budget.cpu,
         disk: budget.disk,
         tokens: budget.tokens,
+        money: budget.money.map(|dollars| dollars.0),
     }
 }
 

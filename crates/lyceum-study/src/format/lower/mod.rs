@@ -49,7 +49,7 @@ pub(super) fn lower(
     let progress = tables
         .progress
         .map(|progress| limits::progress(&mut checks, progress, &run));
-    let budget = limits::budget(&mut checks, &tables.budget, &tables.rubric);
+    let budget = limits::budget(&mut checks, &tables.budget);
     let noise = limits::noise(&tables.noise);
     let confirm = limits::confirm(&mut checks, &tables.confirm);
     let trust = measure

@@ -1,8 +1,8 @@
 //! Tables about how much and how sure: budget, noise, confirm, rubric, report.
 
-use lyceum_types::{Bytes, Span};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use lyceum_types::{Bytes, Money, Span};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{format::defaults, lint::Check};
 
@@ -20,12 +20,37 @@ pub(crate) struct Budget {
     pub(crate) cpu: Option<Span>,
     /// Disk space of what the lab keeps of this study: outputs, data, records and logs.
     pub(crate) disk: Option<Bytes>,
-    /// Tokens that a language model may read and write, over all requests of the study's session. Refused beside a criterion
-    /// of kind `judgement`, whose tokens nobody counts.
+    /// Tokens that language models may read and write, over all requests of the study's session and of its judgements.
     #[schemars(range(min = 1))]
     pub(crate) tokens: Option<u64>,
-    /// Refused: prices belong to models, so `lyceum session start --money` bounds what one may cost.
-    pub(crate) money: Option<String>,
+    /// US dollars that language models may cost, over the same requests: `"2.50"`. Each model must be one whose price is
+    /// known.
+    pub(crate) money: Option<Dollars>,
+}
+
+/// An amount of money as people write it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dollars(pub(crate) Money);
+
+impl<'de> Deserialize<'de> for Dollars {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Dollars).map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Dollars {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "US dollars: \"2.50\".",
+            "type": "string",
+            "pattern": r"^\$?[0-9]+(\.[0-9]{1,9})?$"
+        })
+    }
 }
 
 /// How a run says how far it is while it goes on, so that a researcher `asha:NAME` can stop what falls behind. At `min`

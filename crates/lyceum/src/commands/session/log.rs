@@ -10,7 +10,7 @@ use lyceum_agents::{
     },
 };
 use lyceum_ledger::{Holding, Ledger};
-use lyceum_models::{Arguments as Called, Block};
+use lyceum_models::{Arguments as Called, Block, Money};
 
 use super::{list::reason, named};
 use crate::{
@@ -86,7 +86,19 @@ fn line(seq: u64, at: i64, body: &Body, json: bool) -> String {
 /// Returns an event in words. What models, people and candidates wrote is escaped by the caller.
 fn said(body: &Body) -> String {
     match body {
+        Body::Created(created) if created.study.is_empty() => created.model.clone(),
         Body::Created(created) => format!("{} on {}", created.model, created.study),
+        Body::Workspace(workspace) => {
+            let from = workspace.directory.as_deref().unwrap_or("nowhere");
+            format!("{} files from {from}", workspace.files.len())
+        }
+        Body::Limited(limited) => {
+            let limits = limited.limits;
+            let tokens = limits.tokens.map(|tokens| format!("{tokens} tokens"));
+            let money = limits.money.map(|money| Money(money).to_string());
+            let all: Vec<String> = tokens.into_iter().chain(money).collect();
+            format!("may spend {}", all.join(" and "))
+        }
         Body::Running(running) => format!("process {}", running.pid),
         Body::Idle(idle) => reason(&idle.stop_reason),
         Body::Terminated(over) => over.why.clone(),

@@ -1,6 +1,8 @@
 //! `lyceum session`: language models at work in the lab.
 
+mod alone;
 mod answer;
+mod files;
 mod list;
 mod log;
 mod show;
@@ -17,8 +19,10 @@ use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Have a language model work on a study: `lyceum run` with what a session may be told and may spend
+    /// Have a language model work on a study, or with `--objective` on a copy of a directory
     Start(Box<start::Start>),
+    /// Go on with a session without a study
+    Resume(alone::Resume),
     /// Say something to a session
     Send(speak::Say),
     /// Let a call be carried out that waits for a person's word
@@ -33,6 +37,10 @@ pub(crate) enum Command {
     Show(show::Arguments),
     /// Show what happened in a session, event by event
     Log(log::Arguments),
+    /// Show what a session without a study changed in its files
+    Diff(files::Diff),
+    /// Write the files of a session without a study into a new directory
+    Export(files::Export),
     /// Show the lab's sessions and how far they are
     List,
 }
@@ -40,6 +48,9 @@ pub(crate) enum Command {
 pub(super) fn run(place: &LabPlace, json: bool, command: &Command) -> Result<Exit, Failure> {
     match command {
         Command::Start(arguments) => start::run(place, json, arguments),
+        Command::Resume(resume) => alone::resume(place, json, resume),
+        Command::Diff(arguments) => files::diff(place, json, arguments),
+        Command::Export(arguments) => files::export(place, json, arguments),
         Command::Send(say) => speak::say(place, json, say),
         Command::Approve(approve) => answer::approve(place, json, approve),
         Command::Deny(deny) => answer::deny(place, json, deny),

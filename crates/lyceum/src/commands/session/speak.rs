@@ -86,7 +86,7 @@ fn send(
         // What was left for a process which is gone came first.
         take_in(&lab, &name, &mut log)?;
         log.write(vec![letter.event(None)])?;
-        "written down; it is read when the study goes on"
+        "written down; it is read when the session goes on"
     } else {
         leave(&lab, &name, &letter)?;
         "sent to the process that works in the lab"

@@ -1,27 +1,43 @@
 //! `lyceum session start`: a study with a language model as its researcher.
 
+use std::path::PathBuf;
+
 use lyceum_agents::{
     Brief,
+    alone::Errand,
     session::event::{Limits, Mount},
 };
 use lyceum_models::Money;
 use lyceum_study::format::AskedTool;
 
+use super::alone;
 use crate::{commands::run, context::LabPlace, exit::Exit, failure::Failure};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Start {
+    /// Directory of the study
+    #[arg(required_unless_present = "objective")]
+    study: Option<PathBuf>,
+    /// What is to be reached, in a session without a study
+    #[arg(long, value_name = "TEXT", conflicts_with = "study")]
+    objective: Option<String>,
+    /// Directory of whose files a session without a study gets a copy; the directory itself is never written
+    #[arg(long, value_name = "DIR", requires = "objective")]
+    workspace: Option<PathBuf>,
+    /// Name of a session without a study [default: `session-1`, or the next that is free]
+    #[arg(long, value_name = "NAME", requires = "objective")]
+    name: Option<String>,
     #[command(flatten)]
-    study: run::Arguments,
+    way: run::Way,
     /// Something that must hold, told to the model at each turn; can be given several times
     #[arg(long, value_name = "TEXT", value_parser = constraint)]
-    constraint: Vec<String>,
+    pub(super) constraint: Vec<String>,
     /// Most tokens that a new session may spend
     #[arg(long, value_name = "NUMBER")]
-    tokens: Option<u64>,
+    pub(super) tokens: Option<u64>,
     /// Most US dollars that a new session may spend; refused for a model without a known price
     #[arg(long, value_name = "DOLLARS")]
-    money: Option<Money>,
+    pub(super) money: Option<Money>,
     /// Tool of which each call needs a person's word in a new session, beside those of the study's `[session] ask`
     #[arg(long, value_name = "TOOL", value_parser = tool)]
     ask: Vec<AskedTool>,
@@ -102,7 +118,7 @@ fn tool(text: &str) -> Result<AskedTool, String> {
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exit, Failure> {
-    let Some(name) = &arguments.study.researcher else {
+    let Some(name) = &arguments.way.researcher else {
         return Err(Failure::bad_input("a session needs a language model").hint(
             "name one with `--researcher anthropic:MODEL`, `openai:MODEL` or `http://HOST:PORT/v1#MODEL`",
         ));
@@ -125,6 +141,9 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
         ))
         .hint("bound what it may spend with `--tokens NUMBER`"));
     }
+    if let Some(objective) = &arguments.objective {
+        return alone(place, json, arguments, (objective, name));
+    }
     check_mounts(place, &arguments.mount)?;
     let mut brief = Brief {
         constraints: arguments.constraint.clone(),
@@ -141,5 +160,61 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
         let part = u32::try_from(context / 8).unwrap_or(u32::MAX);
         brief.options.output_tokens_max = brief.options.output_tokens_max.min(part);
     }
-    run::work(place, json, &arguments.study, brief)
+    let study = arguments.study.as_deref();
+    let study = study.ok_or_else(|| Failure::bad_input("which study is meant?"))?;
+    run::work(place, json, study, &arguments.way, brief)
+}
+
+/// Begins a session without a study, and works with it.
+fn alone(
+    place: &LabPlace,
+    json: bool,
+    arguments: &Start,
+    (objective, model): (&str, &str),
+) -> Result<Exit, Failure> {
+    if let Some(given) = arguments.way.of_a_study() {
+        return Err(Failure::bad_input(format!(
+            "`{given}` is for studies, and this session has none"
+        )));
+    }
+    if lyceum_study::lab::agent_in(model) != Some(model) {
+        return Err(Failure::bad_input(format!(
+            "a session without a study needs one language model, found `{model}`"
+        )));
+    }
+    let has = [AskedTool::Bash, AskedTool::Write, AskedTool::Edit];
+    if let Some(tool) = arguments.ask.iter().find(|tool| !has.contains(tool)) {
+        return Err(Failure::bad_input(format!(
+            "a session without a study has no tool `{}`",
+            tool.name()
+        ))
+        .hint("it can be asked for `bash`, `write` and `edit`"));
+    }
+    let errand = Errand {
+        name: arguments.name.clone().unwrap_or_default(),
+        objective: objective.trim().to_owned(),
+        constraints: arguments.constraint.clone(),
+        model: model.to_owned(),
+        limits: Limits {
+            tokens: arguments.tokens,
+            money: arguments.money.map(|money| money.0),
+        },
+        ask: arguments
+            .ask
+            .iter()
+            .map(|tool| tool.name().to_owned())
+            .collect(),
+        mounts: arguments.mount.clone(),
+        directory: arguments.workspace.clone(),
+    };
+    run::check_model(model)?;
+    if !arguments.mount.is_empty() {
+        check_mounts(place, &arguments.mount)?;
+    }
+    let with = alone::With {
+        minimum: arguments.way.minimum,
+        person: arguments.way.person(),
+        context: arguments.context,
+    };
+    alone::start(place, json, errand, &with)
 }

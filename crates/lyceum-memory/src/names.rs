@@ -39,7 +39,9 @@ pub fn check_path(path: &str) -> Result<(), Error> {
         |part: &str| (1..=PART_BYTES_MAX).contains(&part.len()) && part != "." && part != "..";
     let good = path.len() <= PATH_BYTES_MAX
         && path.split('/').all(good_part)
-        && !path.chars().any(|one| one.is_control() || is_unseen(one));
+        && !path
+            .chars()
+            .any(|one| one.is_control() || lyceum_types::is_unseen(one));
     if good {
         Ok(())
     } else {
@@ -47,11 +49,6 @@ pub fn check_path(path: &str) -> Result<(), Error> {
             found: path.to_owned(),
         })
     }
-}
-
-/// Whether a character changes how text reads without being seen.
-pub(crate) fn is_unseen(one: char) -> bool {
-    matches!(one, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Returns the stream of a store.
@@ -89,6 +86,8 @@ mod tests {
             "a\0b",
             "a\nb",
             "a\u{202e}b",
+            "a\u{2028}b",
+            "a\u{e0041}b",
             &long,
         ] {
             assert!(check_path(path).is_err(), "{path:?}");

@@ -343,7 +343,7 @@ fn plain(text: &str) -> Result<(), String> {
             "expected 1 to {LINE_BYTES_MAX} bytes of words, found {found}"
         ));
     }
-    let hidden = |one: char| one.is_control() || crate::names::is_unseen(one);
+    let hidden = |one: char| one.is_control() || lyceum_types::is_unseen(one);
     match text.chars().find(|one| hidden(*one)) {
         Some(found) => Err(format!(
             "it holds a character that does not print: {}",

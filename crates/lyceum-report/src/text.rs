@@ -48,15 +48,7 @@ fn visible(text: &str, lines: bool) -> String {
                 out.push(char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}'));
             }
             '\u{7f}' => out.push('\u{2421}'),
-            '\u{80}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}' => {
+            other if other.is_control() || lyceum_types::is_unseen(other) => {
                 let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
             }
             _ => out.push(character),

@@ -11,6 +11,7 @@ mod oversight;
 mod setting;
 mod space;
 mod stream;
+mod text;
 mod units;
 
 pub use event::{
@@ -37,4 +38,5 @@ pub use oversight::{
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};
 pub use stream::{DecodeError, EventBody, FoldError};
+pub use text::is_unseen;
 pub use units::{Bytes, Span, UnitError};

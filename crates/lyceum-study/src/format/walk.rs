@@ -184,7 +184,7 @@ impl Walker<'_> {
         let above = high.is_some_and(|high| number > high);
         if below || above {
             let expected = match (low, high) {
-                (Some(low), Some(high)) if high < f64::from(u32::MAX) => {
+                (Some(low), Some(high)) if above || high < f64::from(u32::MAX) => {
                     format!("{low} to {high}")
                 }
                 (Some(low), _) => format!("{low} or more"),

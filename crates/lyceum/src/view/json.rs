@@ -19,16 +19,14 @@ pub(crate) fn line(seq: u64, at: i64, body: &Body) -> Option<String> {
 
 /// Writes characters that steer a terminal as JSON escapes; JSON itself asks that only of the first thirty-two.
 pub(crate) fn visible(json: &str) -> String {
-    let steers = |c: char| {
-        ('\u{7f}'..='\u{9f}').contains(&c)
-            || ('\u{200b}'..='\u{200f}').contains(&c)
-            || ('\u{2028}'..='\u{202e}').contains(&c)
-            || ('\u{2066}'..='\u{2069}').contains(&c)
-    };
+    let steers = |c: char| ('\u{7f}'..='\u{9f}').contains(&c) || lyceum_types::is_unseen(c);
     json.chars()
         .fold(String::with_capacity(json.len()), |mut text, c| {
             if steers(c) {
-                let _ = write!(text, "\\u{:04x}", u32::from(c));
+                // JSON writes a character beyond the first plane as two units of UTF-16.
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
             } else {
                 text.push(c);
             }
@@ -53,12 +51,15 @@ mod tests {
 
     #[test]
     fn what_steers_a_terminal_is_escaped_and_reads_back() {
-        let json = serde_json::to_string("a\u{9b}31m\u{202e}é").unwrap();
+        let json = serde_json::to_string("a\u{9b}31m\u{202e}\u{e0041}é").unwrap();
         let shown = visible(&json);
-        assert!(!shown.contains(['\u{9b}', '\u{202e}']), "{shown}");
+        assert!(
+            !shown.contains(['\u{9b}', '\u{202e}', '\u{e0041}']),
+            "{shown}"
+        );
         assert_eq!(
             serde_json::from_str::<String>(&shown).unwrap(),
-            "a\u{9b}31m\u{202e}é"
+            "a\u{9b}31m\u{202e}\u{e0041}é"
         );
     }
 }

@@ -87,13 +87,21 @@ fn a_denied_call_is_told_with_its_reason_and_an_approved_one_survives_a_kill() {
     let mut running = Running::start(&place, &Place::words(&model));
     let first = awaited(&place, &mut running, "");
     assert_eq!(first["tool"], "edit");
-    assert_eq!(first["arguments"]["value"]["path"], "train.sh");
+    assert_eq!(first["arguments"]["path"], "train.sh");
     let id = call_of(&first);
 
     // What waits is seen in full, and in the list.
     let shown = session(&place, &["show"]).exits(0).out;
     assert!(shown.contains("idle (requires_action 1.0)"), "{shown}");
     assert!(shown.contains("old | 0.5 + "), "{shown}");
+    let object: Value =
+        serde_json::from_str(&session(&place, &["show", "--json"]).exits(0).out).unwrap();
+    assert_eq!(object["asks"]["tools"], serde_json::json!(["edit"]));
+    assert!(
+        object["objective"]
+            .as_str()
+            .is_some_and(|one| !one.is_empty())
+    );
     let listed = session(&place, &["list"]).exits(0).out;
     assert!(
         listed.contains("waits: 1.0 edit: each `edit` needs a person's word"),
@@ -232,7 +240,8 @@ fn a_question_waits_for_its_answer_or_is_told_that_nobody_is_there() {
     session(&place, &["deny", "parabola", "1.0"]).exits(2);
     let no = session(&place, &["answer", "parabola", "1.0", "4"]).exits(2);
     assert!(no.err.contains("a choice from 1 to 3"), "{}", no.err);
-    session(&place, &["answer", "parabola", "1.0", "2"]).exits(0);
+    let taken = session(&place, &["answer", "parabola", "1.0", "2"]).exits(0);
+    assert!(taken.out.contains("the answer: "), "{}", taken.out);
     assert_eq!(running.code(), Some(0));
     assert_eq!(place.session("user.answer")[0]["text"], "0.3");
     let twice = session(&place, &["answer", "parabola", "1.0", "2"]).exits(2);

@@ -89,7 +89,7 @@ fn chosen(asked: &Requested, text: &str) -> Result<String, Failure> {
     }
 }
 
-/// Returns the word as a letter, and the call that it is about; refuses one on what does not wait.
+/// Returns the word as a letter, and the call that it is about with an answer as it was taken; refuses one on what does not wait.
 fn letter(
     state: &State,
     session: &str,
@@ -118,7 +118,11 @@ fn letter(
         let message = format!("call {id} of session `{session}` waits for another word");
         return Err(Failure::bad_input(message).hint(format!("use `lyceum session {how}`")));
     }
-    Ok((letter, described(used, asked)))
+    let mut about = described(used, asked);
+    if let Letter::Answer { text, .. } = &letter {
+        about = format!("{about}\n  the answer: {}", words::clean(text));
+    }
+    Ok((letter, about))
 }
 
 fn not_awaited(state: &State, session: &str, id: &str) -> Failure {
@@ -164,7 +168,7 @@ fn send(
         take_in(&lab, &name, &mut log)?;
         let (letter, about) = letter(log.state(), &name, id, &say)?;
         log.write(vec![letter.event(None)])?;
-        (about, "written down; it counts when the study goes on")
+        (about, "written down; it counts when the session goes on")
     } else {
         let state = State::load(&reader, &name)?;
         let (letter, about) = letter(&state, &name, id, &say)?;

@@ -6,7 +6,7 @@ use lyceum_agents::{
     Fold as _,
     session::{Request, State, Status, event::StopReason},
 };
-use lyceum_models::Money;
+use lyceum_models::{Arguments as Called, Money};
 use lyceum_study::engine::JournalError;
 
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
@@ -88,6 +88,14 @@ pub(super) fn object(name: &str, state: &State) -> serde_json::Value {
         "stop_reason": why,
         "awaited": awaited(state),
         "study": created.map(|created| &created.study),
+        "objective": created.map(|created| &created.objective),
+        "constraints": created.map(|created| &created.constraints),
+        "mounts": created.map(|created| &created.mounts),
+        "asks": created.map(|created| serde_json::json!({
+            "tools": created.policy.tools,
+            "outside": created.policy.outside,
+            "experiments_after": created.policy.after,
+        })),
         "model": created.map(|created| &created.model),
         "requests": state.requests,
         "calls": state.calls_made,
@@ -108,10 +116,15 @@ pub(super) fn awaited(state: &State) -> Vec<serde_json::Value> {
                 Some(serde_json::json!({ "question": question, "choices": choices }))
             }
         };
+        // What is no JSON stands as the text that it is.
+        let arguments = match &used.arguments {
+            Called::Object { value } => value.clone(),
+            Called::Malformed { text, .. } => serde_json::Value::String(text.clone()),
+        };
         serde_json::json!({
             "call": used.call,
             "tool": used.name,
-            "arguments": used.arguments,
+            "arguments": arguments,
             "why": asked.words(),
             "question": question,
             "digest": asked.digest,

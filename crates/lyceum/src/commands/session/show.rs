@@ -107,7 +107,13 @@ pub(super) fn described(used: &ToolUsed, asked: &Requested) -> String {
         Called::Object { value } => {
             for (name, value) in value.as_object().into_iter().flatten() {
                 match value {
-                    Value::String(words) => line(&words::clean(name), words),
+                    Value::String(words) => {
+                        line(&words::clean(name), words);
+                        // Whether a file ends with the end of a line is part of what is decided.
+                        if used.name == "write" && name == "content" && !words.ends_with('\n') {
+                            line("", "(without the end of its last line)");
+                        }
+                    }
                     other => line(&words::clean(name), &other.to_string()),
                 }
             }

@@ -21,12 +21,19 @@ pub(crate) struct Say {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Interrupt {
+    /// The session [default: the only one]
+    session: Option<String>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
     why: String,
-    /// The session [default: the only one]
-    #[arg(long, value_name = "NAME")]
-    session: Option<String>,
+    /// The same as SESSION
+    #[arg(
+        long = "session",
+        value_name = "NAME",
+        hide = true,
+        conflicts_with = "session"
+    )]
+    named: Option<String>,
 }
 
 pub(super) fn say(place: &LabPlace, json: bool, arguments: &Say) -> Result<Exit, Failure> {
@@ -52,7 +59,8 @@ pub(super) fn interrupt(
     arguments: &Interrupt,
 ) -> Result<Exit, Failure> {
     let letter = Letter::Interrupt(within(&arguments.why)?);
-    send(place, json, arguments.session.as_deref(), letter)
+    let session = arguments.session.as_ref().or(arguments.named.as_ref());
+    send(place, json, session.map(String::as_str), letter)
 }
 
 /// Writes the letter into the session itself, or leaves it for whoever works in the lab.

@@ -7,6 +7,7 @@ mod alone;
 mod brain;
 mod examples;
 mod faults;
+mod judgement;
 mod killed;
 mod memory;
 mod mended;

@@ -192,6 +192,12 @@ fn its_budget_stops_it_and_a_larger_one_lets_it_go_on() {
         "{}",
         refused.err
     );
+    let mut unpriced = START.to_vec();
+    unpriced.extend(["--researcher", &model, "--money", "1", "--name", "dear"]);
+    let refused = place.call(&unpriced).exits(2);
+    assert!(refused.err.contains("price is known"), "{}", refused.err);
+    let listed = place.call(&["session", "list"]).exits(0).out;
+    assert!(!listed.contains("dear"), "{listed}");
     let mut nowhere = START.to_vec();
     nowhere[5] = "nowhere";
     nowhere.extend(["--researcher", &model]);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lyceum_agents::{
-    Fold as _, Halt, Options, People,
+    Fold as _, Halt, Mind, Options, People,
     alone::{self, BeginError, Errand},
     session::{
         Log, State,
@@ -78,6 +78,8 @@ pub(super) fn start(
         ))
         .hint("expected small letters, digits, `-` and `_`"));
     }
+    // What cannot be asked leaves no session behind.
+    let mind = mind(&errand.model, errand.limits.money)?;
     let stop = run::stop_on_signals()?;
     let kit = place.kit_at(with.minimum)?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
@@ -103,7 +105,20 @@ pub(super) fn start(
         }
         BeginError::Session(error) => Failure::internal(&error),
     })?;
-    work(&kit, json, &errand.name, with, stop, None)
+    work(&kit, json, &errand.name, with, (&mind, stop), None)
+}
+
+/// Returns a model that can be held to a bound on money, where there is one.
+fn mind(model: &str, money: Option<u64>) -> Result<Mind, Failure> {
+    let mind = run::mind(model)?;
+    if money.is_some() && !mind.has_price() {
+        return Err(Failure::bad_input(format!(
+            "`--money` needs a model whose price is known, and that of `{}` is not",
+            words::clean(model)
+        ))
+        .hint("bound what it may spend with `--tokens NUMBER`"));
+    }
+    Ok(mind)
 }
 
 /// Goes on with a session.
@@ -121,6 +136,8 @@ pub(super) fn resume(place: &LabPlace, json: bool, arguments: &Resume) -> Result
         tokens: arguments.tokens.or(old.tokens),
         money: arguments.money.map(|money| money.0).or(old.money),
     };
+    let model = state.created.as_ref().map(|created| created.model.clone());
+    let mind = mind(&model.unwrap_or_default(), limits.money)?;
     let with = With {
         minimum: arguments.minimum,
         person: match (arguments.person, arguments.no_person) {
@@ -133,7 +150,7 @@ pub(super) fn resume(place: &LabPlace, json: bool, arguments: &Resume) -> Result
     let stop = run::stop_on_signals()?;
     let kit = place.kit_at(with.minimum)?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
-    work(&kit, json, &name, &with, stop, Some(limits))
+    work(&kit, json, &name, &with, (&mind, stop), Some(limits))
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
@@ -142,7 +159,7 @@ fn work(
     json: bool,
     name: &str,
     with: &With,
-    stop: Arc<AtomicBool>,
+    (mind, stop): (&Mind, Arc<AtomicBool>),
     limits: Option<Limits>,
 ) -> Result<Exit, Failure> {
     let log = Log::open(kit.ledger().clone(), name)?;
@@ -153,15 +170,6 @@ fn work(
             "the lab holds no session `{name}`"
         )));
     };
-    let mind = run::mind(&created.model)?;
-    let money = limits.map_or(created.limits.money, |limits| limits.money);
-    if money.is_some() && !mind.has_price() {
-        return Err(Failure::bad_input(format!(
-            "`--money` needs a model whose price is known, and that of `{}` is not",
-            created.model
-        ))
-        .hint("bound what it may spend with `--tokens NUMBER`"));
-    }
     let mut options = Options::default();
     if let Some(context) = with.context {
         options.context_tokens = context;
@@ -186,7 +194,7 @@ fn work(
             words::clean(&created.model)
         ));
     }
-    let ended = alone::work(kit, name, &mind, options, (halt, people), limits);
+    let ended = alone::work(kit, name, mind, options, (halt, people), limits);
     let why = ended.map_err(|error| {
         Failure::internal(&error).hint(format!(
             "nothing is lost: `lyceum session resume {name}` goes on"

@@ -81,12 +81,16 @@ pub(super) fn export(place: &LabPlace, json: bool, arguments: &Export) -> Result
     let failed =
         |error: std::io::Error| Failure::bad_input(format!("`{}`: {error}", directory.display()));
     fs::create_dir(directory).map_err(failed)?;
-    for (file, bytes, executable) in &files {
-        if is_plain_path(file) {
-            put(&directory.join(file), bytes, *executable).map_err(failed)?;
+    let named = files.iter().filter(|(file, ..)| is_plain_path(file));
+    let mut count = 0;
+    for (file, bytes, executable) in named {
+        if let Err(error) = put(&directory.join(file), bytes, *executable) {
+            // What is there by half would pass for the whole.
+            let _ = fs::remove_dir_all(directory);
+            return Err(failed(error));
         }
+        count += 1;
     }
-    let count = files.len();
     if json {
         println!("{}", serde_json::json!({ "session": name, "files": count }));
     } else {

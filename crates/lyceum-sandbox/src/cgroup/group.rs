@@ -26,6 +26,9 @@ const PROCESS_HEADROOM: u64 = 16;
 /// `PID_MAX_LIMIT` of linux/threads.h for 64 bits.
 const PROCESSES_MAX: u64 = 4 << 20;
 
+/// The most that the sockets of a group of version 1 may hold beyond its limit on memory; senders wait then.
+const SOCKET_BYTES_MAX: u64 = 16 << 20;
+
 /// How long the kernel may take to let go of a group whose processes ended.
 const EMPTY_WAIT: Duration = Duration::from_millis(500);
 
@@ -194,7 +197,9 @@ fn limit(directory: &Path, member: Member, limits: &Limits) -> io::Result<()> {
         Version::One if member.holds.memory => {
             set("memory.limit_in_bytes", &memory)?;
             may_set("memory.memsw.limit_in_bytes", &memory)?;
-            may_set("memory.kmem.tcp.limit_in_bytes", &memory)?;
+            // A counter of its own, beside the limit on memory.
+            let of_sockets = (limits.memory_bytes / 4).min(SOCKET_BYTES_MAX).to_string();
+            may_set("memory.kmem.tcp.limit_in_bytes", &of_sockets)?;
         }
         Version::One | Version::Two => {}
     }
@@ -245,7 +250,7 @@ mod tests {
                 &[
                     ("memory.limit_in_bytes", "1073741824"),
                     ("memory.memsw.limit_in_bytes", "1073741824"),
-                    ("memory.kmem.tcp.limit_in_bytes", "1073741824"),
+                    ("memory.kmem.tcp.limit_in_bytes", "16777216"),
                     ("pids.max", "58"),
                 ],
             ),

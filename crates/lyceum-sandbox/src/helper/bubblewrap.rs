@@ -429,6 +429,7 @@ pub(super) fn enter(pid: i32) -> Result<PathBuf, Fault> {
     let outer = File::from(outer);
     kernel::join_user_namespace(outer.as_fd()).at(step, "joining the outer one")?;
     kernel::join_network_namespace(network.as_fd()).at(step, "joining its network")?;
+    keeper::bound_streams()?;
     let number = |file: &File| file.metadata().map(|status| status.ino());
     if number(&outer).at(step, "telling them apart")? != number(&namespace).at(step, "the same")? {
         kernel::join_user_namespace(namespace.as_fd()).at(step, "joining it")?;

@@ -80,6 +80,16 @@ impl Disk {
         Ok(Self { places })
     }
 
+    /// Returns by how much less is free than before.
+    pub(super) fn fallen(&self, before: Amount) -> Amount {
+        let now = self.free();
+        Amount {
+            bytes: before.bytes.saturating_sub(now.bytes),
+            files: before.files.saturating_sub(now.files),
+            closed: 0,
+        }
+    }
+
     /// Returns what was added, counting at most a little over `files_max` files.
     pub(super) fn added(&self, files_max: u64) -> Amount {
         let mut added = Amount::default();

@@ -17,7 +17,7 @@ use super::disk::Disk;
 use super::fault::{At, fault};
 use super::init::Lines;
 use super::watch::Watch;
-use super::{alone, bubblewrap, init, privileges, sources};
+use super::{alone, bubblewrap, init, privileges, sockets, sources};
 use crate::cgroup::{Held, Version};
 use crate::kernel::{self, Forked};
 use crate::record::{Level, Step};
@@ -26,8 +26,11 @@ use crate::wire::{self, Dedicated, Fault, Note, Order, Report};
 /// User and group id that the workload sees as its own.
 const INSIDE_ID: u32 = 1_000;
 
-/// `inotify` instances of a sandbox.
-const INOTIFY_MAX: &str = "8";
+/// `inotify` instances of a sandbox, and files that they watch, each of which keeps an inode in the kernel's memory.
+const INOTIFY_MAX: [(&str, &str); 2] = [
+    ("max_inotify_instances", "8"),
+    ("max_inotify_watches", "8192"),
+];
 
 /// Runs the keeper and ends the process.
 pub(super) fn run() -> ! {
@@ -244,6 +247,7 @@ fn make_namespaces(own: Dedicated, with_groups: bool) -> Result<(), Fault> {
     kernel::unshare(all).at(Step::CreateNamespaces, "unshare")?;
     map_user(own)?;
     bound_notices()?;
+    bound_streams()?;
     forbid_nesting()
 }
 
@@ -265,16 +269,20 @@ pub(super) fn forbid_nesting() -> Result<(), Fault> {
     )
 }
 
+/// Bounds the buffers of TCP in this network.
+pub(super) fn bound_streams() -> Result<(), Fault> {
+    sockets::bound_streams().at(Step::SetLimits, "writing /proc/sys/net/ipv4/tcp_rmem")
+}
+
 /// Leaves this user namespace a few `inotify` instances: each may hold 16,384 notices that no process shows, and is
 /// missing to other programs of the same user.
 pub(super) fn bound_notices() -> Result<(), Fault> {
-    let place = "/proc/sys/user/max_inotify_instances";
-    match fs::write(place, INOTIFY_MAX) {
-        // A kernel without `inotify`.
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other.at(
-            Step::SetLimits,
-            "writing /proc/sys/user/max_inotify_instances",
-        ),
+    for (name, most) in INOTIFY_MAX {
+        match fs::write(format!("/proc/sys/user/{name}"), most) {
+            // A kernel without `inotify`.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            other => other.at(Step::SetLimits, format!("writing /proc/sys/user/{name}"))?,
+        }
     }
+    Ok(())
 }

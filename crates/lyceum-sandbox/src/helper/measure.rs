@@ -58,6 +58,8 @@ pub(super) struct Meter {
     hidden: Hidden,
     next_slow: Instant,
     next_suspicion: Instant,
+    /// When the disk may be looked through again because all that was taken since may be the sandbox's.
+    next_alarm: Instant,
     /// What was free or used on the machine at the last slow measurement.
     marks: Marks,
     last: Option<(Instant, f64)>,
@@ -85,6 +87,8 @@ struct Hidden {
     sockets: Option<Sockets>,
     next_sockets: Option<Instant>,
     socket_bytes: u64,
+    /// Sockets that the last look counted and did not find.
+    unlisted: u64,
     /// Shared memory of the machine at the start.
     shared_before: u64,
     /// Shared anonymous mappings, as far as the machine's shared memory grew since.
@@ -113,6 +117,7 @@ impl Meter {
             hidden: Hidden::default(),
             next_slow: Instant::now(),
             next_suspicion: Instant::now(),
+            next_alarm: Instant::now(),
             marks: Marks::default(),
             last: None,
             pace: INTERVAL_FIRST,
@@ -173,7 +178,9 @@ impl Meter {
         let in_files = files_in_memory(view);
         self.watched.processes_max = self.watched.processes_max.max(look.threads);
         let now = Instant::now();
-        if now >= self.next_slow || now >= self.next_suspicion && self.suspicious() {
+        let fallen = self.fallen();
+        let due = now >= self.next_slow || now >= self.next_suspicion && self.suspicious();
+        if due || now >= self.next_alarm && self.may_exceed(fallen) {
             self.look_slowly(&look.places);
         }
         self.hidden.look(self.view.as_ref());
@@ -194,9 +201,11 @@ impl Meter {
                 share(self.watched.disk_files, self.limits.disk_files),
             ),
         ];
+        // What left the disk since the last full look may be the sandbox's.
+        let maybe = share(disk + self.fallen().bytes, self.limits.disk_bytes);
         let most = shares
             .iter()
-            .fold(0.0, |most: f64, (_, share)| share.max(most));
+            .fold(maybe.min(1.0), |most: f64, (_, share)| share.max(most));
         self.set_pace(most, looked.elapsed());
         refused.or_else(|| {
             let exceeded = shares.into_iter().find(|(_, share)| *share > 1.0);
@@ -233,6 +242,17 @@ impl Meter {
             || grown(before.free.files, now.free.files, limits.disk_files)
     }
 
+    /// Returns by how much less is free on the disks than at the last full look.
+    fn fallen(&self) -> Amount {
+        self.disk.fallen(self.marks.free)
+    }
+
+    /// Returns whether the disk's limits are exceeded if all of this is the sandbox's.
+    fn may_exceed(&self, fallen: Amount) -> bool {
+        self.watched.disk_bytes + fallen.bytes > self.limits.disk_bytes
+            || self.watched.disk_files + fallen.files > self.limits.disk_files
+    }
+
     fn marks_now(&self) -> Marks {
         let memory = self
             .view
@@ -261,6 +281,7 @@ impl Meter {
         let cost = begun.elapsed();
         self.next_slow = Instant::now() + (cost * SLOW_SHARE).max(self.pace);
         self.next_suspicion = Instant::now() + cost * SUSPICION_SHARE;
+        self.next_alarm = Instant::now() + cost;
     }
 
     /// Returns a directory in the sandbox's memory, once there is one.
@@ -307,18 +328,23 @@ impl Hidden {
         }
         // Of pid 1, whose network is the sandbox's.
         let of_network = |name| read(&view.proc, &format!("1/net/{name}")).unwrap_or_default();
-        let used = of_network("sockstat");
-        self.socket_bytes = if sockets::count(&used, "sockets: used ") > Some(sockets::FEW) {
-            let all = |sockets: &Sockets| sockets.bytes([&used, &of_network("sockstat6")]).ok();
-            let charged = match &self.sockets {
-                // A failure leaves what was known.
-                Some(sockets) => all(sockets).unwrap_or(self.socket_bytes),
-                None => 0,
-            };
-            charged + sockets::netlink_bytes(&of_network("netlink"))
+        let before = of_network("sockstat");
+        let used = |text: &str| sockets::count(text, "sockets: used ").unwrap_or(0);
+        if used(&before) > sockets::FEW {
+            let netlink = sockets::netlink(&of_network("netlink"));
+            self.socket_bytes = netlink.bytes;
+            if let Some(sockets) = &self.sockets
+                && let Ok(listed) = sockets.listed([&before, &of_network("sockstat6")])
+            {
+                let all = used(&before).min(used(&of_network("sockstat")));
+                let unlisted = all.saturating_sub(listed.sockets + netlink.sockets);
+                // One look may miss what comes and goes meanwhile.
+                let held = unlisted.min(std::mem::replace(&mut self.unlisted, unlisted));
+                self.socket_bytes += listed.bytes + sockets::unlisted_bytes(held);
+            }
         } else {
-            0
-        };
+            (self.socket_bytes, self.unlisted) = (0, 0);
+        }
         self.next_sockets = Some(now + now.elapsed() * SUSPICION_SHARE);
     }
 }

@@ -10,8 +10,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 
-/// Fewer sockets than these are not worth a look: they hold a few megabytes at most.
-pub(super) const FEW: u64 = 24;
+/// So many sockets and fewer are not worth a look: they hold some two megabytes at most.
+pub(super) const FEW: u64 = 4;
 
 /// Bytes of one part of an answer.
 const PART_BYTES: usize = 32 << 10;
@@ -25,21 +25,28 @@ const DONE: u16 = 3;
 const ERROR: u16 = 2;
 const REQUEST_ALL: u16 = 0x301;
 
-/// What is asked of a local socket: its peer, the length of its queue, its memory (`unix_diag.h`).
-const UNIX_SHOW: u32 = 0x4 | 0x10 | 0x20;
-const UNIX_PEER: u16 = 2;
-const UNIX_QUEUE: u16 = 4;
+/// What is asked of a local socket: its memory (`unix_diag.h`).
+const UNIX_SHOW: u32 = 0x20;
 const UNIX_MEMORY: u16 = 5;
 /// The same of an internet socket (`inet_diag.h`).
 const INET_MEMORY: u16 = 7;
 
-/// What a sender that is gone may have left in one queue: bytes for each byte that waits there (the
-/// kernel's least buffer holds one), and at most twice what a socket may send by default.
-const LEFT_PER_BYTE: u64 = 1_024;
-const LEFT_MAX: u64 = 2 * 212_992;
+/// What a socket may hold that the kernel counts and does not list: one that was closed and whose messages nobody took
+/// yet, or that was taken off its port with what had come there. Twice what a socket may send by default, and what
+/// [`bound_streams`] leaves one of TCP.
+const UNLISTED_BYTES: u64 = 2 * 212_992;
 
-/// Messages that a datagram socket queues, `net.unix.max_dgram_qlen` and one.
-const DATAGRAMS_MAX: u64 = 11;
+/// States of TCP in which an entry is no socket: `TCP_TIME_WAIT` and `TCP_NEW_SYN_RECV`.
+const NO_SOCKET: [u8; 2] = [6, 12];
+
+/// Sockets that the kernel lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// What they hold.
+    pub(super) bytes: u64,
+    /// How many these are.
+    pub(super) sockets: u64,
+}
 
 /// Asks about the sockets of the network namespace that this process was in when it was made.
 pub(super) struct Sockets(OwnedFd);
@@ -57,24 +64,25 @@ impl Sockets {
         sockets.dump(&unix_request(), 16, of_unix).map(|_| sockets)
     }
 
-    /// Returns the memory of all sockets in bytes.
+    /// Returns the memory of all sockets that are listed, and how many these are.
     ///
     /// What `/proc/PID/net/sockstat` says of IPv4 and of IPv6 spares questions about sockets that are not there: for TCP
     /// the kernel goes through the whole machine's to answer.
-    pub(super) fn bytes(&self, statistics: [&str; 2]) -> io::Result<u64> {
+    pub(super) fn listed(&self, statistics: [&str; 2]) -> io::Result<Listed> {
         let mut sum = self.dump(&unix_request(), 16, of_unix)?;
         let names = [["TCP:", "UDP:"], ["TCP6:", "UDP6:"]];
-        for (family, (text, names)) in [libc::AF_INET, libc::AF_INET6]
-            .iter()
-            .zip(statistics.iter().zip(names))
-        {
-            for (protocol, name) in [libc::IPPROTO_TCP, libc::IPPROTO_UDP].iter().zip(names) {
+        let families = [libc::AF_INET, libc::AF_INET6].into_iter();
+        for (family, (text, names)) in families.zip(statistics.iter().zip(names)) {
+            let protocols = [libc::IPPROTO_TCP, libc::IPPROTO_UDP].into_iter();
+            for (protocol, name) in protocols.zip(names) {
                 if count(text, &format!("{name} inuse ")) == Some(0) {
                     continue;
                 }
-                let request = inet_request(*family as u8, *protocol as u8);
+                let request = inet_request(family as u8, protocol as u8);
                 // A kernel without one of these has no such sockets, or does not tell.
-                sum += self.dump(&request, 72, of_inet).unwrap_or(0);
+                let more = self.dump(&request, 72, of_inet).unwrap_or_default();
+                sum.bytes += more.bytes;
+                sum.sockets += more.sockets;
             }
         }
         Ok(sum)
@@ -85,11 +93,11 @@ impl Sockets {
         &self,
         request: &[u8],
         head_bytes: usize,
-        of: fn(&[u8], &[u8]) -> u64,
-    ) -> io::Result<u64> {
+        of: fn(&[u8], &[u8]) -> Option<u64>,
+    ) -> io::Result<Listed> {
         send(&self.0, request, SendFlags::empty())?;
         let mut part = vec![0; PART_BYTES];
-        let mut sum = 0;
+        let mut sum = Listed::default();
         for _ in 0..PARTS_MAX {
             let length = recv(&self.0, &mut part[..], RecvFlags::empty())?.0;
             let mut rest = &part[..length];
@@ -99,8 +107,10 @@ impl Sockets {
                     ERROR => return Err(io::ErrorKind::Unsupported.into()),
                     _ => {}
                 }
-                if let Some((head, attributes)) = body.split_at_checked(head_bytes) {
-                    sum += of(head, attributes);
+                let socket = body.split_at_checked(head_bytes);
+                if let Some(bytes) = socket.and_then(|(head, rest)| of(head, rest)) {
+                    sum.bytes += bytes;
+                    sum.sockets += 1;
                 }
                 rest = after;
             }
@@ -115,15 +125,39 @@ pub(super) fn count(text: &str, words: &str) -> Option<u64> {
     rest.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Returns the memory of what waits unread in netlink sockets, of `/proc/PID/net/netlink`: columns 5 and 6. No control
-/// group counts it.
-pub(super) fn netlink_bytes(text: &str) -> u64 {
-    let waiting = |line: &str| -> Option<u64> {
-        let mut columns = line.split_ascii_whitespace().skip(4);
-        let mut next = || columns.next()?.parse::<u64>().ok();
-        Some(next()? + next()?)
+/// Returns what waits unread in netlink sockets, of `/proc/PID/net/netlink` (columns 5 and 6), which no control group
+/// counts, and how many of them programs have.
+pub(super) fn netlink(text: &str) -> Listed {
+    let one = |line: &str| -> Option<(u64, bool)> {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        let number = |at: usize| columns.get(at)?.parse::<u64>().ok();
+        // The kernel's own have no number.
+        Some((number(4)? + number(5)?, *columns.get(2)? != "0"))
     };
-    text.lines().skip(1).filter_map(waiting).sum()
+    let all = text.lines().skip(1).filter_map(one);
+    all.fold(Listed::default(), |sum, (bytes, of_program)| Listed {
+        bytes: sum.bytes + bytes,
+        sockets: sum.sockets + u64::from(of_program),
+    })
+}
+
+/// Returns what sockets may hold that the kernel counts (`used`) and does not list.
+pub(super) fn unlisted_bytes(sockets: u64) -> u64 {
+    sockets * UNLISTED_BYTES
+}
+
+/// Bounds what TCP may hold for one socket of this process's network: its buffers grow by themselves, beyond what anybody
+/// asks for.
+pub(super) fn bound_streams() -> io::Result<()> {
+    for name in ["tcp_rmem", "tcp_wmem"] {
+        let place = format!("/proc/sys/net/ipv4/{name}");
+        match std::fs::write(place, format!("4096 131072 {UNLISTED_BYTES}")) {
+            // A kernel without IPv4.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => other?,
+        }
+    }
+    Ok(())
 }
 
 fn header(length: usize) -> Vec<u8> {
@@ -190,29 +224,22 @@ fn charged(memory: &[u64], sent: usize) -> u64 {
     of(0) + of(sent)
 }
 
-fn of_unix(head: &[u8], attributes: &[u8]) -> u64 {
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "as the kernel answers about others"
+)]
+fn of_unix(_: &[u8], attributes: &[u8]) -> Option<u64> {
     let memory = attribute(attributes, UNIX_MEMORY).unwrap_or_default();
-    let of = |wanted| attribute(attributes, wanted).and_then(|all| all.first().copied());
-    let (peer, waiting) = (of(UNIX_PEER).unwrap_or(0), of(UNIX_QUEUE).unwrap_or(0));
-    let kind = i32::from(head.get(1).copied().unwrap_or(0));
-    let listens = head.get(2) == Some(&10);
-    // What waits is charged to its sender, unless that is gone.
-    let left = if waiting == 0 || listens {
-        0
-    } else if kind == libc::SOCK_DGRAM {
-        DATAGRAMS_MAX * LEFT_MAX / 2
-    } else if peer == 0 {
-        (waiting * LEFT_PER_BYTE).min(LEFT_MAX)
-    } else {
-        0
-    };
-    charged(&memory, 2) + left
+    Some(charged(&memory, 2))
 }
 
-fn of_inet(_: &[u8], attributes: &[u8]) -> u64 {
+fn of_inet(head: &[u8], attributes: &[u8]) -> Option<u64> {
+    if head.get(1).is_some_and(|state| NO_SOCKET.contains(state)) {
+        return None;
+    }
     let memory = attribute(attributes, INET_MEMORY).unwrap_or_default();
     // What a stream has not sent yet is counted apart.
-    charged(&memory, 5).max(charged(&memory, 2))
+    Some(charged(&memory, 5).max(charged(&memory, 2)))
 }
 
 #[cfg(test)]
@@ -233,10 +260,15 @@ mod tests {
     #[test]
     fn memory_in_sockets_is_seen_also_when_the_sender_is_gone() {
         let sockets = Sockets::open().expect("the kernel tells about sockets (CONFIG_UNIX_DIAG)");
+        let read = |name: &str| {
+            std::fs::read_to_string(format!("/proc/self/net/{name}")).expect("the kernel tells")
+        };
         let count = || {
-            let read = |name| std::fs::read_to_string(name).expect("the kernel counts sockets");
-            let texts = ["/proc/self/net/sockstat", "/proc/self/net/sockstat6"].map(read);
-            sockets.bytes([&texts[0], &texts[1]]).expect("counts")
+            let (used, of_netlink) = (read("sockstat"), netlink(&read("netlink")));
+            let listed = sockets.listed([&used, &read("sockstat6")]).expect("counts");
+            let used = count(&used, "sockets: used ").expect("is told");
+            let unlisted = used.saturating_sub(listed.sockets + of_netlink.sockets);
+            listed.bytes + unlisted_bytes(unlisted)
         };
         let before = count();
         let (near, far) = UnixStream::pair().expect("makes a pair");
@@ -263,8 +295,10 @@ mod tests {
 
     #[test]
     fn answers_that_wait_in_a_netlink_socket_are_seen() {
-        let of_all =
-            || netlink_bytes(&std::fs::read_to_string("/proc/self/net/netlink").expect("readable"));
+        let of_all = || {
+            let text = std::fs::read_to_string("/proc/self/net/netlink").expect("readable");
+            netlink(&text).bytes
+        };
         let before = of_all();
         let sockets: Vec<_> = (0..8).map(|_| Sockets::open().expect("opens")).collect();
         for sockets in &sockets {
@@ -272,7 +306,9 @@ mod tests {
             send(&sockets.0, &unix_request(), SendFlags::empty()).expect("asks");
         }
         assert!(of_all() > before + 8 * 1_000, "{before} {}", of_all());
-        assert_eq!(netlink_bytes("sk Eth\nx y z 0 7 5 rest\nx 1"), 12);
+        let two = netlink("sk Eth\nx y 0 0 7 5 rest\nx 1\nx y 9 0 1 0 rest");
+        let found = (two.bytes, two.sockets);
+        assert_eq!(found, (13, 1));
     }
 
     #[test]

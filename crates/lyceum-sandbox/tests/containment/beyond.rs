@@ -209,6 +209,14 @@ pub(crate) const BEYOND: &[Check] = &[
     own("X24", "hide memory in links in memory", |mode| {
         memory(mode, "links-in-memory links=300000", |peaks| peaks.kernel)
     }),
+    own(
+        "X25",
+        "begin the queues of gone senders with nothing",
+        |mode| {
+            let attack = "datagrams pairs=450 processes=4 first=empty";
+            memory(mode, attack, |peaks| peaks.kernel)
+        },
+    ),
 ];
 
 /// Memory that an attack gets past its limit of 64 MiB; it tries for 224.

@@ -70,6 +70,7 @@ pub(crate) fn page_tables(options: &Options) -> Tried {
 /// they are charged.
 pub(crate) fn datagrams(options: &Options) -> Tried {
     let pairs = options.number("pairs")?;
+    let empty_first = options.list("first") == ["empty"];
     let fill = || {
         let message = vec![1_u8; 15_000];
         let mut held = Vec::new();
@@ -78,6 +79,10 @@ pub(crate) fn datagrams(options: &Options) -> Tried {
                 break;
             };
             let _ = near.set_nonblocking(true);
+            if empty_first {
+                // The kernel tells the length of the first message only.
+                let _ = near.send(&[]);
+            }
             while near.send(&message).is_ok() {}
             held.push(far);
         }

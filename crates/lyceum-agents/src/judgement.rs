@@ -17,9 +17,9 @@ use crate::{
     stream::{Fold, Stream},
 };
 
-/// Tokens that a session leaves for each judgement of the last evaluation: what a provider may add, the answer, and a file
-/// of some 20 KiB.
-const KEPT_TOKENS: u64 = 20_000;
+/// Tokens that a session leaves for each judgement of the last evaluation: what a provider may add, the answer, and the
+/// 32 KiB of a file that a judge is shown at most, half of them escaped.
+const KEPT_TOKENS: u64 = 40_000;
 
 /// Intent: a model is about to be asked for a judgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,7 +194,7 @@ impl Reserved {
 }
 
 /// Returns what a study's session may use of the study's budgets altogether: what its judgements did not, and while the
-/// study goes on, what is kept for those of its end, at most half of a budget.
+/// study goes on, without what is kept for those of its end, at most half of what is left.
 pub(crate) fn left_for_session(
     reader: &Reader,
     name: &str,
@@ -204,8 +204,8 @@ pub(crate) fn left_for_session(
     let judged = State::load(reader, name)?;
     let kept = if over { vec![] } else { kept(study) };
     let left = |budget: u64, used: u64, kept: u64| {
-        let kept = kept.min(budget / 2).saturating_sub(used);
-        budget.saturating_sub(used).saturating_sub(kept)
+        let left = budget.saturating_sub(used);
+        left - kept.min(left / 2)
     };
     let tokens: u64 = kept.iter().map(|one| one.tokens).sum();
     let money: u64 = kept.iter().filter_map(|one| one.money).sum();

@@ -10,12 +10,15 @@ use lyceum_models::{Block, Cache, Message, Request, Role, SystemBlock, ToolResul
 
 use crate::{
     line::one_line,
-    session::{Item, Said, State},
+    session::{Item, Said, State, event::Created},
     tool::{Toolbox, book, cut_middle},
 };
 
 /// Most bytes of notes, and of people's words, in the standing part; the newest stand.
 const KEPT_BYTES_MAX: usize = 4 << 10;
+
+/// Characters of what a provider finds a session's requests by: as many as `OpenAI` is known to take, and no two alike.
+const CACHE_KEY_CHARACTERS: usize = 32;
 
 /// What holds for every agent of the lab. The same bytes in each request, so that prefixes are found in caches.
 const RULES: &str = include_str!("rules.txt");
@@ -27,22 +30,46 @@ pub(crate) fn compose(state: &State, toolbox: &dyn Toolbox, output_tokens_max: u
         cache: Some(Cache::Minutes),
     };
     let mut messages = messages(state);
-    let standing = Block::text(standing(state, toolbox));
+    mark(&mut messages);
+    let standing = standing(state, toolbox);
     match messages.last_mut() {
-        Some(last) if last.role == Role::User => last.blocks.push(standing),
-        _ => messages.push(Message {
-            role: Role::User,
-            blocks: vec![standing],
-            cache: None,
-        }),
+        Some(last) if last.role == Role::User => {
+            last.blocks.push(Block::text(standing));
+            last.passing = 1;
+        }
+        _ => messages.push(Message::user(standing)),
     }
     Request {
         system: vec![system],
         messages,
         tools: toolbox.offers(),
         output_tokens_max,
+        cache_key: state.created.as_ref().map(cache_key),
         ..Request::default()
     }
+}
+
+/// Marks where the conversation ends, which only grows until it is shortened, and where it ended in the request before.
+///
+/// A provider looks for a prefix that it has kept at the marks, and a few blocks before them; an answer with many calls
+/// adds more blocks than that ([Anthropic's documentation](https://docs.claude.com/en/docs/build-with-claude/prompt-caching)).
+/// With the rules' mark these are three of the four that a request may have.
+fn mark(messages: &mut [Message]) {
+    let Some((last, before)) = messages.split_last_mut() else {
+        return;
+    };
+    last.cache = Some(Cache::Minutes);
+    let mut before = before.iter_mut().rev();
+    if let Some(earlier) = before.find(|one| one.role == Role::User) {
+        earlier.cache = Some(Cache::Minutes);
+    }
+}
+
+/// Returns what all requests of a session have in common, and nobody else's. It tells nothing of the session.
+fn cache_key(created: &Created) -> String {
+    let own = (&created.session, &created.objective, &created.model);
+    let json = serde_json::to_vec(&own).unwrap_or_default();
+    blake3::hash(&json).to_hex()[..CACHE_KEY_CHARACTERS].to_owned()
 }
 
 /// Returns the conversation as messages that take turns and begin with the user's.
@@ -88,15 +115,7 @@ fn messages(state: &State) -> Vec<Message> {
         .first()
         .is_some_and(|first| first.role == Role::Assistant)
     {
-        let begin = Block::text("The lab says: begin.");
-        messages.insert(
-            0,
-            Message {
-                role: Role::User,
-                blocks: vec![begin],
-                cache: None,
-            },
-        );
+        messages.insert(0, Message::user("The lab says: begin."));
     }
     messages
 }
@@ -108,6 +127,7 @@ fn push(messages: &mut Vec<Message>, role: Role, blocks: Vec<Block>) {
             role,
             blocks,
             cache: None,
+            passing: 0,
         }),
     }
 }

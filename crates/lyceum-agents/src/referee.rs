@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use lyceum_models::{Block, Cancel, Message, Request, Response, Role, Spec, SystemBlock};
+use lyceum_models::{Block, Cancel, Message, Request, Response, Spec, SystemBlock};
 use lyceum_study::{
     engine::{Broken, Cut},
     lab::{Case, Doubt, Judge, Judgement},
@@ -74,11 +74,7 @@ fn request(doubt: &Doubt) -> Request {
     let asked = json!({ "question": doubt.question, "claim": doubt.claim, "file": file });
     Request {
         system: vec![SystemBlock::new(RULES)],
-        messages: vec![Message {
-            role: Role::User,
-            blocks: vec![Block::text(asked.to_string())],
-            cache: None,
-        }],
+        messages: vec![Message::user(asked.to_string())],
         output_tokens_max: OUTPUT_TOKENS_MAX,
         ..Request::default()
     }

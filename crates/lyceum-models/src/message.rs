@@ -34,6 +34,14 @@ pub struct Message {
     /// themselves send nothing for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Cache>,
+    /// Blocks at its end that stand after the mark, since the next request does not have them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub passing: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Message {
@@ -58,7 +66,14 @@ impl Message {
             role,
             blocks,
             cache: None,
+            passing: 0,
         }
+    }
+
+    /// Returns the blocks up to the mark, and those that stand after it.
+    pub(crate) fn lasting(&self) -> (&[Block], &[Block]) {
+        let passing = self.passing.min(self.blocks.len());
+        self.blocks.split_at(self.blocks.len() - passing)
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Request {
     /// Sampling temperature. Sent where given; newer hosted models refuse any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f64>,
+    /// The same for all requests that share their beginning, so that a provider finds what it has kept. At most 64
+    /// characters. Wires that know none send nothing for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_key: Option<String>,
 }
 
 /// A part of the instructions.

@@ -8,6 +8,7 @@ mod dream;
 mod every_event;
 mod long;
 mod person;
+mod prefix;
 mod team;
 mod workflow;
 mod world;

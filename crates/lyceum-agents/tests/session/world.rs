@@ -193,9 +193,14 @@ pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Optio
         price: Box::new(|_| Price::Unknown),
         meter: Arc::new(Meter::default()),
     };
+    drive_with(log, &mind, tools, options)
+}
+
+/// Drives a session with any model until it stops.
+pub(crate) fn drive_with(log: &mut Log, mind: &Mind, tools: &Tools, options: Options) -> Advance {
     let mut harness = Harness {
         log,
-        mind: &mind,
+        mind,
         toolbox: tools,
         options,
         turns_max: u32::MAX,

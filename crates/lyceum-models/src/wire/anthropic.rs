@@ -106,7 +106,8 @@ fn marked(mut item: Value, cache: Option<Cache>) -> Value {
 
 /// Returns a message as the API takes it; nothing for one that says nothing, which it refuses.
 fn written(message: &Message, mark: Option<Cache>) -> Option<Value> {
-    let mut content: Vec<Value> = message.blocks.iter().filter_map(block).collect();
+    let (lasting, passing) = message.lasting();
+    let mut content: Vec<Value> = lasting.iter().filter_map(block).collect();
     // Reasoning cannot carry a mark.
     let thinks = |item: &Value| {
         item["type"]
@@ -116,6 +117,7 @@ fn written(message: &Message, mark: Option<Cache>) -> Option<Value> {
     if let Some(last) = content.iter_mut().rev().find(|item| !thinks(item)) {
         *last = marked(last.take(), mark);
     }
+    content.extend(passing.iter().filter_map(block));
     let role = match message.role {
         Role::User => "user",
         Role::Assistant => "assistant",

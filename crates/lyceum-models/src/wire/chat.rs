@@ -83,8 +83,29 @@ fn system(request: &Request, marks: bool) -> Option<Value> {
 
 /// Results of tools are messages of their own and must come first, right after the calls.
 fn user(message: &Message, marks: bool, out: &mut Vec<Value>) {
+    let (lasting, passing) = message.lasting();
+    let lasting = words_of(lasting, out);
+    let passing = words_of(passing, out);
+    let parts = [(lasting, message.cache), (passing, None)];
+    let mut parts = parts.to_vec();
+    parts.retain(|(words, _)| !words.is_empty());
+    if parts.is_empty() {
+        return;
+    }
+    let content: Value = if marks && parts.iter().any(|(_, cache)| cache.is_some()) {
+        let parts = parts.iter().map(|(words, cache)| part(words, *cache));
+        parts.collect()
+    } else {
+        let words: Vec<String> = parts.into_iter().map(|(words, _)| words).collect();
+        words.join("\n\n").into()
+    };
+    out.push(json!({ "role": "user", "content": content }));
+}
+
+/// Returns the words of blocks, and adds their results as messages.
+fn words_of(blocks: &[Block], out: &mut Vec<Value>) -> String {
     let mut words = Vec::new();
-    for block in &message.blocks {
+    for block in blocks {
         match block {
             Block::ToolResult(result) => out.push(json!({
                 "role": "tool",
@@ -98,15 +119,7 @@ fn user(message: &Message, marks: bool, out: &mut Vec<Value>) {
             | Block::Opaque { .. } => {}
         }
     }
-    if words.is_empty() {
-        return;
-    }
-    let words = words.join("\n\n");
-    let content: Value = match message.cache {
-        Some(cache) if marks => json!([part(&words, Some(cache))]),
-        Some(_) | None => words.into(),
-    };
-    out.push(json!({ "role": "user", "content": content }));
+    words.join("\n\n")
 }
 
 fn assistant(message: &Message) -> Option<Value> {

@@ -42,6 +42,9 @@ impl Wire for Responses {
         if !WITHOUT_REASONING.iter().any(|old| model.starts_with(old)) {
             body.insert("include".into(), json!(["reasoning.encrypted_content"]));
         }
+        if let Some(key) = &request.cache_key {
+            body.insert("prompt_cache_key".into(), key.as_str().into());
+        }
         tools(&mut body, request);
         output(&mut body, request);
         if let Some(temperature) = request.temperature {

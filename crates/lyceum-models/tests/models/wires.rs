@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lyceum_models::{
     Arguments, Block, Cache, Effort, Event, Message, OutputSchema, Parallel, Price, Reasoning,
-    Request, Stop, SystemBlock, ToolChoice, ToolResult, Usage, WireKind,
+    Request, Stop, SystemBlock, ToolChoice, ToolResult, Usage, WireKind, connect,
     scripted::{Part, Said, Server},
 };
 use serde_json::{Value, json};
@@ -367,6 +367,46 @@ fn chat_gets_the_whole_request() {
             "strict": true, "schema": request.output_schema.as_ref().unwrap().schema } },
     });
     assert_eq!(sent(WireKind::Chat, &request), expected);
+}
+
+#[test]
+fn what_the_next_request_does_not_have_stands_behind_the_mark() {
+    let mut request = request();
+    request.messages[0].blocks.push(Block::text("it is noon"));
+    request.messages[0].cache = Some(Cache::Minutes);
+    request.messages[0].passing = 1;
+    let marked = json!([
+        { "type": "text", "text": "what is the weather?", "cache_control": { "type": "ephemeral" } },
+        { "type": "text", "text": "it is noon" },
+    ]);
+    let anthropic = sent(WireKind::Anthropic, &request);
+    assert_eq!(anthropic["messages"][0]["content"], marked);
+    let chat = sent(WireKind::Chat, &request);
+    let words = json!("what is the weather?\n\nit is noon");
+    assert_eq!(chat["messages"][0]["content"], words);
+    let server = Server::start(vec![Said::text("yes").into()]).unwrap();
+    let spec = format!("{}/v1#anthropic/any", server.base());
+    let model = connect(&spec.parse().unwrap(), once(), &|_| None).unwrap();
+    ask(&model, &request).unwrap();
+    assert_eq!(server.received()[0].body["messages"][0]["content"], marked);
+    // More than there are: nothing is left to mark.
+    request.messages[0].passing = 9;
+    let all = sent(WireKind::Anthropic, &request);
+    assert!(!all.to_string().contains("cache_control"));
+}
+
+#[test]
+fn a_key_of_what_is_kept_goes_to_the_wire_that_has_one() {
+    let mut request = request();
+    request.cache_key = Some("k".repeat(32));
+    let expected = json!("k".repeat(32));
+    assert_eq!(
+        sent(WireKind::Responses, &request)["prompt_cache_key"],
+        expected
+    );
+    for wire in [WireKind::Anthropic, WireKind::Chat] {
+        assert!(!sent(wire, &request).to_string().contains("kkkk"));
+    }
 }
 
 #[test]

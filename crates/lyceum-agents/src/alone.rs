@@ -24,8 +24,10 @@ use crate::{
             Body, Created, Idle, Limited, Limits, Mount, Policy, Running, StopReason, Workspace,
         },
     },
-    team::bench::{self, Files},
-    tool::{Done, OnFiles, Outcome, Toolbox, Wanted, alone_offers, memory, note, on_files, word},
+    team::bench::{self, Files, Seen},
+    tool::{
+        Done, OnFiles, Outcome, Toolbox, Wanted, alone_offers, memory, note, on_files, shelf, word,
+    },
 };
 
 /// Requests in one stretch of work after which it stops: a person looks then, and lets it go on.
@@ -221,15 +223,17 @@ impl Tools<'_> {
         cut: &Cut,
     ) -> Result<Result<Done, String>, Broken> {
         let start = by_name(self.start);
-        let own = &session.files;
+        let seen = Seen {
+            shared: &start,
+            own: &session.files,
+            mounts: self.mounts,
+        };
         match on_files(call) {
             Err(why) => Ok(Err(why)),
             Ok(OnFiles::Bash { script, timeout }) => {
-                bench::bash(self.kit, &script, timeout, (&start, own), cut).map(Ok)
+                bench::bash(self.kit, &script, timeout, seen, cut).map(Ok)
             }
-            Ok(OnFiles::Hands(request)) => {
-                bench::with_hands(self.kit, &request, &start, own, cut).map(Ok)
-            }
+            Ok(OnFiles::Hands(request)) => bench::with_hands(self.kit, &request, seen, cut).map(Ok),
         }
     }
 }
@@ -246,14 +250,7 @@ impl Toolbox for Tools<'_> {
     fn brief(&self, session: &State) -> String {
         use std::fmt::Write as _;
         let mut text = format!("files at the beginning: {}\n", self.start.len());
-        for mount in self.mounts {
-            let access = if mount.write {
-                "read and write"
-            } else {
-                "read"
-            };
-            let _ = writeln!(text, "memory store `{}`: {access}", mount.store);
-        }
+        text.push_str(&shelf::brief(self.mounts));
         let names: Vec<&str> = session.files.iter().map(|one| one.name.as_str()).collect();
         let names = crate::line::one_line(&names.join(" "));
         let _ = writeln!(

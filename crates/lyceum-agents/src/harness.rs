@@ -12,7 +12,9 @@ use std::{
     time::Duration,
 };
 
-use lyceum_models::{Arguments, Block, Cancel, ErrorKind, ModelError, Request, Response, Stop};
+use lyceum_models::{
+    Arguments, Block, Cancel, ErrorKind, Event, ModelError, Request, Response, Stop,
+};
 use lyceum_study::{
     engine::{Broken, Change, Cut, HandIn, JournalError},
     lab::Lab,
@@ -250,7 +252,7 @@ impl Harness<'_> {
             };
             self.log.write(vec![Body::Asked(asked.clone())])?;
             self.mind.meter.open(reserved(&asked));
-            let answer = self.turn(&request);
+            let answer = self.turn(&request)?;
             match answer {
                 Ok(response) => return self.take_answer(&asked, response),
                 Err(error) => {
@@ -313,15 +315,35 @@ impl Harness<'_> {
             .settle((asked.reserved_tokens, reserved), (cost.tokens, money));
     }
 
-    /// Asks and waits; a person's wish to stop ends the waiting.
-    fn turn(&self, request: &Request) -> Result<Response, ModelError> {
-        let cancel = Cancel::new();
-        watch(
+    /// Asks and waits; a person's wish to stop ends the waiting. Each try that failed is written down while the next one is
+    /// waited for, so that a session that makes no progress says why.
+    fn turn(&mut self, request: &Request) -> Result<Result<Response, ModelError>, Error> {
+        let (cancel, log) = (Cancel::new(), &mut *self.log);
+        let mut written = Ok(());
+        let mut hear = |event: Event| {
+            let Event::Retrying { kind, error, .. } = event else {
+                return;
+            };
+            let fault = Fault {
+                error: blame(&kind).0,
+                message: error,
+                retry_status: RetryStatus::Retrying,
+            };
+            if written.is_ok() {
+                written = log.write(vec![Body::Fault(fault)]);
+            }
+            if written.is_err() {
+                cancel.cancel();
+            }
+        };
+        let answer = watch(
             &self.halt,
             self.mail,
             || cancel.cancel(),
-            || self.mind.model.turn(request, &cancel, &mut |_| ()),
-        )
+            || self.mind.model.turn(request, &cancel, &mut hear),
+        );
+        written?;
+        Ok(answer)
     }
 
     /// Does something for a tool; a person's wish to stop ends it.

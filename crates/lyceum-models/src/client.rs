@@ -70,6 +70,7 @@ impl Model for Client {
             };
             sink(Event::Retrying {
                 failed,
+                kind: error.kind.clone(),
                 error: error.to_string(),
                 after,
             });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::ErrorKind,
     message::{Block, ToolUse},
     money::Price,
 };
@@ -155,7 +156,9 @@ pub enum Event {
     Retrying {
         /// How many attempts failed.
         failed: u32,
-        /// Why the last one did.
+        /// What went wrong with the last one.
+        kind: ErrorKind,
+        /// The same in words.
         error: String,
         /// How long is waited.
         after: Duration,

@@ -46,12 +46,24 @@ fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// Returns the directory below which all files lie that can fit a pattern: the working directory, unless it begins with `/`.
+fn top(pattern: &str) -> PathBuf {
+    let Some(rest) = pattern.strip_prefix('/') else {
+        return PathBuf::from(".");
+    };
+    let parts: Vec<&str> = rest.split('/').collect();
+    let above = &parts[..parts.len() - 1];
+    let plain = |part: &&&str| !part.contains(['*', '?', '[', '{', '\\']);
+    let plain: Vec<&str> = above.iter().take_while(plain).copied().collect();
+    Path::new("/").join(plain.join("/"))
+}
+
 /// Returns the files whose paths fit a pattern.
 pub(super) fn glob(pattern: &str) -> Result<String, String> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     let glob = glob.map_err(|error| format!("the pattern: {error}"))?;
     let matcher = glob.compile_matcher();
-    let all = files(Path::new("."));
+    let all = files(&top(pattern));
     let mut hits = all.iter().map(|path| shown(path));
     let hits: Vec<String> = hits
         .by_ref()

@@ -5,7 +5,9 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use lyceum_ledger::BlobId;
-use lyceum_sandbox::{Access, Exit, Mount, Record, harvest, scratch::Scratch, show_untrusted};
+use lyceum_sandbox::{
+    Access, Exit, Mount as SandboxMount, Record, harvest, scratch::Scratch, show_untrusted,
+};
 use lyceum_study::{
     engine::{Broken, Cut},
     lab::{Kit, Order, discard, is_plain_path, read_only, write_owned_as},
@@ -15,7 +17,8 @@ use lyceum_types::Output;
 
 use crate::{
     hands,
-    tool::{Done, RESULT_BYTES_MAX, bounded, cut_middle, ended},
+    session::event::Mount,
+    tool::{Done, RESULT_BYTES_MAX, bounded, cut_middle, ended, shelf::Shelf},
 };
 
 /// Where the files are inside.
@@ -37,6 +40,17 @@ const ENTRIES_MAX: usize = 20_000;
 
 /// Files by name: what a thread sees.
 pub(crate) type Files<'a> = BTreeMap<&'a str, &'a Output>;
+
+/// What a command sees.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    /// The files that are shared, or were there at the beginning.
+    pub(crate) shared: &'a Files<'a>,
+    /// The files that its thread has changed.
+    pub(crate) own: &'a [Output],
+    /// Memory stores.
+    pub(crate) mounts: &'a [Mount],
+}
 
 /// Takes the files of a directory as the first that are shared.
 pub(crate) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<Output>, String> {
@@ -87,19 +101,12 @@ pub(crate) fn above<'a>(shared: &Files<'a>, own: &'a [Output]) -> Files<'a> {
 pub(crate) fn with_hands(
     kit: &Kit,
     request: &hands::Request,
-    shared: &Files<'_>,
-    own: &[Output],
+    seen: Seen<'_>,
     cut: &Cut,
 ) -> Result<Done, Broken> {
     let arguments = vec![hands::NAME.into(), format!("{REQUEST}/request.json")];
     let json = serde_json::to_vec(request).map_err(Broken::while_doing("asking the hands"))?;
-    let (record, mut done) = run(
-        kit,
-        (arguments, Some(&json)),
-        HANDS_TIMEOUT,
-        (shared, own),
-        cut,
-    )?;
+    let (record, mut done) = run(kit, (arguments, Some(&json)), HANDS_TIMEOUT, seen, cut)?;
     let shown = show_untrusted(&record.stdout.joined());
     done.is_error = done.is_error || record.exit != Exit::Code(0);
     done.text = match record.exit {
@@ -115,11 +122,11 @@ pub(crate) fn bash(
     kit: &Kit,
     script: &str,
     timeout: Duration,
-    files: (&Files<'_>, &[Output]),
+    seen: Seen<'_>,
     cut: &Cut,
 ) -> Result<Done, Broken> {
     let arguments = vec!["sh".into(), "-c".into(), script.to_owned()];
-    let (record, mut done) = run(kit, (arguments, None), timeout, files, cut)?;
+    let (record, mut done) = run(kit, (arguments, None), timeout, seen, cut)?;
     let mut text = format!("{}\n", ended(&record.exit));
     for (name, stream) in [("output", &record.stdout), ("errors", &record.stderr)] {
         let shown = show_untrusted(&stream.joined());
@@ -139,21 +146,25 @@ fn run(
     kit: &Kit,
     command: (Vec<String>, Option<&[u8]>),
     timeout: Duration,
-    (shared, own): (&Files<'_>, &[Output]),
+    seen: Seen<'_>,
     cut: &Cut,
 ) -> Result<(Record, Done), Broken> {
     let scratch = kit.scratch(SCRATCH)?;
-    let ran = run_in(kit, &scratch, command, timeout, (shared, own), cut);
+    let ran = Shelf::lay_out(kit, seen.mounts).and_then(|shelf| {
+        let ran = run_in(kit, (&scratch, &shelf), command, timeout, seen, cut);
+        shelf.clear()?;
+        ran
+    });
     discard(&scratch)?;
     ran
 }
 
 fn run_in(
     kit: &Kit,
-    scratch: &Scratch,
+    (scratch, shelf): (&Scratch, &Shelf),
     (arguments, request): (Vec<String>, Option<&[u8]>),
     timeout: Duration,
-    (shared, own): (&Files<'_>, &[Output]),
+    Seen { shared, own, .. }: Seen<'_>,
     cut: &Cut,
 ) -> Result<(Record, Done), Broken> {
     let doing = || "laying out a thread's files";
@@ -163,7 +174,7 @@ fn run_in(
             .map_err(Broken::while_doing(doing()))?;
     }
     let mut policy = kit.policy(WORKSPACE, 1, &[]);
-    policy.mounts.push(Mount {
+    policy.mounts.push(SandboxMount {
         source: scratch.out(),
         target: PathBuf::from(WORKSPACE),
         access: Access::Overlay {
@@ -177,6 +188,7 @@ fn run_in(
             .map_err(Broken::while_doing(doing()))?;
         policy.mounts.push(read_only(&room, REQUEST));
     }
+    policy.mounts.extend(shelf.mount());
     policy.limits.wall = timeout;
     policy.limits.cpu = timeout;
     let order = Order {
@@ -187,6 +199,7 @@ fn run_in(
     };
     let record = kit.execute(&order, cut)?;
     let mut done = take(kit, &scratch.upper(), shared, own)?;
+    shelf.tell_left_out(&mut done.text);
     done.cpu_ms = record.usage.cpu.as_millis() as u64;
     Ok((record, done))
 }

@@ -165,7 +165,11 @@ impl<'a> Tools<'a> {
         }
         let state = self.room.state();
         let shared = state.files(self.version(&state));
-        let own = &session.files;
+        let seen = bench::Seen {
+            shared: &shared,
+            own: &session.files,
+            mounts: &[],
+        };
         if call.name == "bash" {
             let asked = match read::<Bash>(call) {
                 Ok(asked) => asked,
@@ -173,15 +177,14 @@ impl<'a> Tools<'a> {
             };
             let timeout = asked.timeout_s.unwrap_or(TIMEOUT_S.0).clamp(1, TIMEOUT_S.1);
             let timeout = Duration::from_secs(timeout);
-            return bench::bash(self.room.kit, &asked.command, timeout, (&shared, own), cut)
-                .map(Ok);
+            return bench::bash(self.room.kit, &asked.command, timeout, seen, cut).map(Ok);
         }
         let mut arguments = call.arguments.clone();
         if let Some(object) = arguments.as_object_mut() {
             object.insert("tool".into(), call.name.clone().into());
         }
         match serde_json::from_value::<hands::Request>(arguments) {
-            Ok(request) => bench::with_hands(self.room.kit, &request, &shared, own, cut).map(Ok),
+            Ok(request) => bench::with_hands(self.room.kit, &request, seen, cut).map(Ok),
             Err(error) => Ok(Err(format!("the arguments do not fit: {error}"))),
         }
     }

@@ -22,8 +22,8 @@ use lyceum_study::{
 };
 use lyceum_types::Output;
 
-use super::{Done, RESULT_BYTES_MAX, bounded};
-use crate::hands;
+use super::{Done, RESULT_BYTES_MAX, bounded, shelf::Shelf};
+use crate::{hands, session::event::Mount};
 
 /// Name of an agent's scratch directories: in capitals, as no study's is.
 const SCRATCH: &str = "AGENT";
@@ -61,6 +61,8 @@ pub(super) struct Command<'a> {
     pub(super) request: Option<&'a hands::Request>,
     /// The session's files.
     pub(super) files: &'a [Output],
+    /// The memory stores that it sees.
+    pub(super) mounts: &'a [Mount],
     /// Longest wall-clock and CPU time.
     pub(super) timeout: Duration,
 }
@@ -80,7 +82,7 @@ impl Workbench {
     pub(super) fn hands(
         &self,
         request: &hands::Request,
-        files: &[Output],
+        (files, mounts): (&[Output], &[Mount]),
         left: &Left,
         cut: &Cut,
     ) -> Result<Done, Broken> {
@@ -88,6 +90,7 @@ impl Workbench {
             arguments: vec![hands::NAME.into(), format!("{REQUEST}/request.json")],
             request: Some(request),
             files,
+            mounts,
             timeout: HANDS_TIMEOUT,
         };
         let (record, mut done) = self.run(&command, left, cut)?;
@@ -106,7 +109,7 @@ impl Workbench {
         &self,
         script: &str,
         timeout: Duration,
-        files: &[Output],
+        (files, mounts): (&[Output], &[Mount]),
         left: &Left,
         cut: &Cut,
     ) -> Result<Done, Broken> {
@@ -114,6 +117,7 @@ impl Workbench {
             arguments: vec!["sh".into(), "-c".into(), script.to_owned()],
             request: None,
             files,
+            mounts,
             timeout,
         };
         let (record, mut done) = self.run(&command, left, cut)?;
@@ -138,14 +142,19 @@ impl Workbench {
         let kit = self.executor.kit();
         let before = kit.read_kept(command.files)?;
         let scratch = kit.scratch(SCRATCH)?;
-        let ran = self.run_in(&scratch, command, &before, left, cut);
+        let shelf = Shelf::lay_out(kit, command.mounts);
+        let ran = shelf.and_then(|shelf| {
+            let ran = self.run_in((&scratch, &shelf), command, &before, left, cut);
+            shelf.clear()?;
+            ran
+        });
         discard(&scratch)?;
         ran
     }
 
     fn run_in(
         &self,
-        scratch: &Scratch,
+        (scratch, shelf): (&Scratch, &Shelf),
         command: &Command<'_>,
         before: &[Edit],
         left: &Left,
@@ -165,6 +174,7 @@ impl Workbench {
                 .map_err(Broken::while_doing(doing()))?;
             policy.mounts.push(read_only(&room, REQUEST));
         }
+        policy.mounts.extend(shelf.mount());
         policy.limits.wall = within(command.timeout, left.wall_ms);
         policy.limits.cpu = within(command.timeout, left.cpu_ms);
         policy.limits.memory_bytes = MEMORY_BYTES;
@@ -177,6 +187,7 @@ impl Workbench {
         };
         let record = kit.execute(&order, cut)?;
         let mut done = self.take(&scratch.upper(), command.files)?;
+        shelf.tell_left_out(&mut done.text);
         done.cpu_ms = record.usage.cpu.as_millis() as u64;
         Ok((record, done))
     }

@@ -27,6 +27,9 @@ const LINE_BYTES_MAX: usize = 4 << 10;
 const LINES: usize = 400;
 /// Most entries of one list.
 const LISTED_MAX: usize = 200;
+/// Most days after which an entry expires: a century.
+const DAYS_MAX: u32 = 36_500;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most experiments that one entry names.
 const EXPERIMENTS_MAX: usize = 32;
 
@@ -62,6 +65,8 @@ struct Put {
     expect: Option<String>,
     #[serde(default)]
     experiments: Vec<String>,
+    #[serde(default)]
+    days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +79,8 @@ struct Edit {
     expect: String,
     #[serde(default)]
     experiments: Vec<String>,
+    #[serde(default)]
+    days: Option<u32>,
 }
 
 /// Why a call was not carried out: a reason for the model, or a fault of the lab.
@@ -144,7 +151,8 @@ impl Desk<'_> {
             }
             "memory_write" => {
                 let asked: Put = super::study::read(arguments)?;
-                self.put(session, call, asked)
+                let expires_at = self.expiry(asked.days)?;
+                self.put(session, call, asked, expires_at)
             }
             _ => {
                 let asked: Edit = super::study::read(arguments)?;
@@ -160,22 +168,39 @@ impl Desk<'_> {
                     )));
                 }
                 let content = text.replacen(&asked.old, &asked.new, 1);
-                self.put(
-                    session,
-                    call,
-                    Put {
-                        store: asked.store,
-                        path: asked.path,
-                        content,
-                        expect: Some(asked.expect),
-                        experiments: asked.experiments,
-                    },
-                )
+                let before = store.entry(&asked.path)?.expires_at;
+                let expires_at = self.expiry(asked.days)?.or(before);
+                let put = Put {
+                    store: asked.store,
+                    path: asked.path,
+                    content,
+                    expect: Some(asked.expect),
+                    experiments: asked.experiments,
+                    days: asked.days,
+                };
+                self.put(session, call, put, expires_at)
             }
         }
     }
 
-    fn put(&self, session: &State, call: &Wanted, asked: Put) -> Result<Done, Stop> {
+    /// Returns when an entry ends to say anything that does so after so many days.
+    fn expiry(&self, days: Option<u32>) -> Result<Option<i64>, Stop> {
+        match days {
+            None => Ok(None),
+            Some(days @ 1..=DAYS_MAX) => Ok(Some(self.now() + i64::from(days) * DAY_MS)),
+            Some(days) => Err(Stop::Refused(format!(
+                "expected 1 to {DAYS_MAX} days, found {days}"
+            ))),
+        }
+    }
+
+    fn put(
+        &self,
+        session: &State,
+        call: &Wanted,
+        asked: Put,
+        expires_at: Option<i64>,
+    ) -> Result<Done, Stop> {
         let mount = self.mount(&asked.store)?;
         if !mount.write {
             return Err(Stop::Refused(format!(
@@ -192,7 +217,7 @@ impl Desk<'_> {
         let note = Note {
             actor: self.actor(),
             cites,
-            expires_at: None,
+            expires_at,
         };
         let must = asked.expect.map_or(Must::BeAbsent, Must::Have);
         let ledger = self.kit.ledger();
@@ -304,10 +329,10 @@ fn by(entry: &Entry) -> String {
 }
 
 fn line(entry: &Entry, now: i64) -> String {
-    let expired = if entry.is_expired(now) {
-        ", expired: it says nothing any more"
-    } else {
-        ""
+    let expired = match entry.expires_at {
+        None => String::new(),
+        Some(end) if end <= now => ", expired: it says nothing any more".to_owned(),
+        Some(end) => format!(", expires in {} days", (end - now + DAY_MS - 1) / DAY_MS),
     };
     format!(
         "{} ({} bytes, hash {}, by {}{expired})",

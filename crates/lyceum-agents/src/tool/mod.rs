@@ -9,6 +9,7 @@ pub(crate) mod memory;
 mod offers;
 mod outcome;
 mod propose;
+pub(crate) mod shelf;
 mod shown;
 mod study;
 pub(crate) mod word;

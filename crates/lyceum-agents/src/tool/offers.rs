@@ -67,6 +67,7 @@ fn of_memory() -> Vec<Tool> {
     let number = |what: &str| json!({ "type": "integer", "minimum": 1, "description": what });
     let store = text("the store, as the lab's statement names it");
     let path = text("the entry, as `rates/small.md`");
+    let days = number("days after which it says nothing any more, where it holds for a time only");
     let experiments = json!({ "type": "array", "items": { "type": "string" }, "description": "measured experiments that support it, as `e3`; the lab cites their runs" });
     vec![
         tool(
@@ -84,13 +85,13 @@ fn of_memory() -> Vec<Tool> {
         tool(
             "memory_write",
             "Writes a whole entry: a new one, or with `expect` in place of one that you have read. If somebody changed it meanwhile, it is refused and you read again.",
-            &json!({ "store": store, "path": path, "content": text("what it is to say, at most 100 KiB"), "expect": text("the hash of what is there now"), "experiments": experiments }),
+            &json!({ "store": store, "path": path, "content": text("what it is to say, at most 100 KiB"), "expect": text("the hash of what is there now"), "experiments": experiments, "days": days }),
             &["store", "path", "content"],
         ),
         tool(
             "memory_edit",
-            "Replaces a text in an entry, where it must stand exactly once.",
-            &json!({ "store": store, "path": path, "old": text("the text that is there"), "new": text("what takes its place"), "expect": text("the hash of what is there now"), "experiments": experiments }),
+            "Replaces a text in an entry, where it must stand exactly once. It expires when it did, unless `days` says otherwise.",
+            &json!({ "store": store, "path": path, "old": text("the text that is there"), "new": text("what takes its place"), "expect": text("the hash of what is there now"), "experiments": experiments, "days": days }),
             &["store", "path", "old", "new", "expect"],
         ),
     ]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Done, Outcome, Toolbox, Wanted, Workbench, bench, book, cut_middle, memory, offers, outcome,
     propose::{self, Makings},
-    shown, word,
+    shelf, shown, word,
 };
 use crate::{
     hands,
@@ -135,12 +135,12 @@ impl StudyTools<'_> {
         call: &Wanted,
         cut: &Cut,
     ) -> Result<Result<Done, String>, Broken> {
-        let (files, left) = (&session.files, self.left(session));
+        let (seen, left) = ((&session.files[..], self.mounts), self.left(session));
         match on_files(call) {
             Ok(OnFiles::Bash { script, timeout }) => {
-                self.bench.bash(&script, timeout, files, &left, cut).map(Ok)
+                self.bench.bash(&script, timeout, seen, &left, cut).map(Ok)
             }
-            Ok(OnFiles::Hands(request)) => self.bench.hands(&request, files, &left, cut).map(Ok),
+            Ok(OnFiles::Hands(request)) => self.bench.hands(&request, seen, &left, cut).map(Ok),
             Err(why) => Ok(Err(why)),
         }
     }
@@ -338,14 +338,7 @@ impl Toolbox for StudyTools<'_> {
             "newest:\n{}",
             shown::list(study, protocol, BRIEF_EXPERIMENTS)
         );
-        for mount in self.mounts {
-            let access = if mount.write {
-                "read and write"
-            } else {
-                "read"
-            };
-            let _ = writeln!(text, "memory store `{}`: {access}", mount.store);
-        }
+        text.push_str(&shelf::brief(self.mounts));
         let names: Vec<&str> = session
             .files
             .iter()

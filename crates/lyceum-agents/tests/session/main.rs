@@ -9,6 +9,7 @@ mod every_event;
 mod long;
 mod person;
 mod prefix;
+mod retried;
 mod team;
 mod workflow;
 mod world;

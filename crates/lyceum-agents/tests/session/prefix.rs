@@ -1,25 +1,19 @@
 //! What a provider keeps of a conversation is paid for once: each request begins with the bytes that the one before it
 //! marked, and what changes with each request stands behind the marks.
 
-use std::{
-    ffi::OsString,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use lyceum_agents::{
-    Advance, Meter, Mind, Options,
+    Advance, Options,
     session::{Log, event::StopReason},
 };
-use lyceum_models::{
-    Price, connect,
-    scripted::{Part, Said, Server, Turn},
-};
+use lyceum_models::scripted::{Part, Said, Server, Turn};
 use serde_json::{Value, json};
 
-use crate::world::{Tools, created, drive_with, ledger};
+use crate::world::{Tools, created, drive_with, ledger, mind_at};
 
 const MARK: &str = r#""cache_control":{"type":"ephemeral"},"#;
 const STANDING: &str = r#"{"text":"<lab>\n"#;
@@ -48,19 +42,7 @@ fn sent(spec: &str) -> (Vec<String>, u32) {
         said.into()
     })
     .unwrap();
-    let base = server.base();
-    let environment = move |name: &str| match name {
-        "ANTHROPIC_BASE_URL" => Some(OsString::from(&base)),
-        "OPENAI_BASE_URL" => Some(OsString::from(format!("{base}/v1"))),
-        "ANTHROPIC_API_KEY" | "OPENAI_API_KEY" => Some(OsString::from("sk-made-up")),
-        _ => None,
-    };
-    let spec = spec.parse().unwrap();
-    let mind = Mind {
-        model: Box::new(connect(&spec, lyceum_models::Options::default(), &environment).unwrap()),
-        price: Box::new(|_| Price::Unknown),
-        meter: Arc::new(Meter::default()),
-    };
+    let mind = mind_at(&server, spec, lyceum_models::Options::default());
     let mut log = Log::open(ledger(), "s").unwrap();
     log.write(vec![created()]).unwrap();
     let options = Options {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsString,
     sync::{Arc, Mutex, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -16,7 +17,7 @@ use lyceum_agents::{
 use lyceum_ledger::{Ledger, MemoryStore, SystemClock};
 use lyceum_models::{
     Arguments, Block, Cancel, Event, Model, ModelError, Price, Request, Response, Stop, Tool,
-    ToolUse, Usage,
+    ToolUse, Usage, connect, scripted::Server,
 };
 use lyceum_study::engine::{Broken, Cut};
 use lyceum_types::{ExperimentId, RunId};
@@ -194,6 +195,22 @@ pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Optio
         meter: Arc::new(Meter::default()),
     };
     drive_with(log, &mind, tools, options)
+}
+
+/// Returns a model of a scripted server.
+pub(crate) fn mind_at(server: &Server, spec: &str, options: lyceum_models::Options) -> Mind {
+    let base = server.base();
+    let environment = move |name: &str| match name {
+        "ANTHROPIC_BASE_URL" => Some(OsString::from(&base)),
+        "OPENAI_BASE_URL" => Some(OsString::from(format!("{base}/v1"))),
+        "ANTHROPIC_API_KEY" | "OPENAI_API_KEY" => Some(OsString::from("sk-made-up")),
+        _ => None,
+    };
+    Mind {
+        model: Box::new(connect(&spec.parse().unwrap(), options, &environment).unwrap()),
+        price: Box::new(|_| Price::Unknown),
+        meter: Arc::new(Meter::default()),
+    }
 }
 
 /// Drives a session with any model until it stops.

@@ -52,6 +52,7 @@ pub(super) fn run(json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
             failed,
             error,
             after,
+            ..
         } = event
         {
             let wait = words::duration(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));

@@ -52,7 +52,7 @@ const START: [&str; 7] = [
     "--no-person",
 ];
 
-fn events(place: &Place, name: &str, kind: &str) -> Vec<Value> {
+pub(crate) fn events(place: &Place, name: &str, kind: &str) -> Vec<Value> {
     let out = place.call(&["session", "log", name, "--json"]).exits(0).out;
     let all = out
         .lines()

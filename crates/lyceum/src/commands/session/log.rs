@@ -6,7 +6,7 @@ use lyceum_agents::{
     Fold as _,
     session::{
         State,
-        event::{Body, Permission, RequestEnd},
+        event::{Body, Permission, RequestEnd, RetryStatus},
     },
 };
 use lyceum_ledger::{Holding, Ledger};
@@ -118,6 +118,9 @@ fn said(body: &Body) -> String {
                 RequestEnd::Unknown => "unknown: the lab died meanwhile".into(),
             };
             format!("{request}, {tokens} tokens: {end}")
+        }
+        Body::Fault(fault) if fault.retry_status == RetryStatus::Retrying => {
+            format!("{}; it is tried again", fault.message)
         }
         Body::Fault(fault) => fault.message.clone(),
         Body::ToolUsed(used) => {

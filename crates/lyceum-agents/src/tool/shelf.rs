@@ -77,10 +77,10 @@ impl Shelf {
         made.map_err(Broken::while_doing(format!("laying out `{name}`")))?;
         for entry in store.entries().filter(|entry| !entry.is_expired(now)) {
             let path = format!("{name}/{}", entry.path);
-            if !is_plain_path(&entry.path) {
-                self.tell(&path, "its path is no file's");
-            } else {
+            if is_plain_path(&entry.path) {
                 self.put_entry(store, entry, &path, scratch)?;
+            } else {
+                self.tell(&path, "its path is no file's");
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::{
     error::Error,
     fs,
     path::Path,
-    sync::{Arc, Barrier},
+    sync::{Arc, Barrier, Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -22,8 +22,8 @@ use lyceum_agents::{
 };
 use lyceum_ledger::{Ledger, Options as LedgerOptions};
 use lyceum_models::{
-    Arguments, Block, Cancel, Event, Message, Model, ModelError, Options as Connection, Price,
-    Request, Response, Spec, Stop, SystemBlock, Tool, ToolUse, Usage, connect,
+    Arguments, Block, Cancel, Event, Model, ModelError, Options as Connection, Price, Request,
+    Response, Spec, Stop, Tool, ToolUse, Usage, connect,
     scripted::{Said, Server},
 };
 use lyceum_study::engine::{Broken, Cut};
@@ -240,7 +240,31 @@ fn idle(ledger: &Ledger, sessions: u32) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The same number of requests of the same size to the same server, with the harness and without.
+/// A model that keeps what it is asked.
+struct Kept {
+    model: Box<dyn Model>,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Model for Kept {
+    fn turn(
+        &self,
+        request: &Request,
+        cancel: &Cancel,
+        events: &mut dyn FnMut(Event),
+    ) -> Result<Response, ModelError> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(request.clone());
+        drop(requests);
+        self.model.turn(request, cancel, events)
+    }
+
+    fn name(&self) -> String {
+        self.model.name()
+    }
+}
+
+/// The same requests to the same server, by the harness and without it.
 fn overhead(directory: &Path, turns: u32) -> Result<(), Box<dyn Error>> {
     let server = Server::answering(|received| {
         let step = json!({ "step": received.body.to_string().len() });
@@ -249,29 +273,30 @@ fn overhead(directory: &Path, turns: u32) -> Result<(), Box<dyn Error>> {
     let spec: Spec = format!("{}/v1#bench", server.base()).parse()?;
     let model = || connect(&spec, Connection::default(), &|_| None);
     let ledger = Ledger::open(&directory.join("ledger"), LedgerOptions::default())?;
-    let request = Request {
-        system: vec![SystemBlock::new("x".repeat(4000))],
-        messages: vec![Message::user("y".repeat(4000))],
-        output_tokens_max: 8192,
-        ..Request::default()
-    };
-    let bare = model()?;
-    bare.turn(&request, &Cancel::new(), &mut |_| ())?;
     for round in 0..5 {
-        let (began, before) = (Instant::now(), cpu()?);
-        for _ in 0..turns {
-            bare.turn(&request, &Cancel::new(), &mut |_| ())?;
-        }
-        let (bare_wall, bare_cpu) = (began.elapsed(), cpu()?.saturating_sub(before));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = Kept {
+            model: Box::new(model()?),
+            requests: Arc::clone(&requests),
+        };
         let mut log = Log::open(ledger.clone(), &format!("o{round}"))?;
         log.write(vec![created("o")])?;
-        let mind = mind(Box::new(model()?));
+        let mind = mind(Box::new(kept));
         let (began, before) = (Instant::now(), cpu()?);
         drive(&mut log, &mind, turns)?;
         let (wall, used) = (began.elapsed(), cpu()?.saturating_sub(before));
-        let each = |time: Duration| time.as_micros() as f64 / f64::from(turns);
+        let requests =
+            std::mem::take(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner));
+        let bare = model()?;
+        let (began, before) = (Instant::now(), cpu()?);
+        for request in &requests {
+            bare.turn(request, &Cancel::new(), &mut |_| ())?;
+        }
+        let (bare_wall, bare_cpu) = (began.elapsed(), cpu()?.saturating_sub(before));
+        let each = |time: Duration| time.as_micros() as f64 / requests.len() as f64;
         println!(
-            "overhead: bare {:.0} us wall, {:.0} us CPU; with harness {:.0} us wall, {:.0} us CPU; more by {:.0} us wall, {:.0} us CPU a turn",
+            "overhead: {} requests, bare {:.0} us wall, {:.0} us CPU; with harness {:.0} us wall, {:.0} us CPU; more by {:.0} us wall, {:.0} us CPU a turn",
+            requests.len(),
             each(bare_wall),
             each(bare_cpu),
             each(wall),

@@ -41,12 +41,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     for one in &mut all {
-        wait_for_helpers()?;
+        wait_for_keepers()?;
         let ticks = processor_ticks()?;
         for _ in 0..runs {
             (one.run)()?;
         }
-        wait_for_helpers()?;
+        wait_for_keepers()?;
         one.cpu_ticks = processor_ticks()? - ticks;
     }
     all.sort_by_key(|one| one.order);
@@ -137,25 +137,41 @@ fn sandboxed(sandbox: &Sandbox, policy: Policy) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Waits until the last helper is gone, a little after its record came: only then is its time counted.
-fn wait_for_helpers() -> Result<(), Box<dyn Error>> {
-    for thread in std::fs::read_dir("/proc/self/task")? {
-        let children = thread?.path().join("children");
-        // A thread that ended has no children.
-        while std::fs::read_to_string(&children).is_ok_and(|children| !children.is_empty()) {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+/// Waits until the last keeper is gone, a little after its record came: only then is its time counted. What keepers are
+/// forked from stays.
+fn wait_for_keepers() -> Result<(), Box<dyn Error>> {
+    while children()?.len() > 1 {
+        std::thread::sleep(Duration::from_millis(5));
     }
     Ok(())
 }
 
-/// Returns clock ticks that this process and its finished children used: fields 14 to 17 of
-/// `/proc/self/stat`.
+/// Returns the process ids of this process's children.
+fn children() -> Result<Vec<u32>, Box<dyn Error>> {
+    let mut children = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let listed = thread?.path().join("children");
+        // A thread that ended has no children.
+        let listed = std::fs::read_to_string(&listed).unwrap_or_default();
+        for child in listed.split_ascii_whitespace() {
+            children.push(child.parse()?);
+        }
+    }
+    Ok(children)
+}
+
+/// Returns clock ticks that this process, its children and their finished children used: fields 14 to 17 of
+/// `/proc/PID/stat`.
 fn processor_ticks() -> Result<u64, Box<dyn Error>> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let figures = after_name.split_ascii_whitespace().skip(11).take(4);
-    Ok(figures.map(str::parse::<u64>).sum::<Result<u64, _>>()?)
+    let mut ticks = 0;
+    for process in children()?.into_iter().chain([std::process::id()]) {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        let after_name = stat.rsplit(')').next().unwrap_or_default();
+        for figure in after_name.split_ascii_whitespace().skip(11).take(4) {
+            ticks += figure.parse::<u64>()?;
+        }
+    }
+    Ok(ticks)
 }
 
 fn report(all: &mut [Series]) {

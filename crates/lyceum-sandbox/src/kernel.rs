@@ -116,6 +116,19 @@ pub(crate) fn fork() -> io::Result<Forked> {
     }
 }
 
+/// Forks a child of this process's parent, which will wait for it. Only for processes with one thread.
+///
+/// The C library is not told: what it knows as the number of the thread is the parent's until the child forks, and is
+/// used for nothing in between.
+pub(crate) fn fork_sibling() -> io::Result<Forked> {
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    // SAFETY: without a stack or shared memory this is a fork, and the helper has one thread.
+    match check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+        0 => Ok(Forked::Child),
+        child => Ok(Forked::Parent(child as i32)),
+    }
+}
+
 /// Ends this process at once, without running destructors or exit handlers.
 pub(crate) fn exit_now(code: i32) -> ! {
     // SAFETY: `_exit` has no preconditions.

@@ -39,6 +39,7 @@ mod identity;
 mod kernel;
 mod local;
 mod network;
+mod nursery;
 mod owner;
 mod policy;
 mod record;

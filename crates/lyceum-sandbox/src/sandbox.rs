@@ -4,8 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,14 +13,14 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::alone::Stage;
-use crate::cgroup::{Group, Place};
+use crate::cgroup::{self, Group, Place};
 use crate::copied::Copied;
 use crate::error::{Error, PolicyError};
 use crate::filter::{self, Filters, Wanted};
-use crate::helper::INIT_ARGUMENT;
 use crate::identity::ProcessIdentity;
 use crate::local::{self, LANDLOCK_WITH_SOCKETS};
 use crate::network::Secret;
+use crate::nursery::Nursery;
 use crate::owner::OwnerMaps;
 use crate::policy::{Access, Job, Mount, Network, Policy, Role};
 use crate::record::{Backend, Capabilities, Exit, How, Level, LimitMechanisms, User};
@@ -36,6 +35,9 @@ const START_WAIT: Timespec = Timespec {
     tv_sec: 60,
     tv_nsec: 0,
 };
+
+/// How often, at most, groups of supervisors that died are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
 /// How often a helper is started that dies before it has made anything, as on a machine that is out of
 /// memory or processes for a moment.
@@ -64,6 +66,9 @@ struct Shared {
     filters: Filters,
     /// Where control groups can be made.
     groups: Option<Place>,
+    /// When groups of supervisors that died were last looked for.
+    swept: Mutex<Option<Instant>>,
+    nursery: Nursery,
 }
 
 impl Sandbox {
@@ -178,6 +183,8 @@ impl Sandbox {
                 owner_maps,
                 filters,
                 groups,
+                swept: Mutex::default(),
+                nursery: Nursery::default(),
             }),
         })
     }
@@ -302,7 +309,8 @@ impl Sandbox {
         let mut tries = START_TRIES;
         let (mut parts, identity, process) = loop {
             tries -= 1;
-            match try_start(job, (&file, &maps, group.as_ref()), (started, how)) {
+            let given = (&file, &*maps, group.as_ref());
+            match try_start(&self.shared.nursery, job, given, (started, how)) {
                 // Nothing of the command has run: there is no pid 1 yet.
                 Err(Error::HelperLost { .. }) if tries > 0 => {}
                 other => break other?,
@@ -323,7 +331,18 @@ impl Sandbox {
     /// is gone, the run does without, and its record says so.
     fn group(&self, job: &Job) -> Option<Group> {
         let place = self.shared.groups.as_ref()?;
+        self.sweep(place);
         Group::make(place, &job.policy.limits).ok()
+    }
+
+    /// Removes the groups of supervisors that died, if nobody looked a short time ago.
+    fn sweep(&self, place: &Place) {
+        let swept = self.shared.swept.lock();
+        let mut swept = swept.unwrap_or_else(PoisonError::into_inner);
+        if swept.is_none_or(|at| at.elapsed() > SWEEP_EVERY) {
+            *swept = Some(Instant::now());
+            cgroup::remove_strays(place);
+        }
     }
 
     fn order(&self, job: &Job, self_test: bool, group: Option<&Group>) -> Result<Prepared, Error> {
@@ -493,6 +512,7 @@ fn read_findings<T: serde::de::DeserializeOwned>(answer: &[u8]) -> Result<T, Ref
 
 /// Starts a helper and waits until it has made pid 1.
 fn try_start(
+    nursery: &Nursery,
     job: &Job,
     (file, maps, group): (&OwnedFd, &[Arc<OwnedFd>], Option<&Group>),
     (started, how): ((Instant, SystemTime), How),
@@ -510,18 +530,19 @@ fn try_start(
         Some((answer, end)) => (Some(answer), Some(end)),
         None => (None, None),
     };
-    let child = Command::new("/proc/self/exe")
-        .arg(INIT_ARGUMENT)
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::from(control_end))
-        .stdout(Stdio::from(stdout_end))
-        .stderr(Stdio::from(stderr_end))
-        .spawn()
-        .map_err(helper("start the helper"))?;
+    let streams = [control_end, stdout_end, stderr_end];
+    let keeper = nursery
+        .start(&streams)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Error::HelperLost {
+                found: "what it is forked from is gone".into(),
+            },
+            _ => helper("start the helper")(error),
+        })?;
+    drop(streams);
     // From here on an early return must not leave the child behind.
     let mut parts = Parts {
-        child,
+        keeper,
         control,
         stdout,
         stderr,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +19,7 @@ use crate::copied::Copied;
 use crate::error::Error;
 use crate::identity::ProcessIdentity;
 use crate::network::{Proxy, Secret};
+use crate::nursery::Keeper;
 use crate::policy::{Limits, Network};
 use crate::record::{Exit, How, Record, Usage};
 use crate::sandbox::KILL_WAIT;
@@ -41,7 +42,7 @@ const DRAIN_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything that starting a helper leaves in the supervisor's hands.
 pub(crate) struct Parts {
-    pub(crate) child: Child,
+    pub(crate) keeper: Keeper,
     pub(crate) control: OwnedFd,
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
@@ -83,8 +84,8 @@ impl Parts {
     /// Ends a helper that did not get as far as a sandbox; returns what is to be reported.
     pub(crate) fn abandon(&mut self, error: Error) -> Error {
         // It may have ended by itself.
-        let _ = self.child.kill();
-        let status = self.child.wait();
+        self.keeper.kill();
+        let status = self.keeper.wait();
         match (error, status) {
             (Error::HelperLost { found }, Ok(status)) => Error::HelperLost {
                 found: format!("{found} ({status})"),
@@ -161,7 +162,7 @@ impl Running {
         process: OwnedFd,
     ) -> Result<Self, Error> {
         let Parts {
-            mut child,
+            mut keeper,
             control,
             stdout,
             stderr,
@@ -220,7 +221,7 @@ impl Running {
                 let _ = sender.send(record);
                 // All that is left is the keeper, which lets go of the namespaces: milliseconds
                 // that the record need not wait for.
-                let _ = child.wait();
+                let _ = keeper.wait();
             });
         match thread {
             Ok(_) => Ok(Self {

@@ -40,7 +40,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Makes a group with these limits, and removes those of supervisors that died.
+    /// Makes a group with these limits.
     pub(crate) fn make(place: &Place, limits: &Limits) -> io::Result<Self> {
         let name = name()?;
         let mut group = Self {
@@ -48,7 +48,6 @@ impl Group {
             descriptors: Vec::new(),
         };
         for parent in &place.parents {
-            remove_stray(&parent.directory);
             group.add(parent, &name, limits)?;
         }
         Ok(group)
@@ -135,10 +134,17 @@ fn is_stray(name: &OsStr) -> bool {
     judged().unwrap_or(false)
 }
 
-fn remove_stray(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        if is_stray(&entry.file_name()) {
-            remove(&entry.path());
+/// Removes the groups of supervisors that died.
+pub(crate) fn remove_strays(place: &Place) {
+    for parent in &place.parents {
+        for entry in fs::read_dir(&parent.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            if is_stray(&entry.file_name()) {
+                remove(&entry.path());
+            }
         }
     }
 }
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stray_group_is_removed_when_the_next_is_made() {
+    fn stray_groups_are_removed_and_those_of_the_living_stay() {
         let Some(place) = Place::find() else {
             println!("SKIPPED: this user may make no control group");
             return;
@@ -339,8 +345,15 @@ mod tests {
         for stray in &strays {
             fs::create_dir(stray).expect("makes what a dead supervisor would leave");
         }
-        drop(Group::make(&place, &limits()).expect("makes"));
+        let living = Group::make(&place, &limits()).expect("makes");
+        remove_strays(&place);
         assert!(strays.iter().all(|stray| !stray.exists()), "{strays:?}");
+        assert!(
+            living
+                .members
+                .iter()
+                .all(|(_, directory)| directory.exists())
+        );
     }
 
     #[test]

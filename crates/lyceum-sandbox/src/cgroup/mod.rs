@@ -4,14 +4,14 @@
 //! ([`Held`]), which puts pid 1 into it before the command exists. Version 2 is taken where its
 //! controllers are delegated, version 1 where its directories may be written; whatever neither holds is
 //! left to resource limits and the watchdog. A group of a supervisor that died is found by the name it
-//! bears, which says whose it is, and removed when the next group is made.
+//! bears, which says whose it is, and removed when the next supervisor makes one.
 
 mod find;
 mod group;
 mod held;
 
 pub(crate) use find::{Parent, Place};
-pub(crate) use group::Group;
+pub(crate) use group::{Group, remove_strays};
 pub(crate) use held::{Held, Reading};
 
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,13 @@
 //! The helper: what the re-executed program does instead of its own `main`.
 //!
-//! It has one thread, so it may fork and allocate freely. `keeper` is its first process, `init` the
-//! second (pid 1 inside), `workload` the third until it becomes the command.
+//! It has one thread, so it may fork and allocate freely. `forker` is what is executed, once for a supervisor; it forks a
+//! `keeper` for each command, that `init` (pid 1 inside), and that `workload`, which becomes the command.
 
 mod alone;
 mod bubblewrap;
 mod disk;
 mod fault;
+mod forker;
 mod init;
 mod inner;
 mod keeper;
@@ -39,7 +40,7 @@ pub(crate) const INIT_ARGUMENT: &str = "__sandbox-init";
 pub fn run_helper_if_asked() {
     let asked = std::env::args_os().nth(1);
     match asked.as_deref().and_then(|argument| argument.to_str()) {
-        Some(INIT_ARGUMENT) => keeper::run(),
+        Some(INIT_ARGUMENT) => forker::run(),
         Some(bubblewrap::INNER_ARGUMENT) => inner::run(),
         Some(owner::OWNER_MAP_ARGUMENT) => owner::lend(),
         Some(SURVEY_ARGUMENT) => survey::run(),
@@ -67,3 +68,6 @@ macro_rules! run_helper_before_tests {
         };
     };
 }
+
+#[cfg(test)]
+run_helper_before_tests!();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::{arena, raw};
@@ -12,6 +12,9 @@ use crate::{arena, raw};
 /// How long a sandbox that ended may take to vanish: its record does not wait for its namespaces, of which
 /// a busy machine takes its time to let go. What is left after that is residue.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Descendants that were there before the attack: what a sandbox forks its keepers from.
+static KEPT: Mutex<Vec<i32>> = Mutex::new(Vec::new());
 
 /// What the machine was like before an attack.
 pub(crate) struct Baseline {
@@ -23,6 +26,11 @@ pub(crate) struct Baseline {
 
 impl Baseline {
     pub(crate) fn take() -> Self {
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clear();
+        drop(kept);
+        let pids = tree(&[]).iter().map(|member| member.pid).collect();
+        *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = pids;
         Self {
             mounts: fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(),
             descriptors: descriptors(),
@@ -115,8 +123,8 @@ pub(crate) struct Member {
     pub(crate) state: char,
 }
 
-/// Returns all descendants of this process, except the given ones. Orphans count: this process adopts
-/// them.
+/// Returns all descendants of this process, except the given ones and those that were there before. Orphans count: this
+/// process adopts them.
 pub(crate) fn tree(except: &[i32]) -> Vec<Member> {
     let mut children: HashMap<i32, Vec<Member>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -131,11 +139,12 @@ pub(crate) fn tree(except: &[i32]) -> Vec<Member> {
                 .push(Member { pid, state });
         }
     }
+    let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut open = vec![std::process::id() as i32];
     let mut found = Vec::new();
     while let Some(pid) = open.pop() {
         for child in children.get(&pid).into_iter().flatten() {
-            if !except.contains(&child.pid) {
+            if !except.contains(&child.pid) && !kept.contains(&child.pid) {
                 open.push(child.pid);
                 found.push(*child);
             }

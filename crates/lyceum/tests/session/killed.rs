@@ -7,9 +7,10 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use lyceum_ledger::Ledger;
 use lyceum_models::scripted::{Received, Server};
 use serde_json::Value;
 
@@ -34,46 +35,44 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
     let server = Server::answering(answer).unwrap();
     let model = format!("{}/v1#scripted", server.base());
     let whole = Place::judged();
-    let began = Instant::now();
     whole.call(&Place::words(&model)).exits(0);
-    let took = began.elapsed();
-    let expected = whole.result();
+    let (expected, events) = (whole.result(), position(&whole));
 
     let mut left = kills();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     // How many kills fell after an event of this kind, the session's last one by then.
     let mut inside: BTreeMap<String, usize> = BTreeMap::new();
     while left > 0 {
         let place = Place::judged();
+        // Where the kills fall is chance, and the result may not depend on it.
         while left > 0 {
-            // Where a kill falls is chance, and the result may not depend on it.
-            random = random
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695);
-            let part = f64::from((random >> 33) as u32) / f64::from(1_u32 << 31);
-            // Every other kill falls while a model is asked, so that some surely fall inside the session.
-            let asked = left.is_multiple_of(2);
+            // Some surely fall inside the session, while a model is asked.
+            let asked = left.is_multiple_of(4);
             if asked {
                 gate.close();
             }
             let mut command = place.command(&Place::words(&model));
             command.stdout(Stdio::null()).stderr(Stdio::null());
+            let written = position(&place);
             let mut running = command.spawn().unwrap();
             if asked {
                 gate.wait_for_somebody(|| running.try_wait().unwrap().is_some());
             } else {
-                std::thread::sleep(Duration::from_secs_f64(took.as_secs_f64() * part * 0.7));
+                // After any of the events of an undisturbed run, however long it took to get there.
+                let after = written + dice.below(events);
+                wait_for(&place, after, || running.try_wait().unwrap().is_some());
+                std::thread::sleep(Duration::from_micros(dice.below(2_000)));
             }
             let over = running.try_wait().unwrap().is_some();
             running.kill().unwrap();
             running.wait().unwrap();
             gate.open();
-            if !over && let Some(last) = last_inside(&place) {
-                *inside.entry(last).or_default() += 1;
-            }
-            left -= 1;
             if over {
                 break;
+            }
+            left -= 1;
+            if let Some(last) = last_inside(&place) {
+                *inside.entry(last).or_default() += 1;
             }
         }
         place.call(&Place::words(&model)).exits(0);
@@ -90,6 +89,30 @@ fn killed_at_random_instants_it_ends_in_the_same_verified_result() {
         eprintln!("  {count:4}  {kind}");
     }
     assert!(count > 0, "no kill fell inside the session");
+}
+
+/// A small generator, so that each run of the test draws the same.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+/// Returns how many events a lab has written.
+fn position(place: &Place) -> u64 {
+    let reader = Ledger::open_read_only(&place.path().join("lab/ledger"));
+    reader.map_or(0, |reader| reader.head().unwrap().position)
+}
+
+/// Waits until a lab has written so many events, or is over.
+fn wait_for(place: &Place, events: u64, mut over: impl FnMut() -> bool) {
+    while position(place) < events && !over() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Returns the kind of the session's last event, if the session had begun and was not over.

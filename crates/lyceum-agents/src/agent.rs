@@ -100,9 +100,11 @@ impl StudyAgent {
         let mut log = Log::open(ledger, desk.study)?;
         let mut first = Vec::new();
         if let Some(created) = &log.state().created {
-            let other = (created.study != desk.study).then(|| "a study".to_owned());
-            if let Some(what) = other.or_else(|| not_begun_with(created, brief)) {
-                let session = created.session.clone();
+            let session = created.session.clone();
+            if created.study != desk.study {
+                return Err(Error::Foreign { session });
+            }
+            if let Some(what) = not_begun_with(created, brief) {
                 return Err(Error::Begun { session, what });
             }
         } else {
@@ -442,7 +444,9 @@ fn broken_lab(error: Error) -> Broken {
     match error {
         Error::Broken(broken) => broken,
         Error::Log(error) => Broken::while_doing("keeping the session's record")(error),
-        begun @ Error::Begun { .. } => Broken::while_doing("going on with the session")(begun),
+        other @ (Error::Begun { .. } | Error::Foreign { .. }) => {
+            Broken::while_doing("going on with the session")(other)
+        }
     }
 }
 

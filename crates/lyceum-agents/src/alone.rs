@@ -24,6 +24,7 @@ use crate::{
             Body, Created, Idle, Limited, Limits, Mount, Policy, Running, StopReason, Workspace,
         },
     },
+    stream::Fold as _,
     team::bench::{self, Files, Seen},
     tool::{
         Done, OnFiles, Outcome, Toolbox, Wanted, alone_offers, memory, note, on_files, shelf, word,
@@ -155,6 +156,22 @@ pub fn work(
     let stop_reason = why.clone();
     log.write(vec![Body::Idle(Idle { stop_reason })])?;
     Ok(why)
+}
+
+/// Returns the session without a study that the process with this number works on, if it works on one; the lead's, where
+/// that is a team's.
+pub fn worked_on_by(reader: &Reader, pid: u32) -> Result<Option<String>, JournalError> {
+    for name in State::names(reader)? {
+        let state = State::load(reader, &name)?;
+        let alone = state
+            .created
+            .as_ref()
+            .is_some_and(|made| made.study.is_empty());
+        if alone && state.status == Status::Running && state.pid == Some(pid) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 /// Returns the model's last words, where the last thing in the conversation is its own.

@@ -82,6 +82,12 @@ pub enum Error {
     /// The lab failed.
     #[error(transparent)]
     Broken(#[from] Broken),
+    /// A session of this name was begun for something else.
+    #[error("the lab has a session `{session}` already, which was begun for something else")]
+    Foreign {
+        /// The session.
+        session: String,
+    },
     /// A person wants of a session what it was not begun with.
     #[error("session `{session}` was begun without {what}, and keeps to what it was begun with")]
     Begun {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     mind::Cost,
     session,
-    session::event::Limits,
+    session::event::{Created, Limits},
     staff::price_of,
     stream::{Fold, Stream},
 };
@@ -150,17 +150,23 @@ pub(crate) struct Reserved {
 pub(crate) fn reserve(case: Case<'_>, model: &str, most: Cost) -> Result<Reserved, Error> {
     let mut stream = Stream::<State>::open(case.ledger.clone(), case.study)?;
     let reader = case.ledger.reader().map_err(JournalError::from)?;
+    // A session of the same name that is not the study's own used nothing of its budgets.
     let session = session::State::load(&reader, case.study)?;
+    let own = |created: &&Created| created.study == case.study;
+    let (tokens, money) = match session.created.as_ref().filter(own) {
+        Some(_) => (session.tokens, session.money),
+        None => (0, 0),
+    };
     let judged = stream.state();
     if let Some(budget) = case.budget.tokens {
-        let left = budget.saturating_sub(session.tokens.saturating_add(judged.tokens));
+        let left = budget.saturating_sub(tokens.saturating_add(judged.tokens));
         if most.tokens > left {
             let need = most.tokens;
             return Err(Unpaid::Tokens { need, left }.into());
         }
     }
     if let Some(Money(budget)) = case.budget.money {
-        let left = budget.saturating_sub(session.money.saturating_add(judged.money));
+        let left = budget.saturating_sub(money.saturating_add(judged.money));
         match most.money {
             None => return Err(Unpaid::Price.into()),
             Some(need) if need > left => {

@@ -180,6 +180,12 @@ impl From<OpenError> for Failure {
     }
 }
 
+/// Whether a session of the study's name was begun for something else.
+fn is_foreign(broken: &Broken) -> bool {
+    let error = broken.source.downcast_ref::<lyceum_agents::Error>();
+    error.is_some_and(|error| matches!(error, lyceum_agents::Error::Foreign { .. }))
+}
+
 /// Whether a person wants of a session what it was not begun with.
 fn is_begun(broken: &Broken) -> bool {
     let error = broken.source.downcast_ref::<lyceum_agents::Error>();
@@ -200,6 +206,10 @@ impl From<ConductError> for Failure {
                 Failure::bad_input(broken.source.to_string()).hint(
                     "leave it out and the session goes on as it was begun; `--again` begins a new one",
                 )
+            }
+            ConductError::Drive(DriveError::Broken(broken)) if is_foreign(&broken) => {
+                Failure::bad_input(broken.source.to_string())
+                    .hint("give the study another name: copy its directory, or begin it in another lab")
             }
             ConductError::Unapproved(error) => {
                 let name = error.request.file_stem().unwrap_or_default();

@@ -122,6 +122,8 @@ pub struct State {
     pub created: Option<Created>,
     /// Whether it works.
     pub status: Status,
+    /// The process that worked on it last.
+    pub pid: Option<u32>,
     /// What it may spend, where that changed since it was made.
     pub limited: Option<Limits>,
     /// The files that it began with, where it works on no study.
@@ -274,7 +276,8 @@ impl State {
     fn take(&mut self, seq: u64, body: Body) -> Result<(), String> {
         match body {
             Body::Created(created) => self.created = Some(created),
-            Body::Running(_) => {
+            Body::Running(running) => {
+                self.pid = Some(running.pid);
                 self.passes = 0;
                 self.status = Status::Running;
             }
@@ -544,11 +547,12 @@ impl State {
     }
 }
 
-/// Whether an answer used tokens that nobody knows the price of.
+/// Whether a request may have cost what nobody knows the price of.
 fn is_unpriced(asked: &Asked, answered: &Answered) -> bool {
-    let priced = match &answered.end {
-        RequestEnd::Answer { price, .. } => price.amount().is_some(),
-        RequestEnd::Failed { .. } | RequestEnd::Unknown => false,
+    let unknown = match &answered.end {
+        // A model that counts no tokens is not one that costs nothing.
+        RequestEnd::Answer { price, .. } => price.amount().is_none(),
+        RequestEnd::Failed { .. } | RequestEnd::Unknown => answered.tokens > 0,
     };
-    !priced && asked.reserved_money.is_none() && answered.tokens > 0
+    unknown && asked.reserved_money.is_none()
 }

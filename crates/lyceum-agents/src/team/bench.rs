@@ -2,7 +2,11 @@
 //!
 //! Each command runs on a fresh overlay, and what it changed is taken from there: one that dies has changed nothing.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use lyceum_ledger::BlobId;
 use lyceum_sandbox::{
@@ -10,7 +14,9 @@ use lyceum_sandbox::{
 };
 use lyceum_study::{
     engine::{Broken, Cut},
-    lab::{Kit, Order, discard, is_plain_path, read_only, write_owned_as},
+    lab::{
+        Kit, Order, discard, is_harmless_path, is_obeyed, is_plain_path, read_only, write_owned_as,
+    },
     workspace::{self, ListedKind},
 };
 use lyceum_types::Output;
@@ -53,12 +59,18 @@ pub(crate) struct Seen<'a> {
 }
 
 /// Takes the files of a directory as the first that are shared.
-pub(crate) fn first_files(kit: &Kit, directory: &std::path::Path) -> Result<Vec<Output>, String> {
+pub(crate) fn first_files(kit: &Kit, directory: &Path) -> Result<Vec<Output>, String> {
     let limits = workspace::Limits {
         entries: ENTRIES_MAX,
         bytes: TOTAL_BYTES_MAX,
     };
-    let listed = workspace::list(directory, limits, &[".git", lyceum_study::lab::DIRECTORY]);
+    let lab = kit.lab().root().canonicalize().ok();
+    let whole = directory.canonicalize().ok();
+    let skip = |path: &Path| {
+        let is_lab = || lab.is_some() && whole.as_ref().map(|whole| whole.join(path)) == lab;
+        path.file_name().is_some_and(is_obeyed) || is_lab()
+    };
+    let listed = workspace::list_without(directory, limits, &skip);
     let mut files = Vec::new();
     for one in listed.map_err(|error| error.to_string())? {
         let name = one.path.to_str().filter(|name| is_plain_path(name));
@@ -205,12 +217,7 @@ fn run_in(
 }
 
 /// Takes what a command changed from its layer. A file that is again as it is shared is no change.
-fn take(
-    kit: &Kit,
-    upper: &std::path::Path,
-    shared: &Files<'_>,
-    own: &[Output],
-) -> Result<Done, Broken> {
+fn take(kit: &Kit, upper: &Path, shared: &Files<'_>, own: &[Output]) -> Result<Done, Broken> {
     let refused = |why: String| Done {
         is_error: true,
         text: format!("the files are as they were before: {why}\n"),
@@ -228,7 +235,7 @@ fn take(
     for one in listed {
         match (
             one.kind,
-            one.path.to_str().filter(|name| is_plain_path(name)),
+            one.path.to_str().filter(|name| is_harmless_path(name)),
         ) {
             (ListedKind::File { executable, .. }, Some(name)) => {
                 kept.insert(name.to_owned(), executable);
@@ -264,7 +271,9 @@ fn take(
     }
     let mut done = Done::default();
     if others > 0 {
-        done.text = format!("not kept: {others} links, special files or removals\n");
+        done.text = format!(
+            "not kept: {others} links, special files, removals, or files of `.git` and `.lyceum`\n"
+        );
     }
     if let Some(problem) = in_the_way(shared, &files) {
         return Ok(refused(problem));

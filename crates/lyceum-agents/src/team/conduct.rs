@@ -316,16 +316,23 @@ fn open_session(
 ) -> Result<Log, Broke> {
     let ledger = room.kit.ledger().clone();
     let mut log = Log::open(ledger, session).map_err(crate::Error::from)?;
-    if log.state().created.is_none() {
-        let found = state.threads.get(number as usize);
-        let task = found
-            .and_then(|one| one.delegated.as_ref())
-            .map(|one| one.task.clone());
+    let found = state.threads.get(number as usize);
+    let task = found
+        .and_then(|one| one.delegated.as_ref())
+        .map(|one| one.task.clone());
+    let objective = task.unwrap_or_else(|| room.team.objective.clone());
+    if let Some(created) = &log.state().created {
+        // What another began under this name is not this thread's work.
+        if !created.study.is_empty() || created.objective != objective {
+            let session = session.to_owned();
+            return Err(crate::Error::Foreign { session }.into());
+        }
+    } else {
         write(
             &mut log,
             Told::Created(SessionCreated {
                 session: session.to_owned(),
-                objective: task.unwrap_or_else(|| room.team.objective.clone()),
+                objective,
                 constraints: room.team.constraints.clone(),
                 study: String::new(),
                 model: spec.to_string(),

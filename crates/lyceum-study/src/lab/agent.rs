@@ -64,6 +64,15 @@ pub struct Judgement {
     pub why: String,
 }
 
+/// What comes of asking for a judgement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// It was given.
+    Given(Judgement),
+    /// Nobody was asked: the study's budget does not pay for it, as said here.
+    Unpaid(String),
+}
+
 /// Whose work is judged, and what the study may spend on that.
 #[derive(Clone, Copy)]
 pub struct Case<'a> {
@@ -77,13 +86,12 @@ pub struct Case<'a> {
 
 /// Asks language models for judgements: the weakest evidence there is.
 pub trait Judge: Send + Sync {
-    /// Asks the model of this name. An error says nothing about the work: no server, no key, a budget that does not pay for
-    /// it, an answer that is none.
+    /// Asks the model of this name. An error says nothing about the work: no server, no key, an answer that is none.
     fn judge(
         &self,
         case: Case<'_>,
         model: &str,
         doubt: &Doubt,
         cut: &Cut,
-    ) -> Result<Judgement, Broken>;
+    ) -> Result<Judged, Broken>;
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs, io,
     os::unix::ffi::OsStrExt as _,
     path::{Component, Path, PathBuf},
@@ -15,6 +16,7 @@ use lyceum_types::{FailureReason, Outcome, Output, RunFinished, Settings};
 use super::{
     kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, RUST, read_only, write_owned, write_owned_as},
     observe::Scene,
+    place::DIRECTORY,
     reports::Reports,
     study::OpenStudy,
     trap::Trap,
@@ -206,6 +208,33 @@ pub fn in_the_way<'a>(study: &Study, files: impl Iterator<Item = &'a str>) -> Op
 pub fn is_plain_path(path: &str) -> bool {
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
     !path.is_empty() && !path.contains('\0') && Path::new(path).components().all(plain)
+}
+
+/// Returns whether programs obey what lies under a name, so that it is neither shown to agents nor taken from them: a
+/// repository's hooks and settings are executed by whoever asks for its status, a lab has its key.
+pub fn is_obeyed(name: &OsStr) -> bool {
+    [".git", DIRECTORY]
+        .iter()
+        .any(|obeyed| name.eq_ignore_ascii_case(obeyed))
+}
+
+/// Returns whether a path is plain and no part of it is obeyed.
+pub fn is_harmless_path(path: &str) -> bool {
+    is_plain_path(path) && !Path::new(path).iter().any(is_obeyed)
+}
+
+/// Returns of these paths those that may be written where a person works: the harmless ones, without the `HEAD` of what
+/// `git` would take for a bare repository and obey as well.
+pub fn harmless<'a>(paths: &[&'a str]) -> Vec<&'a str> {
+    let is_bare = |path: &str| {
+        let head = Path::new(path);
+        let objects = head.with_file_name("objects");
+        let below = |other: &&str| Path::new(other).starts_with(&objects);
+        head.file_name() == Some(OsStr::new("HEAD")) && paths.iter().any(below)
+    };
+    let all = paths.iter().copied();
+    all.filter(|path| is_harmless_path(path) && !is_bare(path))
+        .collect()
 }
 
 /// Writes the experiment's files into an empty upper layer. They are the candidate's, not the lab's: oversight looks at them.

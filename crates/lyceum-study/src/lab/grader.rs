@@ -10,7 +10,7 @@ use lyceum_types::{CheckFound, Cited, EvaluationChecked, ExperimentId, RunId, Us
 use serde::Deserialize;
 
 use super::{
-    agent::{Case, Doubt, Judge},
+    agent::{Case, Doubt, Judge, Judged},
     candidate,
     evaluator::{HOME, PRIVATE},
     kit::{self, Bounds, Edit, Kit, OUTPUTS, Order, read_only},
@@ -288,7 +288,10 @@ impl Work<'_> {
             ledger: &self.kit.ledger,
             budget: &self.open.study.budget,
         };
-        let given = judge.judge(case, model, &doubt, cut)?;
+        let given = match judge.judge(case, model, &doubt, cut)? {
+            Judged::Given(given) => given,
+            Judged::Unpaid(why) => return Ok((CheckFound::Cut, why)),
+        };
         let found = if given.yes {
             CheckFound::Met
         } else {

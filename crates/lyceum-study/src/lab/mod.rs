@@ -37,10 +37,10 @@ mod trap;
 mod verify;
 
 pub use adopted::{RulesChecked, check_rules};
-pub use agent::{Case, Desk, Doubt, Judge, Judgement, Staff};
+pub use agent::{Case, Desk, Doubt, Judge, Judged, Judgement, Staff};
 pub use approve::{Pending, Unapproved, pending, promotion, rules, sign};
 pub use below::withheld;
-pub use candidate::{in_the_way, is_opaque, is_plain_path};
+pub use candidate::{harmless, in_the_way, is_harmless_path, is_obeyed, is_opaque, is_plain_path};
 pub use conduct::{ConductError, Conducted, SandboxExecutor, conduct, conduct_with};
 pub use kit::{
     Edit, Kit, Order, Processes, Programs, SystemProcesses, clean_up, clean_up_among, discard,

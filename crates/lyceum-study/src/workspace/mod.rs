@@ -10,5 +10,5 @@ pub use diff::diff;
 pub use globs::{BadGlob, Globs};
 pub use manifest::{Content, Entry, Manifest, scan};
 pub(crate) use manifest::{of_listed, open_plain};
-pub use walk::{Error, Limits, Listed, ListedKind, list, shown};
+pub use walk::{Error, Limits, Listed, ListedKind, list, list_without, shown};
 pub use watch::{Changed, Watch};

@@ -101,6 +101,17 @@ pub struct Listed {
 /// Returns everything below the directory, sorted by the bytes of the relative paths. Top-level names in `skip` are
 /// left out with all that is in them.
 pub fn list(directory: &Path, limits: Limits, skip: &[&str]) -> Result<Vec<Listed>, Error> {
+    let at_top = |path: &Path| skip.iter().any(|skipped| path == Path::new(skipped));
+    list_without(directory, limits, &at_top)
+}
+
+/// Returns everything below the directory, sorted by the bytes of the relative paths, without what `skip` says of a
+/// relative path, and what is in that.
+pub fn list_without(
+    directory: &Path,
+    limits: Limits,
+    skip: &dyn Fn(&Path) -> bool,
+) -> Result<Vec<Listed>, Error> {
     let mut found = Vec::new();
     let mut waiting = vec![PathBuf::new()];
     let mut entries = 0;
@@ -110,8 +121,8 @@ pub fn list(directory: &Path, limits: Limits, skip: &[&str]) -> Result<Vec<Liste
         let reading = fs::read_dir(&here).map_err(|error| unreadable(&here, &error))?;
         for entry in reading {
             let entry = entry.map_err(|error| unreadable(&here, &error))?;
-            let name = entry.file_name();
-            if relative.as_os_str().is_empty() && skip.iter().any(|skipped| name == *skipped) {
+            let path = relative.join(entry.file_name());
+            if skip(&path) {
                 continue;
             }
             entries += 1;
@@ -122,7 +133,6 @@ pub fn list(directory: &Path, limits: Limits, skip: &[&str]) -> Result<Vec<Liste
                     limit: limits.entries,
                 });
             }
-            let path = relative.join(name);
             // Reads the entry itself: a link is not followed.
             let metadata = entry
                 .metadata()

@@ -4,7 +4,11 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal as _,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use lyceum_agents::{Agency, Brief};
@@ -12,7 +16,7 @@ use lyceum_stats::Rule;
 use lyceum_study::{
     engine::{End, Observer},
     format::Study,
-    lab::{Conducted, Opening, Request, conduct_with},
+    lab::{self, Conducted, Opening, Request, conduct_with},
 };
 
 use super::report::write_report;
@@ -22,6 +26,9 @@ use crate::{
     failure::Failure,
     view::{self, Json, Live, Plain, summary, words},
 };
+
+/// How often a session without a study looks whether it is asked to stop.
+const STOP_POLL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -229,6 +236,20 @@ pub(super) fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
         signal_hook::flag::register_conditional_shutdown(signal, code, Arc::clone(&stop))?;
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
+    Ok(stop)
+}
+
+/// The same, and when somebody asks the lab to stop.
+pub(super) fn stop_when_asked(lab: &lab::Lab) -> Result<Arc<AtomicBool>, Failure> {
+    let stop = stop_on_signals()?;
+    let (file, asked) = (lab.stop(), Arc::clone(&stop));
+    // Ends with the process.
+    std::thread::spawn(move || {
+        while !file.exists() {
+            std::thread::sleep(STOP_POLL);
+        }
+        asked.store(true, Ordering::Relaxed);
+    });
     Ok(stop)
 }
 

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lyceum_agents::workflow::worked_on_by;
-use lyceum_ledger::{Holding, Ledger, LockHolder, Options};
+use lyceum_agents::{alone, workflow::worked_on_by};
+use lyceum_ledger::{Holding, Ledger, LockHolder, Options, Reader};
 use lyceum_sandbox::{ProcessIdentity, reap, show_untrusted};
 use lyceum_study::{
     engine::Journal as _,
@@ -18,6 +18,7 @@ use crate::{
     context::{LabPlace, known},
     exit::Exit,
     failure::Failure,
+    view::words,
 };
 
 /// How long the session may take to end its runs and write down how: it needs some tenths of a second.
@@ -25,9 +26,14 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// How often the end of the session is looked for.
 const POLL: Duration = Duration::from_millis(10);
 
+/// What is said of something that was stopped.
+const STOPPED: &str = "stopped; nothing of it is alive";
+/// How long a session without a study may take to end its request and its command.
+const SESSION_GRACE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The study [default: the one that was worked on last]
+    /// The study [default: the session without a study or the team at work, or the study that was worked on last]
     study: Option<String>,
     /// Why, for the record
     #[arg(long, value_name = "TEXT", default_value = "no reason given")]
@@ -41,13 +47,30 @@ pub(super) struct Arguments {
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
     let lab = place.lab()?;
     let reader = place.reader()?;
+    if let (None, false, Some(session)) = (
+        &arguments.study,
+        arguments.lift,
+        session_at_work(&lab, &reader)?,
+    ) {
+        drop(reader);
+        stop_session(&lab, &arguments.why)?;
+        if json {
+            println!(
+                "{}",
+                serde_json::json!({ "session": session, "now": STOPPED })
+            );
+        } else {
+            println!("{}: {STOPPED}", words::clean(&session));
+        }
+        return Ok(Exit::Done);
+    }
     let name = known(&reader, arguments.study.as_deref())?.name;
     drop(reader);
     let done = if arguments.lift {
         lift(&lab, &name, &arguments.why)?;
         "may go on"
     } else if stop(place, &lab, &name, &arguments.why)? {
-        "stopped; nothing of it is alive"
+        STOPPED
     } else {
         "is finished: nothing to stop"
     };
@@ -66,23 +89,21 @@ fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Fail
     let finished = lab::load(&reader, name)?.finished.is_some();
     match Ledger::holding(&ledger)? {
         Holding::Nobody if finished => return Ok(false),
-        Holding::By(holder) => match worked_on_by(&reader, holder.pid)? {
-            // It works on no study of this lab: to end it would end something else.
-            Some(_) if finished => return Ok(false),
-            Some(run) => return Err(works_on_another(name, &run)),
-            None => {}
-        },
+        // It works on no study of this lab: to end it would end something else.
+        Holding::By(holder) => {
+            let run = worked_on_by(&reader, holder.pid)?;
+            let session = alone::worked_on_by(&reader, holder.pid)?;
+            match (run, session) {
+                (None, None) => {}
+                _ if finished => return Ok(false),
+                (Some(run), _) => return Err(works_on_another(name, &run)),
+                (None, Some(session)) => return Err(works_on_a_session(name, &session)),
+            }
+        }
         Holding::Nobody | Holding::ByUnknown => {}
     }
     drop(reader);
-    lab::ask_to_stop(lab, why)?;
-    let began = Instant::now();
-    while Ledger::holding(&ledger)? != Holding::Nobody && began.elapsed() < GRACE {
-        sleep(POLL);
-    }
-    if let Holding::By(holder) = Ledger::holding(&ledger)? {
-        end(&holder)?;
-    }
+    ask_and_end(lab, why, GRACE)?;
     let ledger = Ledger::open(&ledger, Options::default())?;
     // What a session that was killed left: its sandboxes die with it, and this waits until they are gone.
     lab::clean_up(lab).map_err(|error| Failure::internal(&error))?;
@@ -92,6 +113,47 @@ fn stop(place: &LabPlace, lab: &Lab, name: &str, why: &str) -> Result<bool, Fail
     }
     drop(std::fs::remove_file(lab.stop()));
     Ok(true)
+}
+
+/// Asks whoever works in the lab to stop, and ends it if it has not by then.
+fn ask_and_end(lab: &Lab, why: &str, grace: Duration) -> Result<(), Failure> {
+    let ledger = lab.ledger();
+    lab::ask_to_stop(lab, why)?;
+    let began = Instant::now();
+    while Ledger::holding(&ledger)? != Holding::Nobody && began.elapsed() < grace {
+        sleep(POLL);
+    }
+    if let Holding::By(holder) = Ledger::holding(&ledger)? {
+        end(&holder)?;
+    }
+    Ok(())
+}
+
+/// Returns the session without a study that a process works on.
+fn session_at_work(lab: &Lab, reader: &Reader) -> Result<Option<String>, Failure> {
+    let Holding::By(holder) = Ledger::holding(&lab.ledger())? else {
+        return Ok(None);
+    };
+    if worked_on_by(reader, holder.pid)?.is_some() {
+        return Ok(None);
+    }
+    Ok(alone::worked_on_by(reader, holder.pid)?)
+}
+
+/// Stops the session without a study, or the team, that is at work.
+fn stop_session(lab: &Lab, why: &str) -> Result<(), Failure> {
+    ask_and_end(lab, why, SESSION_GRACE)?;
+    lab::clean_up(lab).map_err(|error| Failure::internal(&error))?;
+    drop(std::fs::remove_file(lab.stop()));
+    Ok(())
+}
+
+fn works_on_a_session(study: &str, session: &str) -> Failure {
+    let session = words::clean(session);
+    Failure::bad_input(format!(
+        "the lab is at work on session `{session}` and not on study `{study}`"
+    ))
+    .hint("`lyceum stop` without a name ends that")
 }
 
 fn works_on_another(study: &str, run: &str) -> Failure {

@@ -47,7 +47,7 @@ fn judgements(place: &Place) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn a_judgement_is_reserved_for_and_settled_and_one_that_is_not_paid_for_is_no_failure() {
+fn a_judgement_is_reserved_for_and_settled_and_one_that_is_not_paid_for_stays_open() {
     let server = Server::answering(yes).unwrap();
     let place = judged(&server, "tokens = 200000");
     place.call(&WORDS).exits(0);
@@ -63,18 +63,21 @@ fn a_judgement_is_reserved_for_and_settled_and_one_that_is_not_paid_for_is_no_fa
     place.call(&["verify"]).exits(0);
 
     let (poor, before) = (judged(&server, "tokens = 100"), server.received().len());
-    let done = poor.call(&WORDS).exits(70);
+    let done = poor.call(&WORDS).exits(1);
+    let shown = poor.call(&["outcome", "parabola"]).out + &done.out;
     assert!(
-        done.err.contains("`[budget] tokens` has 100 left"),
-        "{}",
-        done.err
+        shown.contains("not checked: it may use")
+            && shown.contains("`[budget] tokens` has 100 left"),
+        "{shown}"
     );
     assert_eq!(server.received().len(), before);
     assert_eq!(judgements(&poor), []);
-    assert_eq!(
-        poor.study("span.outcome_evaluation_end"),
-        Vec::<Value>::new()
-    );
+    let ends = poor.study("span.outcome_evaluation_end");
+    let last = ends.last().unwrap();
+    assert_eq!(last["grades"][0]["grade"], "open", "{last}");
+    assert_eq!(last["execution"], "budget_reached", "{last}");
+    assert_eq!(last["result"], "max_iterations_reached", "{last}");
+    poor.call(&["verify"]).exits(0);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod outcome;
 mod person;
 mod place;
 mod step;
+mod taken;
 mod team;
 mod whole;
 mod workflow;

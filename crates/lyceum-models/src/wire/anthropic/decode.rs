@@ -23,6 +23,8 @@ pub(super) struct Decode {
     blocks: Vec<Open>,
     stop: Option<Stop>,
     usage: Usage,
+    /// Whether the tokens of input and output that were told, if any were, were numbers.
+    seen: [Option<bool>; 2],
 }
 
 /// A block while it comes.
@@ -133,6 +135,13 @@ impl Decode {
         let Some(said) = usage else {
             return;
         };
+        for (key, seen) in ["input_tokens", "output_tokens"].iter().zip(&mut self.seen) {
+            // What is no whole number of tokens says nothing, and takes back what was said.
+            *seen = match said.get(*key) {
+                None | Some(Value::Null) => *seen,
+                Some(found) => Some(found.as_u64().is_some() && *seen != Some(false)),
+            };
+        }
         let usage = &mut self.usage;
         let set = |to: &mut u64, key: &str| {
             if let Some(found) = count(said, key) {
@@ -158,7 +167,7 @@ impl Decode {
         if let Some(thought) = details.and_then(|details| count(details, "thinking_tokens")) {
             usage.reasoning_tokens = Some(thought);
         }
-        usage.reported |= said.contains_key("output_tokens");
+        usage.reported = self.seen == [Some(true); 2];
     }
 
     fn open(&mut self, data: &Map<String, Value>, sink: Sink<'_>) -> Result<(), ErrorKind> {

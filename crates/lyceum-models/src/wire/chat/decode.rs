@@ -239,7 +239,10 @@ impl Decode {
         let Some(said) = usage else {
             return;
         };
-        let input = count(said, "prompt_tokens").unwrap_or_default();
+        let (input, output) = (
+            count(said, "prompt_tokens"),
+            count(said, "completion_tokens"),
+        );
         let details = inner(said, "prompt_tokens_details");
         let part = |key| {
             details
@@ -249,13 +252,17 @@ impl Decode {
         let (read, write) = (part("cached_tokens"), part("cache_write_tokens"));
         let thought = inner(said, "completion_tokens_details");
         self.usage = Usage {
-            input_tokens: input.saturating_sub(read).saturating_sub(write),
+            input_tokens: input
+                .unwrap_or_default()
+                .saturating_sub(read)
+                .saturating_sub(write),
             cache_read_tokens: read,
             cache_write_tokens: write,
             cache_write_hour_tokens: 0,
-            output_tokens: count(said, "completion_tokens").unwrap_or_default(),
+            output_tokens: output.unwrap_or_default(),
             reasoning_tokens: thought.and_then(|details| count(details, "reasoning_tokens")),
-            reported: said.contains_key("completion_tokens"),
+            // What is no whole number of tokens says nothing.
+            reported: input.is_some() && output.is_some(),
         };
         // OpenRouter says in dollars what it charged.
         let charged = said.get("cost").and_then(Value::as_f64);

@@ -228,7 +228,7 @@ impl Decode {
         let Some(said) = usage else {
             return;
         };
-        let input = count(said, "input_tokens").unwrap_or_default();
+        let (input, output) = (count(said, "input_tokens"), count(said, "output_tokens"));
         let details = inner(said, "input_tokens_details");
         let part = |key| {
             details
@@ -238,13 +238,17 @@ impl Decode {
         let (read, write) = (part("cached_tokens"), part("cache_write_tokens"));
         let thought = inner(said, "output_tokens_details");
         self.usage = Usage {
-            input_tokens: input.saturating_sub(read).saturating_sub(write),
+            input_tokens: input
+                .unwrap_or_default()
+                .saturating_sub(read)
+                .saturating_sub(write),
             cache_read_tokens: read,
             cache_write_tokens: write,
             cache_write_hour_tokens: 0,
-            output_tokens: count(said, "output_tokens").unwrap_or_default(),
+            output_tokens: output.unwrap_or_default(),
             reasoning_tokens: thought.and_then(|details| count(details, "reasoning_tokens")),
-            reported: said.contains_key("output_tokens"),
+            // What is no whole number of tokens says nothing.
+            reported: input.is_some() && output.is_some(),
         };
     }
 }

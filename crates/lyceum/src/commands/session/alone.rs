@@ -27,6 +27,8 @@ use crate::{
 
 /// Most bytes of an objective: it stands before the model at each turn.
 const OBJECTIVE_BYTES_MAX: usize = 4 << 10;
+/// Longest name of a session without a study.
+const NAME_BYTES_MAX: usize = 64;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Resume {
@@ -58,6 +60,16 @@ pub(super) struct With {
     pub(super) context: Option<u64>,
 }
 
+/// Whether a session without a study may have this name. Names of studies, and of a team's threads, may hold more.
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.len() <= NAME_BYTES_MAX
+        && name.bytes().next().is_some_and(plain)
+        && name
+            .bytes()
+            .all(|byte| plain(byte) || b"-_".contains(&byte))
+}
+
 /// Begins a session and works with it.
 pub(super) fn start(
     place: &LabPlace,
@@ -71,17 +83,19 @@ pub(super) fn start(
             "expected an objective of 1 to {OBJECTIVE_BYTES_MAX} bytes, found {found}"
         )));
     }
-    if !errand.name.is_empty() && !lab::is_study_name(&errand.name) {
+    if !errand.name.is_empty() && !is_name(&errand.name) {
         return Err(Failure::bad_input(format!(
             "`{}` is no name of a session",
             words::clean(&errand.name)
         ))
-        .hint("expected small letters, digits, `-` and `_`"));
+        .hint(
+            "expected small letters, digits, `-` and `_`, at most 64, with a letter or digit first",
+        ));
     }
     // What cannot be asked leaves no session behind.
     let mind = mind(&errand.model, errand.limits.money)?;
-    let stop = run::stop_on_signals()?;
     let kit = place.kit_at(with.minimum)?;
+    let stop = run::stop_when_asked(kit.lab())?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
     let reader = kit.ledger().reader()?;
     let taken = State::names(&reader)?;
@@ -147,8 +161,8 @@ pub(super) fn resume(place: &LabPlace, json: bool, arguments: &Resume) -> Result
         },
         context: arguments.context,
     };
-    let stop = run::stop_on_signals()?;
     let kit = place.kit_at(with.minimum)?;
+    let stop = run::stop_when_asked(kit.lab())?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
     work(&kit, json, &name, &with, (&mind, stop), Some(limits))
 }
@@ -216,7 +230,11 @@ fn work(
                 "see what it made with `lyceum session diff {name}`, take it with `lyceum session export {name} DIR`"
             )
         } else {
-            format!("nothing is lost: `lyceum session resume {name}` goes on")
+            let more = match why {
+                StopReason::BudgetReached => " with a larger `--tokens` or `--money`",
+                _ => "",
+            };
+            format!("nothing is lost: `lyceum session resume {name}` goes on{more}")
         });
     }
     Ok(match why {

@@ -12,7 +12,7 @@ use lyceum_agents::{
     alone::{self, Contents},
     session::State,
 };
-use lyceum_study::{lab::is_plain_path, workspace};
+use lyceum_study::{lab::harmless, workspace};
 
 use super::named;
 use crate::{context::LabPlace, exit::Exit, failure::Failure, view::words};
@@ -70,8 +70,18 @@ pub(super) fn diff(place: &LabPlace, json: bool, arguments: &Diff) -> Result<Exi
         for line in text.lines() {
             println!("{}", words::clean(line));
         }
+        for (file, _, executable) in after.iter().filter(|one| has_other_mode(&before, one)) {
+            let now = if *executable { "now" } else { "no longer" };
+            println!("{}: {now} executable", words::clean(file));
+        }
     }
     Ok(Exit::Done)
+}
+
+/// Returns whether a file was there before and may be executed now and not then, or the other way round.
+fn has_other_mode(before: &Contents, (file, _, executable): &(String, Vec<u8>, bool)) -> bool {
+    let old = before.iter().find(|(name, ..)| name == file);
+    old.is_some_and(|(.., old)| old != executable)
 }
 
 #[expect(clippy::print_stdout, reason = "this is the result")]
@@ -81,9 +91,14 @@ pub(super) fn export(place: &LabPlace, json: bool, arguments: &Export) -> Result
     let failed =
         |error: std::io::Error| Failure::bad_input(format!("`{}`: {error}", directory.display()));
     fs::create_dir(directory).map_err(failed)?;
-    let named = files.iter().filter(|(file, ..)| is_plain_path(file));
-    let mut count = 0;
-    for (file, bytes, executable) in named {
+    let names: Vec<&str> = files.iter().map(|(file, ..)| file.as_str()).collect();
+    let harmless = harmless(&names);
+    let (mut count, mut left_out) = (0, Vec::new());
+    for (file, bytes, executable) in &files {
+        if !harmless.contains(&file.as_str()) {
+            left_out.push(file.as_str());
+            continue;
+        }
         if let Err(error) = put(&directory.join(file), bytes, *executable) {
             // What is there by half would pass for the whole.
             let _ = fs::remove_dir_all(directory);
@@ -92,14 +107,21 @@ pub(super) fn export(place: &LabPlace, json: bool, arguments: &Export) -> Result
         count += 1;
     }
     if json {
-        println!("{}", serde_json::json!({ "session": name, "files": count }));
+        let object = serde_json::json!({ "session": name, "files": count, "left_out": left_out });
+        println!("{}", crate::view::visible(&object.to_string()));
     } else {
         println!("{name}: {count} files in {}", directory.display());
+        for file in left_out {
+            println!(
+                "left out, since `git` or this lab would obey it: {}",
+                words::clean(file)
+            );
+        }
     }
     Ok(Exit::Done)
 }
 
-fn put(path: &Path, bytes: &[u8], executable: bool) -> std::io::Result<()> {
+pub(crate) fn put(path: &Path, bytes: &[u8], executable: bool) -> std::io::Result<()> {
     if let Some(above) = path.parent() {
         fs::create_dir_all(above)?;
     }

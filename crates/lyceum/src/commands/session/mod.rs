@@ -9,6 +9,7 @@ mod show;
 mod speak;
 mod start;
 
+pub(super) use files::put;
 pub(super) use list::word;
 
 use clap::Subcommand;

@@ -13,7 +13,7 @@ use lyceum_study::{engine::Broken, lab};
 
 use super::{show, status};
 use crate::{
-    commands::{run::stop_on_signals, workflow::tapes},
+    commands::{run::stop_when_asked, workflow::tapes},
     context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
@@ -50,8 +50,8 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         .transpose();
     let model = model.map_err(|error| Failure::bad_input(error.to_string()))?;
     let tapes = tapes(arguments.record.as_deref(), arguments.replay.as_deref())?;
-    let halt = stop_on_signals()?;
     let kit = place.kit_at(arguments.minimum)?;
+    let halt = stop_when_asked(kit.lab())?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
     let known = team::State::load(&kit.ledger().reader()?, &team.name)?;
     let model = going_on(&team, &known, model)?;

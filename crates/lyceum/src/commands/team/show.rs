@@ -6,11 +6,12 @@ use lyceum_agents::{
     Fold as _, session,
     team::{self, State, Status},
 };
+use lyceum_study::lab::harmless;
 use serde_json::json;
 
 use super::status;
 use crate::{
-    commands::session::word,
+    commands::session::{put, word},
     context::LabPlace,
     exit::Exit,
     failure::Failure,
@@ -139,22 +140,27 @@ fn write_files(
     state: &State,
     into: &std::path::Path,
 ) -> Result<Exit, Failure> {
-    fs::create_dir(into)
-        .map_err(|error| Failure::bad_input(format!("`{}`: {error}", into.display())))?;
-    for (name, file) in state.files(state.version()) {
-        if !lyceum_study::lab::is_plain_path(name) {
-            return Err(Failure::bad_input(format!("`{name}` is no plain path")));
+    let failed =
+        |error: std::io::Error| Failure::bad_input(format!("`{}`: {error}", into.display()));
+    fs::create_dir(into).map_err(failed)?;
+    let files = state.files(state.version());
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let harmless = harmless(&names);
+    for (name, file) in files {
+        let shown = words::clean(name);
+        if !harmless.contains(&name) {
+            println!("left out, since `git` or this lab would obey it: {shown}");
+            continue;
         }
-        let id = file
-            .blob
-            .parse()
-            .map_err(|_| Failure::bad_input(format!("`{name}` names no blob")))?;
-        let path = into.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+        let id = file.blob.parse();
+        let id = id.map_err(|_| Failure::bad_input(format!("`{shown}` names no blob")))?;
+        let bytes = reader.blob_at_most(id, FILE_BYTES_MAX)?;
+        if let Err(error) = put(&into.join(name), &bytes, file.executable) {
+            // What is there by half would pass for the whole.
+            let _ = fs::remove_dir_all(into);
+            return Err(failed(error));
         }
-        fs::write(&path, reader.blob_at_most(id, FILE_BYTES_MAX)?)?;
-        println!("{}", words::clean(name));
+        println!("{shown}");
     }
     Ok(Exit::Done)
 }

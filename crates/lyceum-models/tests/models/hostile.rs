@@ -184,3 +184,30 @@ fn depth_and_numbers_have_bounds() {
         );
     }
 }
+
+#[test]
+fn counts_that_are_no_whole_numbers_say_nothing() {
+    let keys = [
+        "\"input_tokens\":",
+        "\"output_tokens\":",
+        "\"prompt_tokens\":",
+        "\"completion_tokens\":",
+    ];
+    for (wire, name, text) in FIXTURES {
+        let replayer = Replayer::new(wire);
+        let read = |text: &str| {
+            let model = replayer.model(text.as_bytes(), &[text.len()]);
+            listen(&model, &request()).0.unwrap().usage
+        };
+        assert!(read(text).reported, "{name}");
+        let mut changed = 0;
+        for key in keys.iter().filter(|key| text.contains(**key)) {
+            for odd in ["-1", "1.5", "1e30", "\"1\""] {
+                let text = text.replace(key, &format!("{key}{odd},\"old\":"));
+                assert!(!read(&text).reported, "{name}: {key}{odd}");
+                changed += 1;
+            }
+        }
+        assert!(changed >= 8, "{name}: {changed}");
+    }
+}

@@ -144,7 +144,7 @@ fn write_files(
         |error: std::io::Error| Failure::bad_input(format!("`{}`: {error}", into.display()));
     fs::create_dir(into).map_err(failed)?;
     let files = state.files(state.version());
-    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = files.keys().copied().collect();
     let harmless = harmless(&names);
     for (name, file) in files {
         let shown = words::clean(name);

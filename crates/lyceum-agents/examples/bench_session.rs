@@ -116,6 +116,7 @@ fn mind(model: Box<dyn Model>) -> Mind {
         model,
         price: Box::new(|_| Price::Unknown),
         meter: Arc::new(Meter::default()),
+        reel: lyceum_agents::Reel::default(),
     }
 }
 

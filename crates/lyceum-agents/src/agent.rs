@@ -120,6 +120,8 @@ impl StudyAgent {
                 lyceum: env!("CARGO_PKG_VERSION").to_owned(),
             }));
         }
+        mind.reel
+            .go_on(&log.state().on_tape(Some(desk.opened.seed.0)))?;
         if !matches!(log.state().status, Status::Terminated(_)) {
             let pid = std::process::id();
             first.push(Body::Running(Running { pid }));
@@ -444,6 +446,7 @@ fn broken_lab(error: Error) -> Broken {
     match error {
         Error::Broken(broken) => broken,
         Error::Log(error) => Broken::while_doing("keeping the session's record")(error),
+        Error::Tape(error) => Broken::while_doing("asking the model")(error),
         other @ (Error::Begun { .. } | Error::Foreign { .. }) => {
             Broken::while_doing("going on with the session")(other)
         }

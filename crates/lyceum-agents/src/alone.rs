@@ -122,6 +122,7 @@ pub fn work(
         let session = name.to_owned();
         return Err(Error::Begun { session, what });
     };
+    mind.reel.go_on(&log.state().on_tape(None))?;
     let mut first = Vec::new();
     if let Some(limits) = limits.filter(|limits| Some(*limits) != log.state().limits()) {
         first.push(Body::Limited(Limited { limits }));

@@ -23,15 +23,20 @@ const CACHE_KEY_CHARACTERS: usize = 32;
 /// What holds for every agent of the lab. The same bytes in each request, so that prefixes are found in caches.
 const RULES: &str = include_str!("rules.txt");
 
-/// Returns the request for the next turn.
-pub(crate) fn compose(state: &State, toolbox: &dyn Toolbox, output_tokens_max: u32) -> Request {
+/// Returns the request for the next turn; `times` is what the lab says of time in it, whole lines.
+pub(crate) fn compose(
+    state: &State,
+    toolbox: &dyn Toolbox,
+    times: &str,
+    output_tokens_max: u32,
+) -> Request {
     let system = SystemBlock {
         text: toolbox.rules().unwrap_or(RULES).to_owned(),
         cache: Some(Cache::Minutes),
     };
     let mut messages = messages(state);
     mark(&mut messages);
-    let standing = standing(state, toolbox);
+    let standing = standing(state, toolbox, times);
     match messages.last_mut() {
         Some(last) if last.role == Role::User => {
             last.blocks.push(Block::text(standing));
@@ -133,7 +138,7 @@ fn push(messages: &mut Vec<Message>, role: Role, blocks: Vec<Block>) {
 }
 
 /// Returns what is true now, within bounds. Each line is the lab's: words of others stand on one, escaped.
-pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox) -> String {
+pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox, times: &str) -> String {
     let mut text = "<lab>\n".to_owned();
     if let Some(created) = &state.created {
         let _ = writeln!(text, "objective: {}", one_line(&created.objective));
@@ -159,6 +164,7 @@ pub(crate) fn standing(state: &State, toolbox: &dyn Toolbox) -> String {
     if let Some(left) = state.tokens_left() {
         let _ = writeln!(text, "tokens left: {left}");
     }
+    text.push_str(times);
     text.push_str("</lab>");
     text
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use lyceum_models::{
-    Arguments, Block, Cancel, ErrorKind, Event, ModelError, Request, Response, Stop,
+    Arguments, Asker, Block, Cancel, ErrorKind, Event, ModelError, Request, Response, Stop,
 };
 use lyceum_study::{
     engine::{Broken, Change, Cut, HandIn, JournalError},
@@ -34,6 +34,7 @@ use crate::{
             ToolResult, ToolStarted, ToolUsed,
         },
     },
+    tapes::{TapeError, is_taped},
     tool::{Done, Outcome, Toolbox, Wanted},
 };
 
@@ -88,6 +89,9 @@ pub enum Error {
         /// The session.
         session: String,
     },
+    /// What is recorded or replayed is not this session's.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
     /// A person wants of a session what it was not begun with.
     #[error("session `{session}` was begun without {what}, and keeps to what it was begun with")]
     Begun {
@@ -208,7 +212,7 @@ impl Harness<'_> {
     fn carry_out(&mut self, call: &Call) -> Result<Option<Advance>, Error> {
         let outcome = match wanted(&call.used) {
             Err(why) => Outcome::Result(Done::refused(why)),
-            Ok(wanted) if call.started => self.watched(|cut| {
+            Ok(wanted) if call.started || self.is_lost(call)? => self.watched(|cut| {
                 let tools = self.toolbox;
                 tools.look_up(self.log.state(), &wanted, cut)
             })?,
@@ -228,6 +232,18 @@ impl Harness<'_> {
                 Ok(None)
             }
         }
+    }
+
+    /// Tells whether nobody knows what a call did in what is replayed; then its intent is written here too.
+    fn is_lost(&mut self, call: &Call) -> Result<bool, Error> {
+        let name = &call.used.call;
+        if !self.mind.reel.lost_call(name) {
+            return Ok(false);
+        }
+        let call = name.clone();
+        self.log
+            .write(vec![Body::ToolStarted(ToolStarted { call })])?;
+        Ok(true)
     }
 
     /// Writes the receipt of a call.
@@ -252,11 +268,18 @@ impl Harness<'_> {
         for _ in 0..=COMPACTIONS_MAX {
             // A server knows better how much its model holds.
             let learnt = self.log.state().window.unwrap_or(u64::MAX);
-            let request = self.fitting_request(self.options.context_tokens.min(learnt))?;
+            let (number, times) = (self.log.state().requests + 1, self.times());
+            let times = self.mind.reel.begin(Asker::Session, number, times);
+            let window = self.options.context_tokens.min(learnt);
+            let request = self.fitting_request(window, &times)?;
             let Some(asked) = self.reserve(&request) else {
                 return Ok(Some(StopReason::BudgetReached));
             };
             self.log.write(vec![Body::Asked(asked.clone())])?;
+            if self.mind.reel.lost_request(Asker::Session, asked.request) {
+                self.resolve_request()?;
+                return Ok(None);
+            }
             self.mind.meter.open(reserved(&asked));
             let answer = self.turn(&request)?;
             match answer {
@@ -264,6 +287,7 @@ impl Harness<'_> {
                 Err(error) => {
                     let overflow = matches!(error.kind, ErrorKind::ContextOverflow { .. });
                     let stop = self.take_error(&asked, &error)?;
+                    self.keep_to_the_tape(&error)?;
                     if !overflow {
                         return Ok(Some(stop));
                     }
@@ -273,11 +297,23 @@ impl Harness<'_> {
         Ok(Some(StopReason::RetriesExhausted))
     }
 
+    fn times(&self) -> String {
+        self.toolbox.times(self.log.state())
+    }
+
+    /// Ends the session's work where a recording does not answer, or cannot be written: what followed would be in none.
+    fn keep_to_the_tape(&self, error: &ModelError) -> Result<(), Error> {
+        if self.mind.reel.is_live() || !is_taped(error) {
+            return Ok(());
+        }
+        Err(TapeError::Fault(error.kind.to_string()).into())
+    }
+
     /// Returns the next request, after shortening the conversation where it would fill the model's context.
-    fn fitting_request(&mut self, window: u64) -> Result<Request, Error> {
+    fn fitting_request(&mut self, window: u64, times: &str) -> Result<Request, Error> {
         let output = self.options.output_tokens_max;
         for _ in 0..COMPACTIONS_MAX {
-            let request = compose(self.log.state(), self.toolbox, output);
+            let request = compose(self.log.state(), self.toolbox, times, output);
             let needed = tokens(&request);
             if needed + u64::from(output) <= window * FULL_PERCENT / 100 {
                 return Ok(request);
@@ -288,7 +324,7 @@ impl Harness<'_> {
             };
             self.log.write(vec![Body::Compacted(compacted)])?;
         }
-        Ok(compose(self.log.state(), self.toolbox, output))
+        Ok(compose(self.log.state(), self.toolbox, times, output))
     }
 
     /// Returns the intent with the most that the request may use; `None` where the budget does not hold that.

@@ -22,6 +22,7 @@
 //! | `context`, `compact`, `line` | what is put before the model, and how it stays short and unforged |
 //! | `tool`, `hands` | what a model may ask for; the program that does it inside the sandbox |
 //! | `mind` | a model with its price and meter |
+//! | `tapes` | recordings, and a session's place on one |
 //! | `nested` | how deep an answer may nest |
 //! | `guarded` | work whose panic ends nothing but itself |
 //! | `agent`, `staff` | a session as the researcher of a study, and who hires it |
@@ -51,6 +52,7 @@ mod referee;
 pub mod session;
 mod staff;
 mod stream;
+mod tapes;
 pub mod team;
 mod tool;
 pub mod workflow;
@@ -63,4 +65,5 @@ pub use people::People;
 pub use referee::Referee;
 pub use staff::{Agency, mind, mind_with};
 pub use stream::{Fold, Stream};
+pub use tapes::{Reel, TapeError, Tapes};
 pub use tool::{Done, Outcome, RESULT_BYTES_MAX, StudyTools, Toolbox, Wanted, Workbench, bounded};

@@ -22,6 +22,8 @@ pub struct Mind {
     pub price: PriceOf,
     /// Counts what its attempts use.
     pub meter: std::sync::Arc<Meter>,
+    /// Its place on a tape.
+    pub reel: crate::tapes::Reel,
 }
 
 /// An amount of tokens, and of billionths of a US dollar.

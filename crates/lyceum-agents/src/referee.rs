@@ -5,18 +5,18 @@
 
 use std::ffi::OsString;
 
-use lyceum_models::{Block, Cancel, Message, Request, Response, Spec, SystemBlock};
+use lyceum_models::{Asker, Block, Cancel, Message, Request, Response, Spec, SystemBlock};
 use lyceum_study::{
-    engine::{Broken, Cut},
+    engine::{Broken, Cut, JournalError},
     lab::{Case, Doubt, Judge, Judged, Judgement},
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::{
-    judgement,
-    mind::{Cost, of_response},
-    staff::mind,
+    Fold as _, judgement,
+    mind::{Cost, Mind, of_response},
+    tapes::{Standing, TapeError, Tapes, is_taped},
 };
 
 /// Most tokens of a judgement: a word and a sentence, and what a model thinks before.
@@ -30,6 +30,8 @@ const RULES: &str = "You judge one question about a piece of work. You are given
 pub struct Referee {
     /// Where a variable of the environment is looked up.
     pub environment: fn(&str) -> Option<OsString>,
+    /// Whether exchanges are recorded or replayed.
+    pub tapes: Tapes,
 }
 
 impl Judge for Referee {
@@ -42,7 +44,9 @@ impl Judge for Referee {
     ) -> Result<Judged, Broken> {
         let doing = || format!("asking `{model}` for a judgement");
         let spec: Spec = model.parse().map_err(Broken::while_doing(doing()))?;
-        let mind = mind(&spec, &self.environment).map_err(Broken::while_doing(doing()))?;
+        let mind = self.tapes.hire(&spec, &self.environment);
+        let mind = mind.map_err(Broken::while_doing(doing()))?;
+        begin(case, &mind).map_err(Broken::while_doing(doing()))?;
         let request = request(doubt);
         let most = mind.most(&request);
         let reserved = match judgement::reserve(case, model, most) {
@@ -65,11 +69,41 @@ impl Judge for Referee {
         reserved
             .settle(cost)
             .map_err(Broken::while_doing("writing what a judgement cost"))?;
-        let response = response.map_err(Broken::while_doing(doing()))?;
+        let response = match response {
+            Err(error) if is_taped(&error) => {
+                let error = TapeError::Fault(error.to_string());
+                return Err(Broken::while_doing(doing())(error));
+            }
+            other => other.map_err(Broken::while_doing(doing()))?,
+        };
         // What is judged may be what keeps a model from answering as asked: that is no reason to hold the result back.
         let given = read(&response).unwrap_or_else(|why| Judgement { yes: false, why });
         Ok(Judged::Given(given))
     }
+}
+
+/// Puts a judgement on the tape, after those that the study had before.
+fn begin(case: Case<'_>, mind: &Mind) -> Result<(), TapeError> {
+    if mind.reel.is_live() {
+        return Ok(());
+    }
+    let fault = |error: JournalError| TapeError::Fault(error.to_string());
+    let reader = case
+        .ledger
+        .reader()
+        .map_err(|error| fault(JournalError::from(error)))?;
+    let judged = judgement::State::load(&reader, case.study).map_err(fault)?;
+    let study = lyceum_study::lab::load(&reader, case.study).map_err(fault)?;
+    mind.reel.go_on(&Standing {
+        of: Asker::Judgement,
+        asked: judged.asked,
+        open: judged.open.is_some(),
+        call: None,
+        seed: study.opened.map(|opened| opened.seed.0),
+    })?;
+    mind.reel
+        .begin(Asker::Judgement, judged.asked + 1, String::new());
+    Ok(())
 }
 
 fn request(doubt: &Doubt) -> Request {

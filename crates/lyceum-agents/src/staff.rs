@@ -16,6 +16,7 @@ use crate::{
     judgement,
     mind::{Meter, Mind, PriceOf},
     referee::Referee,
+    tapes::{Reel, Tapes},
 };
 
 /// Makes a model ready, with its meter. Sends nothing.
@@ -40,6 +41,7 @@ pub fn mind_with(
         model: Box::new(model),
         price: price_of(spec),
         meter,
+        reel: Reel::default(),
     })
 }
 
@@ -62,6 +64,8 @@ pub struct Agency {
     pub brief: Brief,
     /// Where a variable of the environment is looked up.
     pub environment: fn(&str) -> Option<std::ffi::OsString>,
+    /// Whether exchanges are recorded or replayed.
+    pub tapes: Tapes,
     /// Makes what tells a person how an agent fares.
     pub tell: fn() -> Tell,
 }
@@ -74,7 +78,8 @@ impl Staff for Agency {
     fn hire(&self, name: &str, desk: &Desk<'_>) -> Result<Box<dyn Agent>, Broken> {
         let doing = || format!("hiring `{name}`");
         let spec: Spec = name.parse().map_err(Broken::while_doing(doing()))?;
-        let mind = mind(&spec, &self.environment).map_err(Broken::while_doing(doing()))?;
+        let mind = self.tapes.hire(&spec, &self.environment);
+        let mind = mind.map_err(Broken::while_doing(doing()))?;
         let budget = &desk.executor.study().study.budget;
         if budget.money.is_some() && !mind.has_price() {
             return Err(Broken::while_doing(doing())(judgement::Unpaid::Price));
@@ -87,6 +92,7 @@ impl Staff for Agency {
     fn judge(&self) -> Option<Arc<dyn Judge>> {
         Some(Arc::new(Referee {
             environment: self.environment,
+            tapes: self.tapes.clone(),
         }))
     }
 }

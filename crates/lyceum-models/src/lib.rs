@@ -44,7 +44,9 @@ pub use model::{Cancel, Model};
 pub use money::{Money, MoneyError, Price};
 pub use patience::{NoPace, Pace, Patience, SystemPace};
 pub use prices::{PRICES_DATED, PriceList, Rates, list_price};
-pub use record::{Exchange, FileTape, Keep, RECORDING_VERSION, Recording, ReplayError};
+pub use record::{
+    Asker, Exchange, FileTape, Keep, Mark, Note, RECORDING_VERSION, Recording, ReplayError,
+};
 pub use request::{
     Effort, OutputSchema, Parallel, Reasoning, Request, SystemBlock, Tool, ToolChoice,
 };

@@ -4,10 +4,10 @@
 //! bytes once came, and refuses a request that was not recorded.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fs::{File, OpenOptions},
     io::{BufRead as _, BufReader, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -24,6 +24,9 @@ use crate::{
 };
 
 mod difference;
+mod note;
+
+pub use note::{Asker, Mark, Note};
 
 /// The version that is written; no other can be read yet.
 pub const RECORDING_VERSION: u32 = 1;
@@ -47,6 +50,9 @@ pub struct Exchange {
     pieces: Vec<usize>,
     /// How it ended.
     end: End,
+    /// Whose request it was an attempt at, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<Mark>,
 }
 
 /// Bytes, legible where they are text.
@@ -219,6 +225,7 @@ pub trait Keep: Send + Sync {
 #[derive(Debug)]
 pub struct FileTape {
     file: Mutex<File>,
+    path: PathBuf,
 }
 
 impl FileTape {
@@ -228,20 +235,44 @@ impl FileTape {
         let mut options = OpenOptions::new();
         let file = options.append(true).create(true).mode(0o600).open(path)?;
         let file = Mutex::new(file);
-        Ok(Self { file })
+        let path = path.to_owned();
+        Ok(Self { file, path })
     }
-}
 
-impl Keep for FileTape {
-    fn keep(&self, exchange: &Exchange) -> Result<(), String> {
-        let line = exchange.line()? + "\n";
+    /// Reads what the file holds by now.
+    pub fn past(&self) -> Result<Recording, ReplayError> {
+        Recording::open(&self.path)
+    }
+
+    /// Appends a note.
+    pub fn note(&self, note: &Note) -> Result<(), String> {
+        self.append(note::line(note)?)
+    }
+
+    fn append(&self, line: String) -> Result<(), String> {
+        let line = line + "\n";
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.write_all(line.as_bytes())
             .map_err(|error| error.to_string())
     }
 }
 
+impl Keep for FileTape {
+    fn keep(&self, exchange: &Exchange) -> Result<(), String> {
+        self.append(exchange.line()?)
+    }
+}
+
 impl Exchange {
+    /// Returns the same exchange, as an attempt at this request.
+    #[must_use]
+    pub fn marked(&self, mark: Option<Mark>) -> Self {
+        Self {
+            mark,
+            ..self.clone()
+        }
+    }
+
     /// Returns the exchange as a line of a recording, without its end.
     pub fn line(&self) -> Result<String, String> {
         serde_json::to_string(self).map_err(|error| error.to_string())
@@ -260,6 +291,7 @@ impl Exchange {
             answer: Text::Utf8(String::new()),
             pieces: Vec::new(),
             end: End::Complete,
+            mark: None,
         }
     }
 }
@@ -330,6 +362,10 @@ struct Left {
     count: usize,
     /// Those not replayed, with their numbers from 1.
     exchanges: VecDeque<(usize, Exchange)>,
+    /// What stands between them.
+    notes: Vec<Note>,
+    /// The last request of each asker that the recording knows of.
+    last: BTreeMap<Asker, u32>,
 }
 
 impl Recording {
@@ -338,21 +374,26 @@ impl Recording {
         let fault = |line, reason: String| ReplayError::Unreadable { line, reason };
         let file =
             File::open(path).map_err(|error| fault(0, format!("`{}`: {error}", path.display())))?;
-        let mut exchanges = Vec::new();
+        let (mut exchanges, mut notes) = (Vec::new(), Vec::new());
         for (at, line) in BufReader::new(file).lines().enumerate() {
             let line = line.map_err(|error| fault(at + 1, error.to_string()))?;
+            if let Some(note) = note::read(&line) {
+                notes.push(note.map_err(|reason| fault(at + 1, reason))?);
+                continue;
+            }
             let exchange = read(&line).map_err(|reason| fault(at + 1, reason))?;
             exchanges.push(exchange);
         }
-        Ok(Self::new(exchanges))
+        Ok(Self::with_notes(exchanges, notes))
     }
 
     /// Returns a recording of these exchanges.
     pub fn new(exchanges: Vec<Exchange>) -> Self {
-        let left = Left {
-            count: exchanges.len(),
-            exchanges: (1..).zip(exchanges).collect(),
-        };
+        Self::with_notes(exchanges, Vec::new())
+    }
+
+    fn with_notes(exchanges: Vec<Exchange>, notes: Vec<Note>) -> Self {
+        let left = note::left(exchanges, notes);
         Self {
             left: Arc::new(Mutex::new(left)),
             told: None,
@@ -366,6 +407,40 @@ impl Recording {
             left: Arc::clone(&self.left),
             told: Some(Arc::clone(number)),
         }
+    }
+
+    /// Returns what stands between the exchanges.
+    pub fn notes(&self) -> Vec<Note> {
+        self.lock().notes.clone()
+    }
+
+    /// Returns how many exchanges the recording holds, replayed or not.
+    pub fn count(&self) -> usize {
+        self.lock().count
+    }
+
+    /// Returns the number of the last request of somebody that the recording knows of; 0 where it knows of none.
+    pub fn last(&self, of: Asker) -> u32 {
+        self.lock().last.get(&of).copied().unwrap_or(0)
+    }
+
+    /// Returns what the lab said of time in a request, where one of this number was not replayed yet.
+    pub fn times(&self, of: Asker, number: u32) -> Option<String> {
+        let left = self.lock();
+        let mut marks = left
+            .exchanges
+            .iter()
+            .filter_map(|(_, one)| one.mark.as_ref());
+        let found = marks.find(|mark| mark.of == of && mark.number == number);
+        found.map(|mark| mark.times.clone())
+    }
+
+    /// Passes over the exchanges of somebody's requests up to this one: they were replayed before.
+    pub fn skip(&self, of: Asker, number: u32) {
+        let done = |mark: &Mark| mark.of == of && mark.number <= number;
+        let mut left = self.lock();
+        left.exchanges
+            .retain(|(_, one)| !one.mark.as_ref().is_some_and(done));
     }
 
     /// Returns how many exchanges were not replayed.

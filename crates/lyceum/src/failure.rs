@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt::Write as _};
 
+use lyceum_agents::TapeError;
 use lyceum_ledger::{BundleError, Error as LedgerError};
 use lyceum_sandbox::Refusal;
 use lyceum_study::{
@@ -34,6 +35,18 @@ impl Failure {
             exit: Exit::BadInput,
             message: message.into(),
             hint: None,
+        }
+    }
+
+    /// Returns a failure of what is recorded or replayed.
+    pub(crate) fn taped(error: &TapeError) -> Failure {
+        let failure = Failure::bad_input(error.to_string());
+        match error {
+            TapeError::Fault(_) => failure.hint(
+                "a replay needs the same words, files and lab as the recording; nothing that was recorded is lost",
+            ),
+            TapeError::Foreign(_) => failure.hint("record it into a new file"),
+            TapeError::Behind { .. } => failure.hint("a session that went on without its recording goes on without it"),
         }
     }
 
@@ -186,6 +199,17 @@ fn is_foreign(broken: &Broken) -> bool {
     error.is_some_and(|error| matches!(error, lyceum_agents::Error::Foreign { .. }))
 }
 
+/// Returns what a recording does not serve for, wherever that was noticed.
+fn tape_error(broken: &Broken) -> Option<TapeError> {
+    if let Some(error) = broken.source.downcast_ref::<TapeError>() {
+        return Some(error.clone());
+    }
+    match broken.source.downcast_ref::<lyceum_agents::Error>() {
+        Some(lyceum_agents::Error::Tape(error)) => Some(error.clone()),
+        _ => None,
+    }
+}
+
 /// Whether a person wants of a session what it was not begun with.
 fn is_begun(broken: &Broken) -> bool {
     let error = broken.source.downcast_ref::<lyceum_agents::Error>();
@@ -210,6 +234,9 @@ impl From<ConductError> for Failure {
             ConductError::Drive(DriveError::Broken(broken)) if is_foreign(&broken) => {
                 Failure::bad_input(broken.source.to_string())
                     .hint("give the study another name: copy its directory, or begin it in another lab")
+            }
+            ConductError::Drive(DriveError::Broken(broken)) if tape_error(&broken).is_some() => {
+                tape_error(&broken).map_or_else(|| Failure::internal(&broken), |error| Failure::taped(&error))
             }
             ConductError::Unapproved(error) => {
                 let name = error.request.file_stem().unwrap_or_default();

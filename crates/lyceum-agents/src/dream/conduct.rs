@@ -7,7 +7,7 @@ use std::path::Path;
 
 use lyceum_ledger::{Ledger, Reader};
 use lyceum_memory::{Draft, DreamVerdict, Dreamed, Refusal, Sources, Store};
-use lyceum_models::{Cancel, ErrorKind, ModelError, Request, Response};
+use lyceum_models::{Asker, Cancel, ErrorKind, ModelError, Request, Response};
 
 use super::{
     event::{Body, Completed, Created, Failed, Limited, Read},
@@ -25,6 +25,7 @@ use crate::{
         event::{Answered, Asked, RequestEnd},
     },
     stream::Fold as _,
+    tapes::{Standing, TapeError, is_taped},
 };
 
 /// Answers of one round that are not taken, at most: a model that cannot keep the form never will.
@@ -88,6 +89,14 @@ impl<'a> Dreaming<'a> {
             None => created(&reader, root, plan)?,
         };
         let mut record = Record::open(ledger.clone(), &created.dream)?;
+        let state = record.state();
+        mind.reel.go_on(&Standing {
+            of: Asker::Dream,
+            asked: state.requests,
+            open: state.asked.is_some(),
+            call: None,
+            seed: None,
+        })?;
         if record.state().created.is_none() {
             record.write(vec![Body::Created(created.clone())])?;
         }
@@ -237,7 +246,14 @@ impl<'a> Dreaming<'a> {
         let Some(asked) = self.reserve(request) else {
             return Ok(Some(End::BudgetReached));
         };
+        let reel = &self.mind.reel;
+        reel.begin(Asker::Dream, asked.request, String::new());
+        let lost = reel.lost_request(Asker::Dream, asked.request);
         self.record.write(vec![Body::Asked(asked.clone())])?;
+        if lost {
+            self.resolve_request()?;
+            return Ok(None);
+        }
         let reserved = Cost {
             tokens: asked.reserved_tokens,
             money: asked.reserved_money,
@@ -245,6 +261,9 @@ impl<'a> Dreaming<'a> {
         self.mind.meter.open(reserved);
         let answer = self.turn(request);
         let metered = self.mind.meter.close();
+        let taped = answer.as_ref().err().filter(|error| is_taped(error));
+        let taped = taped.filter(|_| !self.mind.reel.is_live());
+        let taped = taped.map(|error| TapeError::Fault(error.kind.to_string()));
         let (end, cost, waits) = match answer {
             Ok(mut response) => {
                 let cost = metered.unwrap_or_else(|| mind::of_response(&response, reserved));
@@ -275,7 +294,10 @@ impl<'a> Dreaming<'a> {
             money: cost.money.or(asked.reserved_money).unwrap_or(0),
         };
         self.record.write(vec![Body::Answered(answered)])?;
-        Ok(waits)
+        match taped {
+            Some(error) => Err(error.into()),
+            None => Ok(waits),
+        }
     }
 
     /// Returns the intent of a request, where what is left pays for it.

@@ -16,6 +16,7 @@ use crate::{
         event::{Body as SessionBody, Limits},
     },
     stream::Fold as _,
+    tapes::TapeError,
 };
 
 /// The most sessions that one dream reads.
@@ -34,6 +35,9 @@ pub enum Error {
     /// The ledger failed.
     #[error(transparent)]
     Ledger(#[from] lyceum_ledger::Error),
+    /// What is recorded or replayed is not this dream's.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
     /// There is no such session.
     #[error("no session `{session}` in this lab{}", listed(.known))]
     NoSession {

@@ -11,14 +11,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lyceum_ledger::BlobId;
-use lyceum_models::Block;
+use lyceum_models::{Asker, Block};
 use lyceum_types::{FoldError, Output};
 
 use super::event::{
     Answered, Asked, Body, Created, FaultKind, Found, Interrupted, Limits, MessageReceived,
     Permission, PersonAsked, RequestEnd, StopReason, ToolResult, ToolUsed, Workspace,
 };
-use crate::stream::Fold;
+use crate::{stream::Fold, tapes::Standing};
 
 /// Whether a session works.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -260,6 +260,18 @@ impl Requested {
 }
 
 impl State {
+    /// Returns where the session stands on a tape of its requests.
+    pub(crate) fn on_tape(&self, seed: Option<u64>) -> Standing {
+        let call = self.calls.first().filter(|call| call.started);
+        Standing {
+            of: Asker::Session,
+            asked: self.requests,
+            open: self.asked.is_some(),
+            call: call.map(|call| call.used.call.clone()),
+            seed,
+        }
+    }
+
     /// Takes in one event.
     pub fn apply(&mut self, seq: u64, body: Body) -> Result<(), FoldError> {
         let fault = |problem: String| FoldError::new("session", seq, problem);

@@ -42,7 +42,7 @@ use crate::{
         },
     },
     stream::Fold as _,
-    workflow::Tapes,
+    tapes::Tapes,
 };
 
 /// How often is looked whether threads have ended.

@@ -17,7 +17,7 @@ use std::{
 use lyceum_models::{Cancel, Event, Exchange, Keep, Model, ModelError, Request, Response, Tape};
 
 use super::state::State;
-use crate::{mind::Mind, workflow::Tapes};
+use crate::{mind::Mind, tapes::Tapes};
 
 /// How often who waits for a turn looks by itself.
 const POLL: Duration = Duration::from_millis(100);

@@ -82,6 +82,11 @@ pub trait Toolbox {
     /// Returns what is true now, from the ledger: put before the model at each turn. Its size is bounded.
     fn brief(&self, session: &State) -> String;
 
+    /// Returns what is left of times, a line each: the one thing in a request that follows from no log.
+    fn times(&self, _session: &State) -> String {
+        String::new()
+    }
+
     /// Returns what holds for every session of this kind, in place of what holds for a study's agent.
     fn rules(&self) -> Option<&str> {
         None

@@ -302,12 +302,6 @@ impl Toolbox for StudyTools<'_> {
             "experiments: {} of {budget} proposed",
             study.proposals
         );
-        let left = self.left(session);
-        for (name, left) in [("wall", left.wall_ms), ("cpu", left.cpu_ms)] {
-            if let Some(left) = left {
-                let _ = writeln!(text, "{name} time left: {} s", left / 1000);
-            }
-        }
         let _ = writeln!(text, "runs under way: {}", self.jobs());
         if let Some(why) = &study.search_ended {
             let _ = writeln!(text, "the search is over: {}", one_line(why));
@@ -350,6 +344,17 @@ impl Toolbox for StudyTools<'_> {
             "files of yours that differ from the study's workspace: [{names}]"
         );
         cut_middle(text, BRIEF_BYTES_MAX)
+    }
+
+    fn times(&self, session: &State) -> String {
+        let left = self.left(session);
+        let mut text = String::new();
+        for (name, left) in [("wall", left.wall_ms), ("cpu", left.cpu_ms)] {
+            if let Some(left) = left {
+                let _ = writeln!(text, "{name} time left: {} s", left / 1000);
+            }
+        }
+        text
     }
 
     fn pays(&self, session: &State, tokens: u64, money: Option<u64>) -> bool {

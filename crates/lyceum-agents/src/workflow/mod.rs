@@ -31,7 +31,7 @@ mod template;
 
 pub use conductor::{Asked, Came, Conductor, Crew, End, Prepared, Refusal, Watcher, differing};
 pub(crate) use crew::bare;
-pub use crew::{Floor, Hired, Tapes};
+pub use crew::{Floor, Hired};
 pub use event::{
     Body, Created, Item, PhaseEnded, PhaseStarted, Reserved, Reused, RunEnded, RunResult, Spent,
     StepEnd, StepEnded, StepStarted, StopReason, Updated,

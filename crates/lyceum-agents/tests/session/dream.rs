@@ -93,6 +93,7 @@ impl Lab {
             model: Box::new(script),
             price: Box::new(|_| Price::Unknown),
             meter: Arc::new(Meter::default()),
+            reel: lyceum_agents::Reel::default(),
         };
         let plan = Plan {
             limits,
@@ -416,6 +417,7 @@ fn more_than_one_request_holds_is_read_in_rounds_and_each_sees_what_the_last_wro
         model: Box::new(script),
         price: Box::new(|_| Price::Unknown),
         meter: Arc::new(Meter::default()),
+        reel: lyceum_agents::Reel::default(),
     };
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let plan = Plan {

@@ -71,6 +71,7 @@ impl Place {
                 model: Box::new(Script(Box::new(move |request| answer(request, panics)))),
                 price: Box::new(|_| Price::Unknown),
                 meter: Arc::new(Meter::default()),
+                reel: lyceum_agents::Reel::default(),
             })
         };
         let staffed = Staffed {

@@ -193,6 +193,7 @@ pub(crate) fn drive(log: &mut Log, script: Script, tools: &Tools, options: Optio
         model: Box::new(script),
         price: Box::new(|_| Price::Unknown),
         meter: Arc::new(Meter::default()),
+        reel: lyceum_agents::Reel::default(),
     };
     drive_with(log, &mind, tools, options)
 }

@@ -29,6 +29,7 @@ mod session;
 mod show;
 mod status;
 mod stop;
+mod taping;
 mod team;
 mod train;
 mod verify;

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use lyceum_agents::{Agency, Brief};
+use lyceum_agents::{Agency, Brief, Tapes};
 use lyceum_stats::Rule;
 use lyceum_study::{
     engine::{End, Observer},
@@ -19,7 +19,7 @@ use lyceum_study::{
     lab::{self, Conducted, Opening, Request, conduct_with},
 };
 
-use super::report::write_report;
+use super::{report::write_report, taping::Taping};
 use crate::{
     context::{LabPlace, Minimum},
     exit::Exit,
@@ -78,6 +78,8 @@ pub(super) struct Way {
     /// No person is there: a language model's question is answered with that, and what needs a person's word is refused
     #[arg(long, conflicts_with = "person")]
     no_person: bool,
+    #[command(flatten)]
+    pub(super) taping: Taping,
 }
 
 pub(super) fn input(text: &str) -> Result<(String, PathBuf), String> {
@@ -125,31 +127,32 @@ impl Way {
 }
 
 /// Returns whoever hires agents, with what a new session is made of.
-fn agency(brief: Brief) -> Agency {
+fn agency(brief: Brief, tapes: Tapes) -> Agency {
     Agency {
         brief,
         environment: lyceum_models::environment,
+        tapes,
         tell: || Arc::new(|line: &str| view::note(&words::clean(line))),
     }
 }
 
 /// Looks whether a language model of this name can be asked, before anything is made or locked.
-pub(super) fn check_model(name: &str) -> Result<(), Failure> {
+pub(super) fn check_model(name: &str, tapes: &Tapes) -> Result<(), Failure> {
     if lyceum_study::lab::agent_in(name).is_none() {
         return Ok(());
     }
-    mind(name).map(drop)
+    mind(name, tapes).map(drop)
 }
 
 /// Refuses a budget of money beside a model of which nobody knows what it costs.
-fn check_prices(study: &Study, researcher: Option<&str>) -> Result<(), Failure> {
+fn check_prices(study: &Study, researcher: Option<&str>, tapes: &Tapes) -> Result<(), Failure> {
     if study.budget.money.is_none() {
         return Ok(());
     }
     let researcher = researcher.or(study.researcher.as_deref());
     let agent = researcher.and_then(lyceum_study::lab::agent_in);
     for name in agent.into_iter().chain(study.judges()) {
-        if !has_price(name)? {
+        if !has_price(name, tapes)? {
             return Err(Failure::bad_input(format!(
                 "`[budget] money` needs models whose price is known, and that of `{name}` is not"
             ))
@@ -160,15 +163,16 @@ fn check_prices(study: &Study, researcher: Option<&str>) -> Result<(), Failure> 
 }
 
 /// Tells whether it is known what a language model of this name costs.
-pub(super) fn has_price(name: &str) -> Result<bool, Failure> {
-    Ok(mind(name)?.has_price())
+pub(super) fn has_price(name: &str, tapes: &Tapes) -> Result<bool, Failure> {
+    Ok(mind(name, tapes)?.has_price())
 }
 
-pub(super) fn mind(name: &str) -> Result<lyceum_agents::Mind, Failure> {
+pub(super) fn mind(name: &str, tapes: &Tapes) -> Result<lyceum_agents::Mind, Failure> {
     let name = lyceum_study::lab::agent_in(name).unwrap_or(name);
     let spec = name.parse::<lyceum_models::Spec>();
     let spec = spec.map_err(|error| Failure::bad_input(error.to_string()))?;
-    lyceum_agents::mind(&spec, &lyceum_models::environment)
+    tapes
+        .hire(&spec, &lyceum_models::environment)
         .map_err(|error| Failure::bad_input(format!("{name}: {error}")))
 }
 
@@ -182,8 +186,9 @@ pub(super) fn work(
 ) -> Result<Exit, Failure> {
     brief.person = arguments.person();
     brief.terminal = std::io::stderr().is_terminal();
+    let tapes = arguments.taping.tapes()?;
     if let Some(name) = &arguments.researcher {
-        check_model(name)?;
+        check_model(name, &tapes)?;
     }
     let mut inputs: BTreeMap<String, PathBuf> = arguments.input.iter().cloned().collect();
     inputs.extend(
@@ -195,7 +200,7 @@ pub(super) fn work(
     let request = Request {
         directory: directory.to_owned(),
         researcher: arguments.researcher.clone(),
-        seed: arguments.seed,
+        seed: arguments.seed.or(tapes.seed()),
         inputs,
         again: arguments.again,
         experiments: arguments.experiments,
@@ -204,7 +209,7 @@ pub(super) fn work(
     };
     // A study that is not right is told before anything is made or locked.
     let opened = lyceum_study::format::open(&request.directory)?;
-    check_prices(&opened.study, request.researcher.as_deref())?;
+    check_prices(&opened.study, request.researcher.as_deref(), &tapes)?;
     let stop = stop_on_signals()?;
     let kit = place.kit_at(arguments.minimum)?;
     let mut observer: Box<dyn Observer> = if json {
@@ -220,7 +225,7 @@ pub(super) fn work(
             summary::opening(opening);
         }
     };
-    let agency = agency(brief);
+    let agency = agency(brief, tapes);
     let looker = observer.as_mut();
     let conducted = conduct_with(kit, &request, slots, stop, looker, ready, &agency);
     drop(observer);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{brain, faults::by_command, place::Place};
 
 /// Mends the file that its tests find wrong, tries it, notes what it did, and says so.
-fn mender(received: &Received) -> Turn {
+pub(crate) fn mender(received: &Received) -> Turn {
     let said = brain::statement(received);
     let id = format!("call_{}", received.model_turns());
     let call = |name: &str, arguments: Value| -> Turn { Said::tool(&id, name, &arguments).into() };
@@ -32,7 +32,7 @@ fn mender(received: &Received) -> Turn {
     Said::text("add.sh subtracted; it adds now").into()
 }
 
-fn with_files() -> Place {
+pub(crate) fn with_files() -> Place {
     let place = Place::new();
     let work = place.path().join("work");
     fs::create_dir_all(work.join("deep")).unwrap();
@@ -42,7 +42,7 @@ fn with_files() -> Place {
     place
 }
 
-const START: [&str; 7] = [
+pub(crate) const START: [&str; 7] = [
     "session",
     "start",
     "--objective",

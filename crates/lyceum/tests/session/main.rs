@@ -17,6 +17,7 @@ mod person;
 mod place;
 mod step;
 mod taken;
+mod taped;
 mod team;
 mod whole;
 mod workflow;

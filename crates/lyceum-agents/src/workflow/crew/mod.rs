@@ -8,9 +8,9 @@ mod programs;
 mod session;
 mod study;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use lyceum_models::{FileTape, Recording, Request, Spec, Tape};
+use lyceum_models::{Request, Spec};
 use lyceum_study::{
     engine::{Broken, Cut},
     lab::Kit,
@@ -26,23 +26,12 @@ use super::{
     state::{State, Step},
     template::Place,
 };
+use crate::tapes::Tapes;
 
 /// Most bytes of a step's result: what a person or a model reads next, not data.
 const RESULT_BYTES_MAX: usize = 256 << 10;
 /// Version of what keys are made of. A change of meaning gets a new one, so that no old result is taken for a new one.
 const KEY_VERSION: u32 = 2;
-
-/// Whether exchanges with models are recorded or replayed.
-#[derive(Clone, Default)]
-pub enum Tapes {
-    /// Neither.
-    #[default]
-    Live,
-    /// Recorded.
-    Record(std::sync::Arc<FileTape>),
-    /// Answered from a recording, with the BLAKE3 of its file.
-    Replay(Recording, String),
-}
 
 /// Whom a run has hired.
 pub struct Hired {
@@ -271,32 +260,6 @@ fn reserved_for(mind: &crate::mind::Mind, request: &Request, attempts: u64) -> R
         tokens: most.tokens.saturating_mul(attempts),
         money: most.money.map(|money| money.saturating_mul(attempts)),
         cpu_ms: 0,
-    }
-}
-
-impl Tapes {
-    /// Returns what a connection to a model is told.
-    pub fn tape(&self) -> Tape {
-        match self {
-            Tapes::Live => Tape::Live,
-            Tapes::Record(file) => Tape::Record(file.clone()),
-            Tapes::Replay(recording, _) => Tape::Replay(recording.clone()),
-        }
-    }
-
-    /// Returns tapes that answer from a file.
-    pub fn replay(path: &Path) -> Result<Tapes, String> {
-        let hash = programs::hash(path).map_err(|error| error.to_string())?;
-        let recording = Recording::open(path).map_err(|error| error.to_string())?;
-        Ok(Tapes::Replay(recording, hash))
-    }
-
-    /// Returns what tells answers of a recording from a model's own.
-    fn mark(&self) -> Option<&str> {
-        match self {
-            Tapes::Live | Tapes::Record(_) => None,
-            Tapes::Replay(_, hash) => Some(hash),
-        }
     }
 }
 

@@ -25,9 +25,9 @@ use super::{
         event::{Reserved, Spent, StepEnd, StopReason},
         format::Study,
     },
-    Floor, Scene, Tapes, Task as Any, files, key,
+    Floor, Scene, Task as Any, files, key,
 };
-use crate::{agent::Brief, staff::Agency};
+use crate::{agent::Brief, staff::Agency, tapes::Tapes};
 
 /// A study that is ready.
 pub struct Task {
@@ -172,6 +172,8 @@ fn conduct_in(
             ..Brief::default()
         },
         environment: floor.hired.environment,
+        // What a study of its own asks is in no recording of the workflow.
+        tapes: Tapes::Live,
         tell: || Arc::new(|_| ()),
     };
     conduct_with(kit, &request, Some(1), stop, &mut Silent, |_| (), &agency)

@@ -12,7 +12,7 @@ use lyceum_memory::{
 use lyceum_models::Money;
 use lyceum_study::lab::{self, Lab};
 
-use super::memory::person;
+use super::{memory::person, taping::Taping};
 use crate::{
     context::{LabPlace, known, named},
     exit::Exit,
@@ -76,6 +76,8 @@ pub(super) struct Arguments {
     /// Do what the schedule has due now, and end
     #[arg(long, requires = "schedule")]
     once: bool,
+    #[command(flatten)]
+    taping: Taping,
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -83,6 +85,13 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     if arguments.dreamer.is_some() && !has_sessions {
         return Err(Failure::bad_input("`--dreamer` needs sessions to read")
             .hint("name them with `--sessions A,B`, or take `--new-sessions`"));
+    }
+    if arguments.taping.is_given() && (arguments.dreamer.is_none() || arguments.schedule.is_some())
+    {
+        return Err(
+            Failure::bad_input("`--record` and `--replay` are for one dream by a model")
+                .hint("name the model with `--dreamer`, and leave `--schedule` out"),
+        );
     }
     match &arguments.schedule {
         Some(times) => schedule::run(place, json, arguments, times),

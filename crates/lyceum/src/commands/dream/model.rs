@@ -1,7 +1,7 @@
 //! A dream by a language model.
 
 use lyceum_agents::{
-    Halt, Mind,
+    Halt, Mind, Tapes,
     dream::{Completed, Dreaming, End, Error as Broke, Plan},
     session::event::Limits,
 };
@@ -25,7 +25,11 @@ pub(super) fn run(
     dreamer: &str,
     firing: Option<&str>,
 ) -> Result<Exit, Failure> {
-    let (spec, mind) = hired(dreamer, arguments.money.is_some())?;
+    let (spec, mind) = hired(
+        dreamer,
+        arguments.money.is_some(),
+        &arguments.taping.tapes()?,
+    )?;
     let reader = place.reader()?;
     let sessions = if arguments.new_sessions {
         lyceum_agents::dream::unread(&reader, &arguments.store)?
@@ -92,12 +96,13 @@ pub(super) fn run(
 }
 
 /// Makes the model that dreams ready. Sends nothing.
-pub(super) fn hired(dreamer: &str, by_money: bool) -> Result<(Spec, Mind), Failure> {
+pub(super) fn hired(dreamer: &str, by_money: bool, tapes: &Tapes) -> Result<(Spec, Mind), Failure> {
     let spec: Spec = dreamer.parse().map_err(|error| {
         Failure::bad_input(format!("`{dreamer}` is no language model: {error}"))
             .hint("without `--dreamer` no model takes part")
     })?;
-    let mind = lyceum_agents::mind(&spec, &environment)
+    let mind = tapes
+        .hire(&spec, &environment)
         .map_err(|error| Failure::bad_input(format!("{spec}: {error}")))?;
     if by_money && !mind.has_price() {
         return Err(Failure::bad_input(format!(
@@ -174,6 +179,7 @@ impl From<Broke> for Failure {
             | Broke::Instructions { .. }) => Failure::bad_input(error.to_string())
                 .hint("`lyceum session list` names the sessions of the lab"),
             Broke::Record(error) => error.into(),
+            Broke::Tape(error) => Failure::taped(&error),
         }
     }
 }

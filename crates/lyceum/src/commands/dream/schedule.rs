@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use lyceum_agents::Tapes;
 use lyceum_ledger::{Ledger, Options};
 use lyceum_memory::{Due, Happened, Schedule, Scheduled};
 
@@ -72,7 +73,7 @@ pub(super) fn run(
 fn check(place: &LabPlace, arguments: &Arguments) -> Result<(), Failure> {
     lyceum_memory::check_store(&arguments.store)?;
     if let Some(dreamer) = &arguments.dreamer {
-        super::model::hired(dreamer, arguments.money.is_some())?;
+        super::model::hired(dreamer, arguments.money.is_some(), &Tapes::Live)?;
     }
     let sessions = session_names(arguments);
     if sessions.is_empty() && arguments.studies.is_empty() {

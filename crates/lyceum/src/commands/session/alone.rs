@@ -6,7 +6,7 @@ use std::{
 };
 
 use lyceum_agents::{
-    Fold as _, Halt, Mind, Options, People,
+    Error, Fold as _, Halt, Mind, Options, People, Tapes,
     alone::{self, BeginError, Errand},
     session::{
         Log, State,
@@ -18,7 +18,7 @@ use lyceum_study::lab;
 
 use super::{list::overview, named};
 use crate::{
-    commands::run,
+    commands::{run, taping::Taping},
     context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
@@ -51,6 +51,8 @@ pub(crate) struct Resume {
     /// No person is there
     #[arg(long, conflicts_with = "person")]
     no_person: bool,
+    #[command(flatten)]
+    taping: Taping,
 }
 
 /// How a session is worked with.
@@ -58,6 +60,7 @@ pub(super) struct With {
     pub(super) minimum: Minimum,
     pub(super) person: Option<bool>,
     pub(super) context: Option<u64>,
+    pub(super) tapes: Tapes,
 }
 
 /// Whether a session without a study may have this name. Names of studies, and of a team's threads, may hold more.
@@ -93,7 +96,10 @@ pub(super) fn start(
         ));
     }
     // What cannot be asked leaves no session behind.
-    let mind = mind(&errand.model, errand.limits.money)?;
+    let mind = mind(&errand.model, errand.limits.money, &with.tapes)?;
+    mind.reel
+        .can_begin()
+        .map_err(|error| Failure::taped(&error))?;
     let kit = place.kit_at(with.minimum)?;
     let stop = run::stop_when_asked(kit.lab())?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;
@@ -123,8 +129,8 @@ pub(super) fn start(
 }
 
 /// Returns a model that can be held to a bound on money, where there is one.
-fn mind(model: &str, money: Option<u64>) -> Result<Mind, Failure> {
-    let mind = run::mind(model)?;
+fn mind(model: &str, money: Option<u64>, tapes: &Tapes) -> Result<Mind, Failure> {
+    let mind = run::mind(model, tapes)?;
     if money.is_some() && !mind.has_price() {
         return Err(Failure::bad_input(format!(
             "`--money` needs a model whose price is known, and that of `{}` is not",
@@ -151,7 +157,8 @@ pub(super) fn resume(place: &LabPlace, json: bool, arguments: &Resume) -> Result
         money: arguments.money.map(|money| money.0).or(old.money),
     };
     let model = state.created.as_ref().map(|created| created.model.clone());
-    let mind = mind(&model.unwrap_or_default(), limits.money)?;
+    let tapes = arguments.taping.tapes()?;
+    let mind = mind(&model.unwrap_or_default(), limits.money, &tapes)?;
     let with = With {
         minimum: arguments.minimum,
         person: match (arguments.person, arguments.no_person) {
@@ -160,6 +167,7 @@ pub(super) fn resume(place: &LabPlace, json: bool, arguments: &Resume) -> Result
             (false, false) => None,
         },
         context: arguments.context,
+        tapes,
     };
     let kit = place.kit_at(with.minimum)?;
     let stop = run::stop_when_asked(kit.lab())?;
@@ -210,6 +218,9 @@ fn work(
     }
     let ended = alone::work(kit, name, mind, options, (halt, people), limits);
     let why = ended.map_err(|error| {
+        if let Error::Tape(error) = &error {
+            return Failure::taped(error);
+        }
         Failure::internal(&error).hint(format!(
             "nothing is lost: `lyceum session resume {name}` goes on"
         ))

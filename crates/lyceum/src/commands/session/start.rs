@@ -135,7 +135,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Start) -> Result<Exi
             "expected at most {CONSTRAINTS_MAX} constraints, found {found}"
         )));
     }
-    if arguments.money.is_some() && !run::has_price(name)? {
+    if arguments.money.is_some() && !run::has_price(name, &arguments.way.taping.tapes()?)? {
         return Err(Failure::bad_input(format!(
             "`--money` needs a model whose price is known, and that of `{name}` is not"
         ))
@@ -207,7 +207,8 @@ fn alone(
         mounts: arguments.mount.clone(),
         directory: arguments.workspace.clone(),
     };
-    run::check_model(model)?;
+    let tapes = arguments.way.taping.tapes()?;
+    run::check_model(model, &tapes)?;
     if !arguments.mount.is_empty() {
         check_mounts(place, &arguments.mount)?;
     }
@@ -215,6 +216,7 @@ fn alone(
         minimum: arguments.way.minimum,
         person: arguments.way.person(),
         context: arguments.context,
+        tapes,
     };
     alone::start(place, json, errand, &with)
 }

@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 use lyceum_agents::{
-    Fold as _, Options,
+    Fold as _, Options, Tapes,
     session::event::StopReason,
     team::{self, Broke, Staffed, Status, Team},
-    workflow::Tapes,
 };
 use lyceum_models::{Spec, environment};
 use lyceum_study::{engine::Broken, lab};
 
 use super::{show, status};
 use crate::{
-    commands::{run::stop_when_asked, workflow::tapes},
+    commands::{run::stop_when_asked, taping::Taping},
     context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
@@ -30,12 +29,8 @@ pub(crate) struct Arguments {
     /// or `command:PROGRAM`
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
-    /// Append what is sent to models and what comes back to a file
-    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
-    record: Option<PathBuf>,
-    /// Answer from such a file, without a network and without a key
-    #[arg(long, value_name = "FILE")]
-    replay: Option<PathBuf>,
+    #[command(flatten)]
+    taping: Taping,
 }
 
 pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result<Exit, Failure> {
@@ -49,7 +44,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         .map(str::parse::<Spec>)
         .transpose();
     let model = model.map_err(|error| Failure::bad_input(error.to_string()))?;
-    let tapes = tapes(arguments.record.as_deref(), arguments.replay.as_deref())?;
+    let tapes = arguments.taping.tapes()?;
     let kit = place.kit_at(arguments.minimum)?;
     let halt = stop_when_asked(kit.lab())?;
     lab::clean_up(kit.lab()).map_err(|error| Failure::internal(&error))?;

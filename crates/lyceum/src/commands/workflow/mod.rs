@@ -6,8 +6,6 @@ mod show;
 mod stop;
 mod words;
 
-pub(super) use run::tapes;
-
 use clap::Subcommand;
 use lyceum_agents::{Fold as _, workflow};
 use lyceum_ledger::Reader;

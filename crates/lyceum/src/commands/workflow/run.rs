@@ -1,8 +1,7 @@
 //! `lyceum workflow run`: carries out a workflow, and goes on with one.
 
 use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -10,15 +9,15 @@ use lyceum_agents::{
     Fold as _,
     workflow::{
         self, Body, Conductor, Created, End, Floor, FormatError, Hired, Journal, RunResult, State,
-        Status, StepEnd, StopReason, Tapes, Updated, Watcher, Workflow,
+        Status, StepEnd, StopReason, Updated, Watcher, Workflow,
     },
 };
-use lyceum_models::{FileTape, Recording, Spec, environment};
+use lyceum_models::{Recording, Spec, environment};
 use lyceum_study::lab::{self, Kit};
 
 use super::words as told;
 use crate::{
-    commands::run::stop_on_signals,
+    commands::{run::stop_on_signals, taping::Taping},
     context::{LabPlace, Minimum},
     exit::Exit,
     failure::Failure,
@@ -44,12 +43,8 @@ pub(crate) struct Arguments {
     /// Take no result of an earlier run
     #[arg(long)]
     fresh: bool,
-    /// Append what is sent to models and what comes back to a file
-    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
-    record: Option<PathBuf>,
-    /// Answer from such a file, without a network and without a key
-    #[arg(long, value_name = "FILE")]
-    replay: Option<PathBuf>,
+    #[command(flatten)]
+    taping: Taping,
 }
 
 impl From<FormatError> for Failure {
@@ -82,7 +77,7 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
     let hired = Hired {
         model: model.clone(),
         environment,
-        tapes: tapes(arguments.record.as_deref(), arguments.replay.as_deref())?,
+        tapes: arguments.taping.tapes()?,
     };
     let floor = Floor::new(&workflow, &kit, hired);
     let going_on = going_on.map(|(name, _)| name);
@@ -228,7 +223,7 @@ fn check_models(
             return Err(Failure::bad_input("a step asks a model, and none is named")
                 .hint("name one with `--model anthropic:MODEL`, `openai:MODEL` or `http://HOST:PORT/v1#MODEL`"));
         };
-        let tape = if arguments.replay.is_some() {
+        let tape = if arguments.taping.replays() {
             lyceum_models::Tape::Replay(Recording::new(vec![]))
         } else {
             lyceum_models::Tape::Live
@@ -243,21 +238,6 @@ fn check_models(
         }
     }
     Ok(())
-}
-
-/// Returns where exchanges with models are recorded or come from.
-pub(crate) fn tapes(record: Option<&Path>, replay: Option<&Path>) -> Result<Tapes, Failure> {
-    let bad = |path: &Path, why: &dyn std::fmt::Display| {
-        Failure::bad_input(format!("`{}`: {why}", path.display()))
-    };
-    if let Some(path) = record {
-        let tape = FileTape::open(path).map_err(|error| bad(path, &error))?;
-        return Ok(Tapes::Record(Arc::new(tape)));
-    }
-    if let Some(path) = replay {
-        return Tapes::replay(path).map_err(|error| bad(path, &error));
-    }
-    Ok(Tapes::Live)
 }
 
 /// Prints the results of the last phase, and says how the run ended.

@@ -91,7 +91,7 @@ impl Tapes {
         let Tapes::Replay(recording, _) = self else {
             return None;
         };
-        begun(recording)?
+        begun(recording)?.seed
     }
 
     /// Makes a model ready for one who asks one request after the other, as a session does. Sends nothing.
@@ -118,11 +118,16 @@ fn hash(path: &Path) -> std::io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
-/// Returns the seed with which a recording begins; `None` where no session begins in it.
-fn begun(recording: &Recording) -> Option<Option<u64>> {
+/// How what a recording holds began.
+struct Begun {
+    seed: Option<u64>,
+}
+
+/// Returns how what a recording holds began; `None` where no session begins in it.
+fn begun(recording: &Recording) -> Option<Begun> {
     let notes = recording.notes();
     notes.iter().find_map(|note| match note {
-        Note::Begun { seed } => Some(*seed),
+        Note::Begun { seed } => Some(Begun { seed: *seed }),
         Note::LostRequest { .. } | Note::LostCall { .. } => None,
     })
 }
@@ -197,7 +202,9 @@ impl Reel {
                 let seed = standing.seed;
                 return note(file, &Note::Begun { seed });
             }
-            Some(seed) if seed != standing.seed => return foreign("its study has another seed"),
+            Some(begun) if begun.seed != standing.seed => {
+                return foreign("its study has another seed");
+            }
             Some(_) if of != Asker::Judgement && asked == 0 && past.count() > 0 => {
                 return foreign("the file holds other exchanges");
             }

@@ -9,13 +9,12 @@ use std::{
 };
 
 use lyceum_agents::{
-    Fold as _, Meter, Mind, Options,
+    Fold as _, Meter, Mind, Options, Tapes,
     session::{
         self,
         event::{Body, FaultKind, StopReason},
     },
     team::{self, Staffed, Status, Team},
-    workflow::Tapes,
 };
 use lyceum_ledger::Ledger;
 use lyceum_models::{Block, Price, Request, Spec};

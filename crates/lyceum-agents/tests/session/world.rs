@@ -211,6 +211,7 @@ pub(crate) fn mind_at(server: &Server, spec: &str, options: lyceum_models::Optio
         model: Box::new(connect(&spec.parse().unwrap(), options, &environment).unwrap()),
         price: Box::new(|_| Price::Unknown),
         meter: Arc::new(Meter::default()),
+        reel: lyceum_agents::Reel::default(),
     }
 }
 

@@ -128,10 +128,10 @@ fn a_session_without_a_study_does_the_same_in_another_lab_without_a_server() {
 /// Kills the process that drives a session, from inside of its model.
 fn kill(place: &Path) {
     let log = by_command(place, &["session", "log", "session-1", "--json"]);
-    let pids = log
+    let mut pids = log
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).unwrap()["body"]["pid"].as_i64());
-    let pid = pids.last().unwrap().to_string();
+    let pid = pids.next_back().unwrap().to_string();
     let killed = std::process::Command::new("kill")
         .args(["-9", &pid])
         .status();

@@ -183,6 +183,10 @@ pub(crate) fn run(check: &Check, mode: &Mode) -> Verdict {
         How::Attack(attack) => made(attack, mode),
         How::Own(own) => own(mode),
     };
+    if before.is_of_the_dead() {
+        // What a supervisor that was killed left is removed by the next one that begins.
+        drop(Mode::new(mode.backend));
+    }
     Verdict::of(trial, &before.left())
 }
 

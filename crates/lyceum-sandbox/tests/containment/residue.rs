@@ -51,6 +51,16 @@ impl Baseline {
         }
     }
 
+    /// Returns whether there are control groups of a process that died since.
+    pub(crate) fn is_of_the_dead(&self) -> bool {
+        let groups = groups(Path::new("/sys/fs/cgroup"), 0);
+        groups.difference(&self.groups).any(|group| {
+            let name = group.rsplit('/').next().unwrap_or_default();
+            let pid = name.split('-').nth(2).unwrap_or_default();
+            !Path::new("/proc").join(pid).exists()
+        })
+    }
+
     fn left_now(&self) -> Vec<String> {
         let mut left = Vec::new();
         let processes = living(&[]);

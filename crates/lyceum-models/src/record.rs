@@ -229,11 +229,15 @@ pub struct FileTape {
 }
 
 impl FileTape {
-    /// Opens a file to append to; only its owner can read it, since conversations are in it.
+    /// Opens a file to append to; only its owner can read it, since conversations are in it. A last line of a recording
+    /// that a crash cut is taken away: its answer was used by nobody.
     pub fn open(path: &Path) -> std::io::Result<Self> {
         use std::os::unix::fs::OpenOptionsExt as _;
         let mut options = OpenOptions::new();
         let file = options.append(true).create(true).mode(0o600).open(path)?;
+        if let Some(whole) = note::cut_after(&std::fs::read(path)?) {
+            file.set_len(whole)?;
+        }
         let file = Mutex::new(file);
         let path = path.to_owned();
         Ok(Self { file, path })

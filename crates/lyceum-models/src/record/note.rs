@@ -86,6 +86,21 @@ pub(super) fn read(line: &str) -> Option<Result<Note, String>> {
         .map(Ok)
 }
 
+/// Returns how many bytes of a file are whole lines, where what follows them is the beginning of a recording's line. Any
+/// other file stays as it is.
+pub(super) fn cut_after(bytes: &[u8]) -> Option<u64> {
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    let rest = &bytes[whole..];
+    let begins = ["path", "note"].map(|field| {
+        let begin = format!("{{\"version\":{RECORDING_VERSION},\"{field}\":");
+        rest.starts_with(begin.as_bytes())
+    });
+    begins.contains(&true).then_some(whole as u64)
+}
+
 /// Returns what can be replayed: all but the exchanges of requests whose answers were lost.
 pub(super) fn left(exchanges: Vec<Exchange>, notes: Vec<Note>) -> Left {
     let lost: Vec<(Asker, u32)> = notes

@@ -7,8 +7,8 @@ use std::{
 };
 
 use lyceum_models::{
-    Client, ErrorKind, Event, Exchange, FileTape, Keep, Message, Options, Recording, ReplayError,
-    Request, Tape, ToolResult, WireKind, connect,
+    Client, ErrorKind, Event, Exchange, FileTape, Keep, Message, Note, Options, Recording,
+    ReplayError, Request, Tape, ToolResult, WireKind, connect,
     scripted::{Fault, Said, Server, Turn},
 };
 use serde_json::Value;
@@ -236,4 +236,28 @@ fn what_cannot_be_kept_is_not_used() {
         error.to_string(),
         "the exchange could not be recorded: no space left on device"
     );
+}
+
+#[test]
+fn a_line_that_a_crash_cut_is_taken_away_and_other_files_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tape.jsonl");
+    FileTape::open(&path)
+        .unwrap()
+        .note(&Note::Begun { seed: Some(7) })
+        .unwrap();
+    let whole = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{whole}{{\"version\":1,\"path\":\"/v1/chat")).unwrap();
+    // Read as it is, it is refused; opened to go on, it is whole again.
+    let error = Recording::open(&path).unwrap_err();
+    assert!(error.to_string().starts_with("line 2 of the recording"));
+    let past = FileTape::open(&path).unwrap().past().unwrap();
+    assert_eq!(past.notes(), [Note::Begun { seed: Some(7) }]);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), whole);
+
+    let other = directory.path().join("settings.json");
+    std::fs::write(&other, "{\"version\":1,\"name\":\"mine\"}").unwrap();
+    FileTape::open(&other).unwrap().past().unwrap_err();
+    let left = std::fs::read_to_string(&other).unwrap();
+    assert_eq!(left, "{\"version\":1,\"name\":\"mine\"}");
 }

@@ -27,7 +27,9 @@ use crate::{
     stream::Fold as _,
     team::bench::{self, Files, Seen},
     tool::{
-        Done, OnFiles, Outcome, Toolbox, Wanted, alone_offers, memory, note, on_files, shelf, word,
+        Done, OnFiles, Outcome, Toolbox, Wanted, alone_offers, memory, note, on_files,
+        shelf::{self, Shelf},
+        word,
     },
 };
 
@@ -137,6 +139,7 @@ pub fn work(
         session: name,
         start: &workspace.files,
         mounts: &mounts,
+        shelf: Shelf::default(),
     };
     let advance = Harness {
         log: &mut log,
@@ -231,6 +234,7 @@ struct Tools<'a> {
     session: &'a str,
     start: &'a [Output],
     mounts: &'a [Mount],
+    shelf: Shelf,
 }
 
 impl Tools<'_> {
@@ -245,6 +249,7 @@ impl Tools<'_> {
             shared: &start,
             own: &session.files,
             mounts: self.mounts,
+            shelf: &self.shelf,
         };
         match on_files(call) {
             Err(why) => Ok(Err(why)),

@@ -24,7 +24,10 @@ use lyceum_types::Output;
 use crate::{
     hands,
     session::event::Mount,
-    tool::{Done, RESULT_BYTES_MAX, bounded, cut_middle, ended, shelf::Shelf},
+    tool::{
+        Done, RESULT_BYTES_MAX, bounded, cut_middle, ended,
+        shelf::{Laid, Shelf},
+    },
 };
 
 /// Where the files are inside.
@@ -56,6 +59,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) own: &'a [Output],
     /// Memory stores.
     pub(crate) mounts: &'a [Mount],
+    /// Where those lie.
+    pub(crate) shelf: &'a Shelf,
 }
 
 /// Takes the files of a directory as the first that are shared.
@@ -162,10 +167,8 @@ fn run(
     cut: &Cut,
 ) -> Result<(Record, Done), Broken> {
     let scratch = kit.scratch(SCRATCH)?;
-    let ran = Shelf::lay_out(kit, seen.mounts).and_then(|shelf| {
-        let ran = run_in(kit, (&scratch, &shelf), command, timeout, seen, cut);
-        shelf.clear()?;
-        ran
+    let ran = seen.shelf.with(kit, seen.mounts, |laid| {
+        run_in(kit, (&scratch, laid), command, timeout, seen, cut)
     });
     discard(&scratch)?;
     ran
@@ -173,7 +176,7 @@ fn run(
 
 fn run_in(
     kit: &Kit,
-    (scratch, shelf): (&Scratch, &Shelf),
+    (scratch, laid): (&Scratch, &Laid),
     (arguments, request): (Vec<String>, Option<&[u8]>),
     timeout: Duration,
     Seen { shared, own, .. }: Seen<'_>,
@@ -200,7 +203,7 @@ fn run_in(
             .map_err(Broken::while_doing(doing()))?;
         policy.mounts.push(read_only(&room, REQUEST));
     }
-    policy.mounts.extend(shelf.mount());
+    policy.mounts.extend(laid.mount());
     policy.limits.wall = timeout;
     policy.limits.cpu = timeout;
     let order = Order {
@@ -211,7 +214,7 @@ fn run_in(
     };
     let record = kit.execute(&order, cut)?;
     let mut done = take(kit, &scratch.upper(), shared, own)?;
-    shelf.tell_left_out(&mut done.text);
+    laid.tell_left_out(&mut done.text);
     done.cpu_ms = record.usage.cpu.as_millis() as u64;
     Ok((record, done))
 }

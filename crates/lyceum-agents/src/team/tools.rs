@@ -28,7 +28,7 @@ use crate::{
     line::one_line,
     session::{self, Said, event::Noted},
     stream::Fold as _,
-    tool::{Done, Outcome, Toolbox, Wanted, cut_middle},
+    tool::{Done, Outcome, Toolbox, Wanted, cut_middle, shelf::Shelf},
 };
 
 /// Most threads of a team.
@@ -169,6 +169,7 @@ impl<'a> Tools<'a> {
             shared: &shared,
             own: &session.files,
             mounts: &[],
+            shelf: &Shelf::default(),
         };
         if call.name == "bash" {
             let asked = match read::<Bash>(call) {

@@ -22,7 +22,10 @@ use lyceum_study::{
 };
 use lyceum_types::Output;
 
-use super::{Done, RESULT_BYTES_MAX, bounded, shelf::Shelf};
+use super::{
+    Done, RESULT_BYTES_MAX, bounded,
+    shelf::{Laid, Shelf},
+};
 use crate::{hands, session::event::Mount};
 
 /// Name of an agent's scratch directories: in capitals, as no study's is.
@@ -51,6 +54,7 @@ const LEAST: Duration = Duration::from_millis(1);
 /// Runs an agent's commands.
 pub struct Workbench {
     executor: Arc<SandboxExecutor>,
+    shelf: Shelf,
 }
 
 /// A command for the sandbox.
@@ -70,7 +74,10 @@ pub(super) struct Command<'a> {
 impl Workbench {
     /// Returns the place of a study's agent.
     pub fn new(executor: Arc<SandboxExecutor>) -> Workbench {
-        Workbench { executor }
+        Workbench {
+            executor,
+            shelf: Shelf::default(),
+        }
     }
 
     /// Returns who runs the study's commands.
@@ -142,11 +149,8 @@ impl Workbench {
         let kit = self.executor.kit();
         let before = kit.read_kept(command.files)?;
         let scratch = kit.scratch(SCRATCH)?;
-        let shelf = Shelf::lay_out(kit, command.mounts);
-        let ran = shelf.and_then(|shelf| {
-            let ran = self.run_in((&scratch, &shelf), command, &before, left, cut);
-            shelf.clear()?;
-            ran
+        let ran = self.shelf.with(kit, command.mounts, |laid| {
+            self.run_in((&scratch, laid), command, &before, left, cut)
         });
         discard(&scratch)?;
         ran
@@ -154,7 +158,7 @@ impl Workbench {
 
     fn run_in(
         &self,
-        (scratch, shelf): (&Scratch, &Shelf),
+        (scratch, laid): (&Scratch, &Laid),
         command: &Command<'_>,
         before: &[Edit],
         left: &Left,
@@ -174,7 +178,7 @@ impl Workbench {
                 .map_err(Broken::while_doing(doing()))?;
             policy.mounts.push(read_only(&room, REQUEST));
         }
-        policy.mounts.extend(shelf.mount());
+        policy.mounts.extend(laid.mount());
         policy.limits.wall = within(command.timeout, left.wall_ms);
         policy.limits.cpu = within(command.timeout, left.cpu_ms);
         policy.limits.memory_bytes = MEMORY_BYTES;
@@ -187,7 +191,7 @@ impl Workbench {
         };
         let record = kit.execute(&order, cut)?;
         let mut done = self.take(&scratch.upper(), command.files)?;
-        shelf.tell_left_out(&mut done.text);
+        laid.tell_left_out(&mut done.text);
         done.cpu_ms = record.usage.cpu.as_millis() as u64;
         Ok((record, done))
     }

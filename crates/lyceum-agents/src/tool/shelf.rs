@@ -1,7 +1,13 @@
-//! Memory stores as files: what a session's commands see of them. They are laid out anew before each command, so what was
-//! written is there at once, and can be read there and not changed: writes go through the tools, which cite and compare.
+//! Memory stores as files: what a session's commands see of them. They are laid out before a command wherever one says
+//! something else than before, so what was written is there at once. They can be read there and not changed: writes go
+//! through the tools, which cite and compare.
 
-use std::{fmt::Write as _, io};
+use std::{
+    fmt::Write as _,
+    io,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use lyceum_memory::{Entry, Error as StoreError, Store, present};
 use lyceum_sandbox::{Mount as SandboxMount, scratch::Scratch};
@@ -16,69 +22,107 @@ use crate::{line::one_line, session::event::Mount};
 pub(crate) const SHELF: &str = "/memory";
 /// Name of the scratch directories: in capitals, as no study's is.
 const SCRATCH: &str = "MEMORY";
-/// Most bytes that are laid out for one command. Eight full stores have more than a thousand million.
+/// Most bytes that are laid out. Eight full stores have more than a thousand million.
 const BYTES_MAX: u64 = 64 << 20;
 /// Entries that are not there, as a result tells them.
 const TOLD: usize = 8;
 
-/// Stores that are laid out for one command.
+/// The stores of a session, as they were laid out last: they lie there until one of them says something else, and are
+/// removed when this is dropped.
+#[derive(Default)]
 pub(crate) struct Shelf {
+    laid: Mutex<Laid>,
+}
+
+/// Stores that are laid out.
+#[derive(Default)]
+pub(crate) struct Laid {
     scratch: Option<Scratch>,
+    /// What is laid out; empty where it is not known to be as the stores are.
+    is: Vec<State>,
     left_out: Vec<String>,
     bytes: u64,
 }
 
-impl Shelf {
-    /// Lays out what these stores say now.
-    pub(crate) fn lay_out(kit: &Kit, mounts: &[Mount]) -> Result<Shelf, Broken> {
-        let mut shelf = Shelf {
-            scratch: None,
-            left_out: vec![],
-            bytes: 0,
-        };
-        if mounts.is_empty() {
-            return Ok(shelf);
-        }
-        let scratch = kit.scratch(SCRATCH)?;
-        let laid = shelf.fill(kit, mounts, &scratch);
-        if let Err(broken) = laid {
-            discard(&scratch)?;
-            return Err(broken);
-        }
-        shelf.scratch = Some(scratch);
-        Ok(shelf)
-    }
+/// A store at one moment: what it was asked for by, its own name, its last event, and how many entries have not expired.
+type State = (String, String, u64, usize);
 
-    fn fill(&mut self, kit: &Kit, mounts: &[Mount], scratch: &Scratch) -> Result<(), Broken> {
+impl Drop for Laid {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the lab's next start.
+        drop(self.scratch.as_ref().map(discard));
+    }
+}
+
+impl Shelf {
+    /// Does something while the stores lie there as they are now.
+    pub(crate) fn with<T>(
+        &self,
+        kit: &Kit,
+        mounts: &[Mount],
+        work: impl FnOnce(&Laid) -> Result<T, Broken>,
+    ) -> Result<T, Broken> {
+        if mounts.is_empty() {
+            return work(&Laid::default());
+        }
         let doing = || "laying out memory stores";
         let reader = kit
             .ledger()
             .reader()
             .map_err(Broken::while_doing(doing()))?;
-        for mount in mounts {
-            match present(&reader, &kit.lab().memory(), &mount.store) {
-                Ok(store) => self.put(kit, &mount.store, &store, scratch)?,
-                Err(error) => self.leave_out(&mount.store, "", error)?,
+        let now = kit.ledger().now().unix_ms();
+        let stores = mounts.iter().map(|mount| {
+            let name = mount.store.as_str();
+            (name, present(&reader, &kit.lab().memory(), name))
+        });
+        let stores: Vec<(&str, Result<Store, StoreError>)> = stores.collect();
+        let is = stores.iter().map(|(name, store)| {
+            let store = store.as_ref().ok()?;
+            let live = store.entries().filter(|entry| !entry.is_expired(now));
+            let own = store.name().to_owned();
+            Some(((*name).to_owned(), own, store.seq(), live.count()))
+        });
+        let is: Option<Vec<State>> = is.collect();
+        let mut laid = self.laid.lock().unwrap_or_else(PoisonError::into_inner);
+        if is.is_none() || is.as_ref() != Some(&laid.is) {
+            // The old one goes first, so that both never lie there.
+            *laid = Laid::default();
+            laid.scratch = Some(kit.scratch(SCRATCH)?);
+            laid.fill(stores, now)?;
+            laid.is = is.unwrap_or_default();
+        }
+        work(&laid)
+    }
+}
+
+impl Laid {
+    fn fill(
+        &mut self,
+        stores: Vec<(&str, Result<Store, StoreError>)>,
+        now: i64,
+    ) -> Result<(), Broken> {
+        for (name, store) in stores {
+            match store {
+                Ok(store) => self.put(name, &store, now)?,
+                Err(error) => self.leave_out(name, "", error)?,
             }
         }
         Ok(())
     }
 
+    fn top(&self) -> PathBuf {
+        let scratch = self.scratch.as_ref();
+        scratch.map_or_else(PathBuf::new, Scratch::out)
+    }
+
     /// Lays out one store. Its name was checked when it was read.
-    fn put(
-        &mut self,
-        kit: &Kit,
-        name: &str,
-        store: &Store,
-        scratch: &Scratch,
-    ) -> Result<(), Broken> {
-        let now = kit.ledger().now().unix_ms();
-        let made = std::fs::create_dir_all(scratch.out().join(name));
+    fn put(&mut self, name: &str, store: &Store, now: i64) -> Result<(), Broken> {
+        let made = std::fs::create_dir_all(self.top().join(name));
         made.map_err(Broken::while_doing(format!("laying out `{name}`")))?;
         for entry in store.entries().filter(|entry| !entry.is_expired(now)) {
             let path = format!("{name}/{}", entry.path);
             if is_plain_path(&entry.path) {
-                self.put_entry(store, entry, &path, scratch)?;
+                self.put_entry(store, entry, &path)?;
             } else {
                 self.tell(&path, "its path is no file's");
             }
@@ -86,13 +130,7 @@ impl Shelf {
         Ok(())
     }
 
-    fn put_entry(
-        &mut self,
-        store: &Store,
-        entry: &Entry,
-        path: &str,
-        scratch: &Scratch,
-    ) -> Result<(), Broken> {
+    fn put_entry(&mut self, store: &Store, entry: &Entry, path: &str) -> Result<(), Broken> {
         let text = match store.read(&entry.path) {
             Ok(text) => text,
             Err(error) => return self.leave_out(store.name(), &entry.path, error),
@@ -102,7 +140,7 @@ impl Shelf {
             self.tell(path, "there is too much; read it with `memory_read`");
             return Ok(());
         }
-        match write_owned_as(&scratch.out(), path, text.as_bytes(), false) {
+        match write_owned_as(&self.top(), path, text.as_bytes(), false) {
             Ok(()) => Ok(()),
             // A name that this disk does not have, or two entries of which one would be the other's directory.
             Err(error)
@@ -158,11 +196,6 @@ impl Shelf {
         {
             let _ = writeln!(text, "not below {SHELF}: {more} more entries");
         }
-    }
-
-    /// Takes all away.
-    pub(crate) fn clear(self) -> Result<(), Broken> {
-        self.scratch.as_ref().map_or(Ok(()), discard)
     }
 }
 

@@ -70,9 +70,10 @@ fn mark(messages: &mut [Message]) {
     }
 }
 
-/// Returns what all requests of a session have in common, and nobody else's. It tells nothing of the session.
+/// Returns what all requests of a session have in common, also where it is replayed under another name. It tells nothing
+/// of the session.
 fn cache_key(created: &Created) -> String {
-    let own = (&created.session, &created.objective, &created.model);
+    let own = (&created.objective, &created.constraints);
     let json = serde_json::to_vec(&own).unwrap_or_default();
     blake3::hash(&json).to_hex()[..CACHE_KEY_CHARACTERS].to_owned()
 }

@@ -329,10 +329,10 @@ fn by(entry: &Entry) -> String {
 }
 
 fn line(entry: &Entry, now: i64) -> String {
-    let expired = match entry.expires_at {
-        None => String::new(),
-        Some(end) if end <= now => ", expired: it says nothing any more".to_owned(),
-        Some(end) => format!(", expires in {} days", (end - now + DAY_MS - 1) / DAY_MS),
+    let expired = if entry.is_expired(now) {
+        ", expired: it says nothing any more"
+    } else {
+        ""
     };
     format!(
         "{} ({} bytes, hash {}, by {}{expired})",

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ApprovalUsed, AutonomyChanged, AutonomyLent, EndReason, EvaluationChecked, EvaluationEnded,
     EvaluationOngoing, EvaluationStarted, ExperimentId, Explained, Goal, HandedIn, IncidentRaised,
-    Measured, Observed, Outcome, OutcomeDefined, Output, OversightBegan, Prediction, Purpose, Role,
-    RunId, Seed, Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
+    KnobPrior, Measured, Observed, Outcome, OutcomeDefined, Output, OversightBegan, Prediction,
+    Purpose, Role, RunId, Seed, Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -468,6 +468,9 @@ pub struct MemoryRecalled {
     pub studies: Vec<String>,
     /// Settings to begin with, the best first.
     pub settings: Vec<Settings>,
+    /// Where good values of each knob lay. Studies before 2026-11-23 and stores dreamt before then have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priors: Vec<KnobPrior>,
 }
 
 crate::bodies! {

@@ -208,10 +208,14 @@ fn rarely(body: &Body) -> Option<String> {
             )
         }
         Body::MemoryRecalled(recalled) => format!(
-            "begins with {} settings that memory store `{}` suggests after {} studies",
+            "begins with {} settings that memory store `{}` suggests after {} studies{}",
             recalled.settings.len(),
             clean(&recalled.store),
-            recalled.studies.len()
+            recalled.studies.len(),
+            match recalled.priors.len() {
+                0 => String::new(),
+                knobs => format!(", with priors for {knobs} knobs"),
+            }
         ),
         Body::OutcomeDefined(defined) => format!(
             "the rubric is frozen: {} criteria, {} evaluations at most, hash {}",

@@ -1,5 +1,7 @@
 //! Where good values lay, in the form that samplers take: what `knobs.md` says to people, as numbers.
 
+use std::{cmp::Reverse, fmt::Write as _};
+
 use lyceum_types::{Goal, GoodValues, Knob, KnobKind, KnobPrior, Scale, Setting};
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +131,7 @@ pub(crate) fn written(studies: &[PastStudy]) -> Option<String> {
         if text.len() + line.len() + end.len() + 4 > ENTRY_BYTES_MAX {
             break;
         }
-        text.push_str(&format!("{comma}\n{line}"));
+        let _ = write!(text, "{comma}\n{line}");
         kept.knobs.push(prior);
     }
     (!kept.knobs.is_empty()).then(|| format!("{text}\n{end}\n"))
@@ -161,7 +163,7 @@ pub fn remembered_priors(store: &Store, metric: &str, goal: Goal) -> Result<Vec<
         }
     }
     // Stable, so that equals stay in the order of their paths.
-    families.sort_by_key(|family| std::cmp::Reverse(family.studies));
+    families.sort_by_key(|family| Reverse(family.studies));
     let mut found: Vec<KnobPrior> = Vec::new();
     for prior in families.into_iter().flat_map(|family| family.knobs) {
         if found.iter().all(|one| one.knob != prior.knob) {

@@ -3,7 +3,7 @@
 //! Two samplers take it. For `tpe` it is the prior component of the density of good settings, which the estimator of
 //! Bergstra et al. (2011) has from the beginning: here it stands where good values lay in place of everywhere. It weighs as
 //! much as one good experiment, so that it is outvoted as they come in. For `gp` the acquisition is multiplied by the
-//! density to the power β/n after n experiments (πBO, Hvarfner et al. 2022), which forgets it. Both draw the beginning of
+//! density to the power β/n after n experiments (`πBO`, Hvarfner et al. 2022), which forgets it. Both draw the beginning of
 //! a study from it, as Souza et al. (2021) do.
 //!
 //! Each knob has a density of its own, and a part of it is even over the whole knob: no value is ruled out.
@@ -22,7 +22,7 @@ const SD_MIN: f64 = 0.05;
 const SD_MAX: f64 = 2.0;
 /// Halvings in the search for a quantile.
 const HALVINGS: u32 = 50;
-/// Experiments, as a share of the budget, after which the density counts once: πBO's β.
+/// Experiments, as a share of the budget, after which the density counts once: `πBO`'s β.
 const BETA_SHARE: f64 = 0.1;
 
 /// A density over the space, knob by knob.

@@ -143,10 +143,7 @@ fn a_study_with_priors_that_was_killed_ends_as_if_nothing_had_been() {
     let write = ["memory", "write", "lab-2", "note.md", "--from", "note"];
     place.call(&write).exits(0);
     assert!(place.call(&words("killed")).code <= 1);
-    let (calm, killed) = (proposed("calm"), proposed("killed"));
-    assert_eq!(calm, killed);
-    let told = |one: &&Value| one.to_string().contains("where good values lay");
-    assert!(calm.iter().filter(told).count() > 0, "{calm:?}");
+    assert_eq!(proposed("calm"), proposed("killed"));
     place.assert_intact();
 }
 

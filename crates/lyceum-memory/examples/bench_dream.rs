@@ -8,7 +8,7 @@
 
 use std::error::Error;
 
-use lyceum_memory::{PastStudy, PastTrial, suggest};
+use lyceum_memory::{PastStudy, PastTrial, priors, suggest};
 use lyceum_search::{Ask, Researcher, Trial, TrialResult, WarmStart, by_name};
 use lyceum_types::{ExperimentId, Goal, Knob, KnobKind, Scale, Seed, Setting, Settings, Space};
 
@@ -18,6 +18,8 @@ mod numbers;
 const STUDIES: u64 = 8;
 const EXPERIMENTS: u32 = 30;
 const HALF: usize = 15;
+/// Ways to search: without memory, with warm starts, with warm starts and priors.
+const ARMS: usize = 3;
 /// Standard deviation of what a run adds to the true value.
 const NOISE: f64 = 0.02;
 
@@ -26,9 +28,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = arguments.next().unwrap_or_else(|| "tpe".to_owned());
     let seeds: u64 = arguments.next().as_deref().unwrap_or("20").parse()?;
     println!(
-        "| studies | experiments without memory | with | saved, mean over studies | 95 % interval | studies that gained | best after 5: without | with |"
+        "| studies | memory | experiments without | with | saved, mean over studies | studies that gained | priors beside warm starts alone | best after 5: without | with |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for (kind, spread) in [("a family", 0.08), ("strangers", f64::INFINITY)] {
         let studies: Vec<Made> = (0..STUDIES).map(|one| Made::new(one, spread)).collect();
         let held: Vec<Held> = (0..studies.len())
@@ -124,6 +126,7 @@ impl Made {
                     history: &history,
                     pending: &[],
                     noise_sd: Some(NOISE),
+                    priors: &[],
                     rungs: 0,
                     seed: Seed(seed),
                     number: u64::from(number - 1),
@@ -216,10 +219,10 @@ fn start() -> Settings {
     ])
 }
 
+/// A held-out study: searched without memory, with warm starts, with warm starts and priors.
 struct Held {
-    without: f64,
-    with: f64,
-    early: [f64; 2],
+    experiments: [f64; ARMS],
+    early: [f64; ARMS],
 }
 
 fn hold_out(
@@ -229,37 +232,38 @@ fn hold_out(
     seeds: u64,
 ) -> Result<Held, Box<dyn Error>> {
     let unknown = || format!("no researcher `{name}`");
-    let (mut without, mut with) = (Vec::new(), Vec::new());
+    let mut curves: [Vec<Vec<f64>>; ARMS] = [const { Vec::new() }; ARMS];
     for seed in 1..=seeds {
         let plain = by_name(name).ok_or_else(unknown)?;
-        without.push(studies[index].search(plain.as_ref(), seed).1);
-        let mut past = Vec::new();
-        for (other, made) in studies
-            .iter()
-            .enumerate()
+        let held = &studies[index];
+        curves[0].push(held.search(plain.as_ref(), seed).1);
+        let others = studies.iter().enumerate();
+        let past: Vec<PastStudy> = others
             .filter(|(other, _)| *other != index)
-        {
-            past.push(made.past(made.search(plain.as_ref(), seed * 100 + other as u64).0));
+            .map(|(other, made)| {
+                made.past(made.search(plain.as_ref(), seed * 100 + other as u64).0)
+            })
+            .collect();
+        let dreamt = suggest(&past, &held.space, 3).into_iter();
+        let settings: Vec<Settings> = dreamt.map(|one| one.settings).collect();
+        for (curves, priors) in curves[1..].iter_mut().zip([vec![], priors(&past)]) {
+            let inner = by_name(name).ok_or_else(unknown)?;
+            let begins = WarmStart::with_settings(inner, "memory".to_owned(), settings.clone());
+            curves.push(held.search(&begins.with_priors(priors), seed).1);
         }
-        let dreamt = suggest(&past, &studies[index].space, 3).into_iter();
-        let settings = dreamt.map(|one| one.settings).collect();
-        let inner = by_name(name).ok_or_else(unknown)?;
-        let begins = WarmStart::with_settings(inner, "memory".to_owned(), settings);
-        with.push(studies[index].search(&begins, seed).1);
     }
-    let target = median(without.iter().map(|curve| curve[HALF]).collect());
-    let experiments = |curves: &[Vec<f64>]| {
+    let target = median(curves[0].iter().map(|curve| curve[HALF]).collect());
+    let experiments = |curves: &Vec<Vec<f64>>| {
         let each = curves.iter().map(|curve| {
             let reached = curve.iter().position(|loss| *loss <= target);
             reached.unwrap_or(EXPERIMENTS as usize + 1) as f64
         });
         each.sum::<f64>() / curves.len() as f64
     };
-    let after_five = |curves: &[Vec<f64>]| median(curves.iter().map(|curve| curve[5]).collect());
+    let after_five = |curves: &Vec<Vec<f64>>| median(curves.iter().map(|curve| curve[5]).collect());
     Ok(Held {
-        without: experiments(&without),
-        with: experiments(&with),
-        early: [after_five(&without), after_five(&with)],
+        experiments: curves.each_ref().map(experiments),
+        early: curves.each_ref().map(after_five),
     })
 }
 
@@ -268,10 +272,37 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Prints a row; the interval resamples whole studies.
+/// Prints a row for each use of memory; intervals resample whole studies.
 fn print(kind: &str, held: &[Held]) {
     let mean = |of: &dyn Fn(&Held) -> f64| held.iter().map(of).sum::<f64>() / held.len() as f64;
-    let saved: Vec<f64> = held.iter().map(|one| one.without - one.with).collect();
+    for (arm, memory) in [(1, "warm starts"), (2, "warm starts and priors")] {
+        let saved = differences(held, 0, arm);
+        println!(
+            "| {kind} | {memory} | {:.1} | {:.1} | {} | {} of {} | {} | {:.3} | {:.3} |",
+            mean(&|one| one.experiments[0]),
+            mean(&|one| one.experiments[arm]),
+            interval(&saved),
+            saved.iter().filter(|one| **one > 0.0).count(),
+            saved.len(),
+            if arm == 2 {
+                interval(&differences(held, 1, 2))
+            } else {
+                "—".to_owned()
+            },
+            mean(&|one| one.early[0]),
+            mean(&|one| one.early[arm]),
+        );
+    }
+}
+
+/// Returns how many experiments each study saves by one use of memory against another.
+fn differences(held: &[Held], from: usize, to: usize) -> Vec<f64> {
+    let each = held.iter();
+    each.map(|one| one.experiments[from] - one.experiments[to])
+        .collect()
+}
+
+fn interval(saved: &[f64]) -> String {
     let mut drawn = numbers::numbers(4242);
     let mut means: Vec<f64> = (0..10_000)
         .map(|_| {
@@ -283,16 +314,6 @@ fn print(kind: &str, held: &[Held]) {
         })
         .collect();
     means.sort_by(f64::total_cmp);
-    println!(
-        "| {kind} | {:.1} | {:.1} | {:.1} | {:.1} to {:.1} | {} of {} | {:.3} | {:.3} |",
-        mean(&|one| one.without),
-        mean(&|one| one.with),
-        mean(&|one| one.without - one.with),
-        means[250],
-        means[9750],
-        saved.iter().filter(|one| **one > 0.0).count(),
-        saved.len(),
-        mean(&|one| one.early[0]),
-        mean(&|one| one.early[1]),
-    );
+    let mean = saved.iter().sum::<f64>() / saved.len() as f64;
+    format!("{mean:.1} ({:.1} to {:.1})", means[250], means[9750])
 }

@@ -13,6 +13,7 @@ use crate::{
     event::{Cite, DreamVerdict, Dreamed},
     lesson::{Lesson, MATTERS, Suggestion, lessons, suggest},
     past::{PastStudy, TRIALS_MAX},
+    prior,
     replay::{Replay, SUGGESTIONS, replay},
     session::{PastSession, findings},
     store::{ENTRY_BYTES_MAX, Store},
@@ -255,6 +256,10 @@ fn notes(family: &Family) -> Texts {
         format!("{directory}/knobs.md"),
         (fitting(knobs), cites, None),
     );
+    if let Some(text) = prior::written(studies) {
+        let cites = merged(lessons.iter().flat_map(|one| &one.cites));
+        texts.insert(format!("{directory}/{}", prior::FILE), (text, cites, None));
+    }
     if let Ok(space) = first.space() {
         let suggestions = suggest(studies, &space, SUGGESTIONS);
         let mut text = head;

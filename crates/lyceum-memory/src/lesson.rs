@@ -132,7 +132,7 @@ fn lesson(knob: &str, kind: &KnobKind, studies: &[PastStudy]) -> Lesson {
 }
 
 /// Returns the good trials of a study, the best first.
-fn good(study: &PastStudy) -> Vec<&PastTrial> {
+pub(crate) fn good(study: &PastStudy) -> Vec<&PastTrial> {
     let ranks = study.ranks();
     let mut order: Vec<usize> = (0..ranks.len())
         .filter(|index| study.trials[*index].value.is_some())
@@ -210,7 +210,7 @@ fn groups(kind: &KnobKind, values: &[(f64, f64)]) -> Vec<Vec<f64>> {
 }
 
 /// Returns a value as a place on the knob's scale: 0 to 1 for numbers, a number of its own for each choice.
-fn place(kind: &KnobKind, value: &Setting) -> Option<f64> {
+pub(crate) fn place(kind: &KnobKind, value: &Setting) -> Option<f64> {
     let within = |number: f64, low: f64, high: f64, scale: Scale| {
         let (number, low, high) = match scale {
             Scale::Log if number > 0.0 && low > 0.0 => (number.ln(), low.ln(), high.ln()),

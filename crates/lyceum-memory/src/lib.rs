@@ -14,6 +14,7 @@
 //! | `store` | a store as its events make it; writing, with preconditions |
 //! | `past` | a finished study, as much of it as is remembered |
 //! | `lesson` | which knobs mattered, where good values lay, what to begin with |
+//! | `prior` | where good values lay, in the form that samplers take |
 //! | `dream` | a new store out of studies and an old store |
 //! | `draft` | a store that is being dreamt, before anything of it is written |
 //! | `revise` | what a dreamer wants changed, and how much of it is done |
@@ -31,6 +32,7 @@ mod event;
 mod lesson;
 mod names;
 mod past;
+mod prior;
 mod replay;
 mod revise;
 mod schedule;
@@ -45,6 +47,7 @@ pub use event::{Actor, Cite, DreamVerdict, Dreamed};
 pub use lesson::{Lesson, Mattered, Suggestion, lessons, suggest};
 pub use names::{DREAM_PREFIX, STREAM_PREFIX, check_path, check_store};
 pub use past::{PastStudy, PastTrial};
+pub use prior::{priors, remembered_priors};
 pub use replay::{Held, Replay, replay};
 pub use revise::{Line, REVISIONS_MAX, Refusal, Revision, Sources};
 pub use schedule::{Due, Ended, Fired, Happened, Schedule, Scheduled, Skipped, Why};

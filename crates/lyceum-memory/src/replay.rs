@@ -5,12 +5,13 @@
 //! costs no experiment and says less than one: it is a gate, not a result.
 
 use lyceum_search::{Ask, Researcher, Trial, TrialResult, WarmStart, by_name};
-use lyceum_types::{ExperimentId, Goal, Seed, Settings, Space};
+use lyceum_types::{ExperimentId, Goal, KnobPrior, Seed, Settings, Space};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     lesson::{Known, Suggestion, carried, point, suggest},
     past::PastStudy,
+    prior::priors,
 };
 
 /// The sampler that searches: quick, and without a model of its own that could hide what memory does.
@@ -95,10 +96,10 @@ pub fn replay(family: &str, studies: &[PastStudy]) -> Replay {
 fn hold_out(study: &PastStudy, others: &[PastStudy]) -> Option<Held> {
     let space = study.space().ok()?;
     let scene = Scene::of(study, &space)?;
-    let suggestions = suggest(others, &space, SUGGESTIONS);
+    let memory = (suggest(others, &space, SUGGESTIONS), priors(others));
     let curves = |with: bool| -> Option<Vec<Vec<f64>>> {
         let seeds = (1..=SEEDS).map(|seed| {
-            let researcher = researcher(RESEARCHER, with.then_some(&suggestions))?;
+            let researcher = researcher(RESEARCHER, with.then_some(&memory))?;
             Some(scene.search(researcher.as_ref(), Seed(seed)))
         });
         seeds.collect()
@@ -122,15 +123,19 @@ fn hold_out(study: &PastStudy, others: &[PastStudy]) -> Option<Held> {
     })
 }
 
-/// Returns a sampler that begins with suggestions.
-fn researcher(name: &str, suggestions: Option<&Vec<Suggestion>>) -> Option<Box<dyn Researcher>> {
+/// Returns a sampler that begins with suggestions and knows where good values lay, as a study with this memory has it.
+fn researcher(
+    name: &str,
+    memory: Option<&(Vec<Suggestion>, Vec<KnobPrior>)>,
+) -> Option<Box<dyn Researcher>> {
     let inner = by_name(name)?;
-    let Some(suggestions) = suggestions else {
+    let Some((suggestions, priors)) = memory else {
         return Some(inner);
     };
     let settings = suggestions.iter().map(|one| one.settings.clone()).collect();
     let name = "memory".to_owned();
-    Some(Box::new(WarmStart::with_settings(inner, name, settings)))
+    let begins = WarmStart::with_settings(inner, name, settings);
+    Some(Box::new(begins.with_priors(priors.clone())))
 }
 
 fn trial(index: usize, settings: Settings, result: TrialResult) -> Trial {
@@ -183,6 +188,7 @@ impl<'a> Scene<'a> {
                 history: &history,
                 pending: &[],
                 noise_sd: None,
+                priors: &[],
                 rungs: 0,
                 seed,
                 number: u64::from(number),

@@ -176,6 +176,7 @@ fn proposal_time(name: &str, knobs: usize, experiments: u32) -> Duration {
         history: &[],
         pending: &[],
         noise_sd: None,
+        priors: &[],
         rungs: 0,
         seed: Seed(1),
         number: 0,

@@ -46,7 +46,7 @@ impl Candidates<'_> {
     pub(crate) fn best(
         &self,
         stream: &mut Stream,
-        score: impl Fn(&[f64]) -> f64,
+        score: impl Fn(&[Option<f64>], &[f64]) -> f64,
     ) -> Option<Levels> {
         let mut buffer = Vec::with_capacity(self.codec.features());
         let mut rate = |levels: Levels| {
@@ -54,7 +54,7 @@ impl Candidates<'_> {
             buffer.clear();
             self.codec.push_features(&levels, &mut buffer);
             let score = if free {
-                score(&buffer)
+                score(&levels, &buffer)
             } else {
                 f64::NEG_INFINITY
             };

@@ -102,6 +102,18 @@ impl<'a> Codec<'a> {
         self.columns[column].axis.level(unit)
     }
 
+    /// Returns the coordinate of a number on a knob's scale, below 0 and above 1 beyond the bounds; `None` where the scale
+    /// does not hold it.
+    pub(crate) fn place(&self, column: usize, number: f64) -> Option<f64> {
+        self.columns[column].axis.place(number)
+    }
+
+    /// Returns which of a knob's choices a value is.
+    pub(crate) fn choice(&self, column: usize, value: &Setting) -> Option<usize> {
+        let level = level_of(&self.space.knobs()[column].kind, value)?;
+        self.is_choice(column).then_some(level as usize)
+    }
+
     /// Returns the `index`-th value of a knob that takes finitely many.
     pub(crate) fn nth(&self, column: usize, index: u64) -> f64 {
         match self.columns[column].axis {
@@ -231,6 +243,16 @@ impl Axis {
         }
     }
 
+    fn place(self, number: f64) -> Option<f64> {
+        let (low, high, log) = match self {
+            Axis::Float { low, high, log } => (low, high, log),
+            Axis::Integer { low, high, log } => (low - 0.5, high + 0.5, log),
+            Axis::Choice { .. } => return None,
+        };
+        let place = share(low, high, log, number);
+        place.is_finite().then_some(place)
+    }
+
     fn unit(self, level: f64) -> f64 {
         match self {
             Axis::Float { low, high, log } => fraction(low, high, log, level),
@@ -249,13 +271,16 @@ fn between(low: f64, high: f64, log: bool, unit: f64) -> f64 {
 }
 
 fn fraction(low: f64, high: f64, log: bool, value: f64) -> f64 {
-    let share = if log {
+    share(low, high, log, value).clamp(0.0, 1.0)
+}
+
+fn share(low: f64, high: f64, log: bool, value: f64) -> f64 {
+    if log {
         (value.ln() - low.ln()) / (high.ln() - low.ln())
     } else {
         // Halved, so that bounds near the greatest double do not overflow.
         (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
-    };
-    share.clamp(0.0, 1.0)
+    }
 }
 
 fn parent(space: &Space, knob: &Knob) -> Option<Parent> {

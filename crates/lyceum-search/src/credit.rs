@@ -206,6 +206,7 @@ mod tests {
             history,
             pending: &[],
             noise_sd: None,
+            priors: &[],
             rungs: 0,
             seed: Seed(1),
             number: 20,

@@ -1,6 +1,7 @@
 //! Densities over a mixed space: one kernel a point, and a wide one for what nobody knows.
 
 use crate::{
+    believed::Believed,
     codec::{Codec, Levels},
     normal::cumulative,
     stream::Stream,
@@ -15,7 +16,8 @@ const WIDTH_MIN: f64 = 0.01;
 /// Draws from a normal distribution before the nearest bound is taken.
 const DRAWS: usize = 32;
 
-/// A mixture of equal weights over the points, and one uninformed kernel.
+/// A mixture of equal weights over the points, and one kernel for what is believed beforehand: nothing, or what earlier
+/// studies say.
 ///
 /// Numbers have normal kernels cut off at the bounds of the space, whole numbers the mass of their cell, choices keep
 /// their value but for a share (Aitchison and Aitken, 1976). A knob that is off says nothing.
@@ -23,6 +25,7 @@ pub(crate) struct Density<'a> {
     codec: &'a Codec<'a>,
     points: Vec<(Vec<f64>, &'a Levels)>,
     width: f64,
+    prior: Option<&'a Believed<'a>>,
 }
 
 impl<'a> Density<'a> {
@@ -37,7 +40,13 @@ impl<'a> Density<'a> {
                 .map(|point| (codec.unit(point), *point))
                 .collect(),
             width: scott.max(WIDTH_MIN),
+            prior: None,
         }
+    }
+
+    /// Returns the density with what earlier studies say in place of knowing nothing.
+    pub(crate) fn with(self, prior: Option<&'a Believed<'a>>) -> Density<'a> {
+        Density { prior, ..self }
     }
 
     /// Returns the logarithm of the density at a point, up to a constant that is the same for all densities here.
@@ -69,12 +78,19 @@ impl<'a> Density<'a> {
                         if keep { centre[column] } else { other }
                     }
                     Some((centre, _)) => normal_within(centre[column], self.width, stream),
-                    None if self.codec.is_choice(column) => stream.unit(),
-                    None => normal_within(0.5, WIDTH_UNKNOWN, stream),
+                    None => self.draw_unknown(column, stream),
                 }
             })
             .collect();
         self.codec.point(&unit)
+    }
+
+    fn draw_unknown(&self, column: usize, stream: &mut Stream) -> f64 {
+        match self.prior {
+            Some(prior) if prior.says(column) => prior.quantile(column, stream.unit()),
+            Some(_) | None if self.codec.is_choice(column) => stream.unit(),
+            Some(_) | None => normal_within(0.5, WIDTH_UNKNOWN, stream),
+        }
     }
 
     /// Returns the share of a choice's kernel that is spread over all values.
@@ -116,6 +132,9 @@ impl<'a> Density<'a> {
     }
 
     fn log_uninformed(&self, column: usize, unit: f64) -> f64 {
+        if let Some(log) = self.prior.and_then(|prior| prior.log(column, unit)) {
+            return log;
+        }
         let cell = self.codec.cell(column);
         if self.codec.is_choice(column) {
             cell.ln()

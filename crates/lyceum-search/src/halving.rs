@@ -182,6 +182,7 @@ mod tests {
             history,
             pending: &[],
             noise_sd: Some(0.1),
+            priors: &[],
             rungs: 0,
             seed: Seed(1),
             number: 3,

@@ -20,11 +20,13 @@
 //! | `evolution` | the `evolution` researcher: typed edits of what is known |
 //! | `portfolio`, `credit` | the `portfolio` researcher, and what each of its members has earned |
 //! | `mixed` | whose turn it is where samplers and an agent share a study |
+//! | `believed` | where good values lay in earlier studies, as a density |
 //! | `warm` | a researcher that begins with the best of earlier studies |
 //! | `halving` | a researcher that learns from runs that were stopped early |
 //! | `network` | a researcher that asks a prior-fitted network |
 //! | `explain` | proposals in words |
 
+mod believed;
 mod candidates;
 mod codec;
 mod credit;

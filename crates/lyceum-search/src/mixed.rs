@@ -193,6 +193,7 @@ mod tests {
                 history: &history,
                 pending: &[],
                 noise_sd: None,
+                priors: &[],
                 rungs: 0,
                 seed: Seed(3),
                 number,

@@ -3,6 +3,7 @@
 use lyceum_types::Prediction;
 
 use crate::{
+    believed::Believed,
     codec::Levels,
     feasible::Feasible,
     fit::{Prior, Priors, fit},
@@ -123,14 +124,20 @@ impl Models {
             .map(|(_, levels)| levels.clone())
             .collect();
         let improvement = self.improvement();
+        let prior = Believed::of(&view.codec, view.ask);
+        let known = view.observed.len() + view.failed.len();
+        let score = |levels: &[Option<f64>], features: &[f64]| {
+            let own = |prior: &Believed<'_>| prior.favours(levels, known, view.ask.budget);
+            improvement.score(features) + prior.as_ref().map_or(0.0, own)
+        };
         let mut candidates = view.candidates(&centres);
         let best = match look {
-            Look::Anew => candidates.best(stream, |features| improvement.unknown(features)),
-            Look::Everywhere => candidates.best(stream, |features| improvement.score(features)),
+            Look::Anew => candidates.best(stream, |_, features| improvement.unknown(features)),
+            Look::Everywhere => candidates.best(stream, score),
             Look::Near(side) => {
                 let (centre, hyper) = (&view.observed[self.best].levels, self.model.hyper());
                 candidates.region = Some(Region::around(&view.codec, centre, side, hyper));
-                candidates.best(stream, |features| improvement.score(features))
+                candidates.best(stream, score)
             }
         };
         best.map_or_else(|| view.spread(stream), Ok)

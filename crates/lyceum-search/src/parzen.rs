@@ -3,6 +3,7 @@
 use lyceum_types::ExperimentId;
 
 use crate::{
+    believed::Believed,
     codec::Levels,
     density::Density,
     explain,
@@ -39,17 +40,25 @@ impl Researcher for Parzen {
     fn propose(&self, ask: &Ask<'_>) -> Result<Proposal, Error> {
         let view = View::new(ask)?;
         let mut stream = Stream::new(ask.seed.derive("tpe", ask.number));
+        let prior = Believed::of(&view.codec, ask);
         let known = view.observed.len() + view.failed.len() + view.pending.len();
         let start = START.min((ask.budget as usize / 3).max(3));
         if known < start || view.observed.is_empty() {
-            let uniform =
-                |stream: &mut Stream| (0..view.codec.knobs()).map(|_| stream.unit()).collect();
-            let levels = first_unseen(&view.codec, &view.taken, &mut stream, uniform)
+            let drawn = |stream: &mut Stream| {
+                let parts: Vec<f64> = (0..view.codec.knobs()).map(|_| stream.unit()).collect();
+                let bent = prior.as_ref().map(|prior| prior.quantiles(&parts));
+                bent.unwrap_or(parts)
+            };
+            let levels = first_unseen(&view.codec, &view.taken, &mut stream, drawn)
                 .ok_or(view.exhausted())?;
             let settings = view.codec.settings(&levels);
             let change = explain::change(&view.codec, &settings, ask.start);
+            let how = match prior {
+                Some(_) => "drawn where good values lay in earlier studies",
+                None => "random start",
+            };
             return Ok(Proposal {
-                hypothesis: format!("random start, {} of {start}: {change}", known + 1),
+                hypothesis: format!("{how}, {} of {start}: {change}", known + 1),
                 settings,
                 prediction: None,
                 evidence: Vec::new(),
@@ -59,7 +68,7 @@ impl Researcher for Parzen {
         let ranked = view.ranked();
         let count = (GOOD_SHARE * ranked.len() as f64).ceil() as usize;
         let (good, rest) = ranked.split_at(count.clamp(1, GOOD_MAX));
-        let levels = view.likeliest(good, rest, &mut stream)?;
+        let levels = view.likeliest(good, rest, prior.as_ref(), &mut stream)?;
         Ok(view.resembling(&levels, good))
     }
 }
@@ -70,13 +79,14 @@ impl View<'_> {
         &self,
         good: &[&Observed],
         rest: &[&Observed],
+        prior: Option<&Believed<'_>>,
         stream: &mut Stream,
     ) -> Result<Levels, Error> {
         let good: Vec<&Levels> = good.iter().map(|one| &one.levels).collect();
         let others = rest.iter().map(|one| &one.levels);
         let others: Vec<&Levels> = others.chain(&self.failed).chain(&self.pending).collect();
         let (good, others) = (
-            Density::new(&self.codec, &good),
+            Density::new(&self.codec, &good).with(prior),
             Density::new(&self.codec, &others),
         );
         let mut best: Option<(f64, Levels)> = None;

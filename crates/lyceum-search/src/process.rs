@@ -3,6 +3,7 @@
 use lyceum_types::{ExperimentId, Prediction};
 
 use crate::{
+    believed::Believed,
     codec::Levels,
     explain,
     feasible::Feasible,
@@ -43,8 +44,13 @@ impl Researcher for GaussianProcess {
         let known = view.observed.len() + view.failed.len() + view.pending.len();
         let design = view.design();
         if known < design {
-            let levels = view.spread(&mut stream)?;
-            let reason = format!("start design, {} of {design}", known + 1);
+            let prior = Believed::of(&view.codec, ask);
+            let levels = view.spread_over(prior.as_ref(), &mut stream)?;
+            let place = match prior {
+                Some(_) => " where good values lay in earlier studies",
+                None => "",
+            };
+            let reason = format!("start design{place}, {} of {design}", known + 1);
             return Ok(view.first(&levels, &reason, models.as_ref()));
         }
         let Some(models) = models else {
@@ -80,7 +86,7 @@ impl View<'_> {
         }
         let feasible = Feasible::new(&measured, &self.failed_features());
         let candidates = self.candidates(&[]);
-        let best = candidates.best(stream, |features| feasible.log_probability(features));
+        let best = candidates.best(stream, |_, features| feasible.log_probability(features));
         best.map_or_else(|| self.spread(stream), Ok)
     }
 

@@ -209,6 +209,7 @@ mod tests {
                 history: &history,
                 pending: &[],
                 noise_sd: None,
+                priors: &[],
                 rungs: 0,
                 seed: Seed(1),
                 number: 0,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use lyceum_types::{ExperimentId, Goal, Prediction, Seed, Settings, Space};
+use lyceum_types::{ExperimentId, Goal, KnobPrior, Prediction, Seed, Settings, Space};
 
 use crate::{
     CoordinateSweep, Evolution, EvolutionStrategy, GaussianProcess, Halving, LowDiscrepancy,
@@ -78,6 +78,8 @@ pub struct Ask<'a> {
     pub pending: &'a [Settings],
     /// Standard deviation of one run at fixed settings, where the noise floor was measured.
     pub noise_sd: Option<f64>,
+    /// Where good values lay in earlier studies; empty where nothing is known. A sampler that has no use for it ignores it.
+    pub priors: &'a [KnobPrior],
     /// At how many points of a run the lab may stop it early by what it reports; 0 where all run to their end.
     pub rungs: u32,
     /// Seed of the study.

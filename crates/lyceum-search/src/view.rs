@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use lyceum_types::{ExperimentId, Goal};
 
 use crate::{
+    believed::Believed,
     candidates::Candidates,
     codec::{Codec, Levels},
     explain,
@@ -86,12 +87,24 @@ impl<'a> View<'a> {
 
     /// Returns the next free point of the low-discrepancy sequence.
     pub(crate) fn spread(&self, stream: &mut Stream) -> Result<Levels, Error> {
+        self.spread_over(None, stream)
+    }
+
+    /// Returns the next free point of the low-discrepancy sequence, bent to where good values lay.
+    pub(crate) fn spread_over(
+        &self,
+        prior: Option<&Believed<'_>>,
+        stream: &mut Stream,
+    ) -> Result<Levels, Error> {
         let sobol = Sobol::new(self.codec.knobs(), self.ask.seed.derive("gp design", 0).0);
         let mut next = Some(sobol.point(self.ask.number as u32));
         let coordinates = |stream: &mut Stream| {
             let uniform = |_| stream.unit();
-            next.take()
-                .unwrap_or_else(|| (0..self.codec.knobs()).map(uniform).collect())
+            let parts = next
+                .take()
+                .unwrap_or_else(|| (0..self.codec.knobs()).map(uniform).collect::<Vec<_>>());
+            let bent = prior.map(|prior| prior.quantiles(&parts));
+            bent.unwrap_or(parts)
         };
         first_unseen(&self.codec, &self.taken, stream, coordinates).ok_or(self.exhausted())
     }

@@ -1,6 +1,6 @@
 //! A researcher that begins with what was best in earlier studies.
 
-use lyceum_types::{ExperimentId, Goal, Settings};
+use lyceum_types::{ExperimentId, Goal, KnobPrior, Settings};
 
 use crate::{
     Turn,
@@ -38,6 +38,7 @@ pub struct EarlierStudy {
 pub struct WarmStart {
     inner: Box<dyn Researcher>,
     earlier: Vec<EarlierStudy>,
+    priors: Vec<KnobPrior>,
 }
 
 /// Settings of an earlier study in the new space.
@@ -82,7 +83,17 @@ impl WarmStart {
 
     /// Returns a researcher that asks `inner` once the best of `earlier` are tried.
     pub fn new(inner: Box<dyn Researcher>, earlier: Vec<EarlierStudy>) -> WarmStart {
-        WarmStart { inner, earlier }
+        WarmStart {
+            inner,
+            earlier,
+            priors: Vec::new(),
+        }
+    }
+
+    /// Returns the researcher with what `inner` is told of good values in earlier studies.
+    #[must_use]
+    pub fn with_priors(self, priors: Vec<KnobPrior>) -> WarmStart {
+        WarmStart { priors, ..self }
     }
 }
 
@@ -101,7 +112,10 @@ impl Researcher for WarmStart {
             .into_iter()
             .find(|one| !view.taken.contains(&one.levels));
         let Some(next) = next else {
-            return self.inner.propose(ask);
+            return self.inner.propose(&Ask {
+                priors: &self.priors,
+                ..*ask
+            });
         };
         let (kept, all) = next.knobs;
         let rest = match all - kept {

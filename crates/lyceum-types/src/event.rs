@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ApprovalUsed, AutonomyChanged, AutonomyLent, EndReason, EvaluationChecked, EvaluationEnded,
     EvaluationOngoing, EvaluationStarted, ExperimentId, Explained, Goal, HandedIn, IncidentRaised,
-    Measured, Observed, Outcome, OutcomeDefined, Output, OversightBegan, Prediction, Purpose, Role,
-    RunId, Seed, Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
+    KnobPrior, Measured, Observed, Outcome, OutcomeDefined, Output, OversightBegan, Prediction,
+    Purpose, Role, RunId, Seed, Settings, Split, StudyResumed, StudyStopped, Trust, Usage, Verdict,
 };
 
 /// What machine a session works on.
@@ -468,6 +468,9 @@ pub struct MemoryRecalled {
     pub studies: Vec<String>,
     /// Settings to begin with, the best first.
     pub settings: Vec<Settings>,
+    /// Where good values of each knob lay. Studies before 2026-11-23 and stores dreamt before then have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub priors: Vec<KnobPrior>,
 }
 
 crate::bodies! {
@@ -542,7 +545,7 @@ impl Body {
 mod tests {
     use super::*;
     use crate::DecodeError;
-    use crate::FailureReason;
+    use crate::{FailureReason, GoodValues};
 
     #[test]
     fn a_released_value_is_short_in_words_alone() {
@@ -613,6 +616,29 @@ mod tests {
             panic!("another event");
         };
         assert_eq!(old.look, 0);
+        let recalled =
+            r#"{"asked":"lab","store":"lab-2","seq":9,"studies":["a"],"settings":[{"rate":0.1}]}"#;
+        let Body::MemoryRecalled(old) = read("memory.recalled", 1, recalled) else {
+            panic!("another event");
+        };
+        assert_eq!(old.priors, []);
+        let again = Body::from(old).encode().unwrap();
+        assert_eq!(again, recalled, "without priors nothing else is written");
+    }
+
+    #[test]
+    fn priors_are_written_as_a_person_reads_them() {
+        let recalled = r#"{"asked":"lab","store":"lab-2","seq":9,"studies":[],"settings":[],"priors":[{"knob":"rate","explains":0.5,"good":{"between":{"low":0.01,"high":0.1}}},{"knob":"kind","explains":0.25,"good":{"shares":[["a",0.75],["b",0.25]]}}]}"#;
+        let body = Body::decode("memory.recalled", 1, recalled).unwrap();
+        let Body::MemoryRecalled(read) = &body else {
+            panic!("another event");
+        };
+        let good = GoodValues::Between {
+            low: 0.01,
+            high: 0.1,
+        };
+        assert_eq!(read.priors[0].good, good);
+        assert_eq!(body.encode().unwrap(), recalled);
     }
 
     #[test]

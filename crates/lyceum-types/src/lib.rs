@@ -8,6 +8,7 @@ mod measurement;
 mod money;
 mod outcome;
 mod oversight;
+mod prior;
 mod setting;
 mod space;
 mod stream;
@@ -35,6 +36,7 @@ pub use oversight::{
     Detector, Evidence, Explained, IncidentRaised, Level, Mark, Observed, OversightBegan, Shared,
     SourceHit, StudyResumed, StudyStopped,
 };
+pub use prior::{GoodValues, KnobPrior};
 pub use setting::{Setting, Settings};
 pub use space::{Condition, Knob, KnobKind, Scale, Space, SpaceError};
 pub use stream::{DecodeError, EventBody, FoldError};

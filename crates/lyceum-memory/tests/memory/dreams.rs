@@ -13,7 +13,7 @@ pub(crate) fn family() -> Vec<PastStudy> {
 }
 
 /// Studies whose best settings have nothing to do with each other.
-fn strangers() -> Vec<PastStudy> {
+pub(crate) fn strangers() -> Vec<PastStudy> {
     [(1, -1.9), (2, 1.9), (3, 0.0), (4, -1.0), (5, 1.0)]
         .map(|(seed, shift)| study(&format!("s{seed}"), shift, seed))
         .to_vec()

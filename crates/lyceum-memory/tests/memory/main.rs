@@ -4,6 +4,7 @@
 
 mod dreams;
 mod numbers;
+mod priors;
 mod schedules;
 mod sessions;
 mod stores;

@@ -79,6 +79,7 @@ pub(crate) fn study(terms: &Terms<'_>, task: &Task) -> Found {
                 history: &history,
                 pending: &[],
                 noise_sd: terms.noise_told.then_some(task.noise_sd),
+                priors: &[],
                 rungs: terms
                     .curves
                     .map_or(0, |_| (early::RUNGS.len() - terms.first_rung) as u32),

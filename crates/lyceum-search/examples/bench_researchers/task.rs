@@ -170,6 +170,7 @@ pub(crate) fn drawn(task: &Task, what: &str, number: u64) -> Settings {
         history: &[],
         pending: &[],
         noise_sd: None,
+        priors: &[],
         rungs: 0,
         seed: Seed(task.seed).derive(what, 0),
         number,

@@ -131,6 +131,7 @@ impl<'a> Study<'a> {
             history: &self.history,
             pending,
             noise_sd: self.noise_sd,
+            priors: &[],
             rungs: 0,
             seed: Seed(self.seed),
             number: (self.history.len() + pending.len()) as u64,

@@ -231,6 +231,7 @@ fn trials_outside_the_space_are_ignored() {
                 history: &study.history,
                 pending: &[Settings::from([("x".to_owned(), Setting::Boolean(true))])],
                 noise_sd: None,
+                priors: &[],
                 rungs: 0,
                 seed: lyceum_types::Seed(3),
                 number: 0,

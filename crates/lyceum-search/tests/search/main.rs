@@ -7,6 +7,7 @@ mod contract;
 mod hostile;
 mod network;
 mod predictions;
+mod priors;
 mod regret;
 mod warm;
 mod words;

@@ -86,6 +86,7 @@ pub(super) fn with_ask<T>(
         history: &history,
         pending: &pending,
         noise_sd: floor(&values).map(|floor| floor.sd),
+        priors: &[],
         rungs: protocol
             .halving
             .as_ref()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lyceum_ledger::Reader;
-use lyceum_memory::{PastStudy, PastTrial, present, remembered, suggest};
+use lyceum_memory::{PastStudy, PastTrial, present, remembered, remembered_priors, suggest};
 use lyceum_search::{Researcher, TrialResult, WarmStart};
 use lyceum_types::{Body, ExperimentId, MemoryRecalled};
 
@@ -82,10 +82,11 @@ pub(super) fn recall(
         seq: store.seq(),
         studies: studies.into_iter().map(|study| study.name).collect(),
         settings: suggestions.into_iter().map(|one| one.settings).collect(),
+        priors: remembered_priors(&store, &protocol.metric, protocol.goal)?,
     })
 }
 
-/// Returns a sampler that begins with what was recalled.
+/// Returns a sampler that begins with what was recalled, and is told where good values lay.
 pub(super) fn begins_with(
     recalled: Option<&MemoryRecalled>,
     sampler: Box<dyn Researcher>,
@@ -95,5 +96,6 @@ pub(super) fn begins_with(
     };
     let name = format!("memory {}", recalled.store);
     let settings = recalled.settings.clone();
-    Box::new(WarmStart::with_settings(sampler, name, settings))
+    let begins = WarmStart::with_settings(sampler, name, settings);
+    Box::new(begins.with_priors(recalled.priors.clone()))
 }

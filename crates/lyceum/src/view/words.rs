@@ -208,10 +208,11 @@ fn rarely(body: &Body) -> Option<String> {
             )
         }
         Body::MemoryRecalled(recalled) => format!(
-            "begins with {} settings that memory store `{}` suggests after {} studies",
+            "begins with {} settings that memory store `{}` suggests after {} studies{}",
             recalled.settings.len(),
             clean(&recalled.store),
-            recalled.studies.len()
+            recalled.studies.len(),
+            with_priors(recalled.priors.len())
         ),
         Body::OutcomeDefined(defined) => format!(
             "the rubric is frozen: {} criteria, {} evaluations at most, hash {}",
@@ -291,4 +292,12 @@ pub(crate) fn value(state: &State, id: ExperimentId) -> Option<f64> {
         .map(|(_, value)| *value)
         .collect();
     lyceum_stats::mean(&values)
+}
+
+/// Returns that there are priors for so many knobs; nothing where there are none.
+fn with_priors(knobs: usize) -> String {
+    match knobs {
+        0 => String::new(),
+        knobs => format!(", with priors for {knobs} knobs"),
+    }
 }

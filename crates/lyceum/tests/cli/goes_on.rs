@@ -81,10 +81,15 @@ pub(crate) fn start_with(place: &Place, researcher: &str, word: &str) -> Child {
         "1",
         "--seed",
         "1",
-        "--json",
     ];
-    let mut command = place.command(&words);
+    start_of(place, &words, word)
+}
+
+/// Starts a command that works on a study, and returns when a line of its events has this word.
+pub(crate) fn start_of(place: &Place, words: &[&str], word: &str) -> Child {
+    let mut command = place.command(words);
     let mut child = command
+        .arg("--json")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -4,15 +4,23 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Place, Tiny};
+use crate::{
+    goes_on::start_of,
+    support::{Place, Tiny},
+};
 
 /// Three finished studies of one family.
 fn finished() -> Place {
+    finished_of(8)
+}
+
+/// The same of so many experiments each.
+fn finished_of(experiments: u32) -> Place {
     let place = Place::new();
     for (number, name) in ["one", "two", "three"].into_iter().enumerate() {
         place.study(&Tiny {
             name: name.into(),
-            budget: "experiments = 8".into(),
+            budget: format!("experiments = {experiments}"),
             ..Tiny::default()
         });
         let done = place.run(name, &["--seed", &(number + 1).to_string()]);
@@ -93,6 +101,50 @@ fn a_study_begins_with_what_others_found() {
         .run("one", &["--memory", "lab"])
         .exits(2)
         .says(&["the memory of study `one` changed"]);
+}
+
+#[test]
+fn a_study_with_priors_that_was_killed_ends_as_if_nothing_had_been() {
+    // Enough of each study to tell whether the knob mattered.
+    let place = finished_of(16);
+    dreamt(&place);
+    let words = |name: &'static str| {
+        let memory = ["--memory", "lab", "--researcher", "tpe", "--slots", "1"];
+        [&["run", name, "--seed", "4"][..], &memory].concat()
+    };
+    for name in ["calm", "killed"] {
+        place.study(&Tiny {
+            name: name.into(),
+            budget: "experiments = 14".into(),
+            ..Tiny::default()
+        });
+    }
+    let proposed = |name: &str| -> Vec<Value> {
+        let all = place.bodies(name, "experiment.proposed").into_iter();
+        all.map(|one| serde_json::json!([one["settings"], one["researcher"], one["hypothesis"]]))
+            .collect()
+    };
+    assert!(place.call(&words("calm")).code <= 1);
+    let recalled = place.bodies("calm", "memory.recalled").remove(0);
+    let prior = &recalled["priors"][0];
+    assert_eq!(prior["knob"], "rate", "{recalled}");
+    assert!(prior["explains"].as_f64().unwrap() > 0.05, "{prior}");
+    let between = &prior["good"]["between"];
+    let (low, high) = (between["low"].as_f64(), between["high"].as_f64());
+    assert!(
+        low.unwrap() < 0.3 && 0.3 < high.unwrap(),
+        "the best is 0.3: {prior}"
+    );
+    let mut child = start_of(&place, &words("killed"), "\"experiment\":7,");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What becomes of the store is nothing to a study that has begun.
+    fs::write(place.path().join("note"), "words\n").unwrap();
+    let write = ["memory", "write", "lab-2", "note.md", "--from", "note"];
+    place.call(&write).exits(0);
+    assert!(place.call(&words("killed")).code <= 1);
+    assert_eq!(proposed("calm"), proposed("killed"));
+    place.assert_intact();
 }
 
 #[test]

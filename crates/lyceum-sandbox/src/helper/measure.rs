@@ -89,6 +89,8 @@ struct Hidden {
     socket_bytes: u64,
     /// Sockets that the last look counted and did not find.
     unlisted: u64,
+    /// What these hold if they are still there at the next look, beside what counts already.
+    suspected_bytes: u64,
     /// Shared memory of the machine at the start.
     shared_before: u64,
     /// Shared anonymous mappings, as far as the machine's shared memory grew since.
@@ -201,8 +203,13 @@ impl Meter {
                 share(self.watched.disk_files, self.limits.disk_files),
             ),
         ];
-        // What left the disk since the last full look may be the sandbox's.
+        // What left the disk since the last full look may be the sandbox's, and sockets that were not found may be there.
         let maybe = share(disk + self.fallen().bytes, self.limits.disk_bytes);
+        let suspected = share(
+            memory + self.hidden.suspected_bytes,
+            self.limits.memory_bytes,
+        );
+        let maybe = maybe.max(suspected);
         let most = shares
             .iter()
             .fold(maybe.min(1.0), |most: f64, (_, share)| share.max(most));
@@ -341,9 +348,10 @@ impl Hidden {
                 // One look may miss what comes and goes meanwhile.
                 let held = unlisted.min(std::mem::replace(&mut self.unlisted, unlisted));
                 self.socket_bytes += listed.bytes + sockets::unlisted_bytes(held);
+                self.suspected_bytes = sockets::unlisted_bytes(unlisted - held);
             }
         } else {
-            (self.socket_bytes, self.unlisted) = (0, 0);
+            (self.socket_bytes, self.unlisted, self.suspected_bytes) = (0, 0, 0);
         }
         self.next_sockets = Some(now + now.elapsed() * SUSPICION_SHARE);
     }

@@ -121,9 +121,11 @@ pub(crate) fn fork() -> io::Result<Forked> {
 /// The C library is not told: what it knows as the number of the thread is the parent's until the child forks, and is
 /// used for nothing in between.
 pub(crate) fn fork_sibling() -> io::Result<Forked> {
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    // As wide as the kernel reads them.
+    let none: libc::c_long = 0;
     // SAFETY: without a stack or shared memory this is a fork, and the helper has one thread.
-    match check(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) })? {
+    match check(unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) })? {
         0 => Ok(Forked::Child),
         child => Ok(Forked::Parent(child as i32)),
     }

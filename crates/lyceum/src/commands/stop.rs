@@ -18,7 +18,7 @@ use crate::{
     context::{LabPlace, known},
     exit::Exit,
     failure::Failure,
-    view::words,
+    view::{self, words},
 };
 
 /// How long the session may take to end its runs and write down how: it needs some tenths of a second.
@@ -53,6 +53,10 @@ pub(super) fn run(place: &LabPlace, json: bool, arguments: &Arguments) -> Result
         session_at_work(&lab, &reader)?,
     ) {
         drop(reader);
+        if !json {
+            // A request or a command may take seconds to end.
+            view::note(&format!("asking session {} to end", words::clean(&session)));
+        }
         stop_session(&lab, &arguments.why)?;
         if json {
             println!(
